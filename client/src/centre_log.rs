@@ -1,0 +1,197 @@
+//! Is the centre's log, in which a receipt stands, the same log that it showed before?
+
+use protocol::{
+    checkpoint::{Checkpoint, CheckpointFault, LogIdentity},
+    digest::Sha256,
+    entry::{Entry, Event},
+    jws::Signed,
+    merkle::{ProofFault, check_consistency, check_inclusion, leaf_hash},
+    moment::Moment,
+    statement::Receipt,
+    wire::{Consistency, Inclusion, ReceiptAnswer},
+};
+use serde::{Deserialize, Serialize};
+
+/// The newest checkpoint of a log that was verified here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenLog {
+    /// Which log.
+    pub log: LogIdentity,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+    /// When it was seen.
+    pub at: Moment,
+}
+
+/// Why what the centre shows of its log does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CentreLogFault {
+    /// The checkpoint is not one of the log that the receipt names.
+    #[error("the checkpoint of the centre's log does not count")]
+    Checkpoint(#[source] CheckpointFault),
+    /// The entry is not about this receipt.
+    #[error("the entry of the centre's log does not fit the receipt: {0} differs")]
+    Entry(&'static str),
+    /// The entry does not stand in the log.
+    #[error("the entry does not stand in the centre's log")]
+    Inclusion(#[source] ProofFault),
+    /// No proof that the log continues the one seen before.
+    #[error("the centre does not prove that its log continues the one it showed before")]
+    NoConsistency,
+    /// The log is another one under the same name.
+    #[error("the centre's log contradicts what it showed before: {0}")]
+    Forked(&'static str),
+}
+
+impl CentreLogFault {
+    /// The stable name.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            CentreLogFault::Checkpoint(_) => "checkpoint",
+            CentreLogFault::Entry(_) => "log_entry",
+            CentreLogFault::Inclusion(_) => "log_inclusion",
+            CentreLogFault::NoConsistency => "log_consistency",
+            CentreLogFault::Forked(_) => "log_forked",
+        }
+    }
+}
+
+/// Checks everything that travels beside a receipt. `seen` is the same origin's log as it was last seen.
+pub fn check(
+    answer: &ReceiptAnswer,
+    receipt: &Signed<Receipt>,
+    seen: Option<&SeenLog>,
+) -> Result<Checkpoint, CentreLogFault> {
+    let checkpoint = check_entry(&answer.checkpoint, &answer.inclusion, receipt)?;
+    if let Some(seen) = seen {
+        check_continues(seen, &receipt.statement().log, &checkpoint, answer.consistency.as_ref())?;
+    }
+    Ok(checkpoint)
+}
+
+/// Checks that the receipt's own entry stands in the log that it names, under this checkpoint.
+pub fn check_entry(
+    checkpoint: &str,
+    inclusion: &Inclusion,
+    receipt: &Signed<Receipt>,
+) -> Result<Checkpoint, CentreLogFault> {
+    let said = receipt.statement();
+    let checkpoint = Checkpoint::verify(checkpoint, &said.log).map_err(CentreLogFault::Checkpoint)?;
+    let entry: Entry =
+        serde_json::from_str(&inclusion.entry).map_err(|_| CentreLogFault::Entry("its form"))?;
+    let fits = [
+        ("event", entry.event == Event::Committed),
+        ("seq", entry.seq == inclusion.index),
+        ("transfer_id", entry.transfer_id == Some(said.transfer_id)),
+        ("sender", entry.sender.as_ref() == Some(&said.sender)),
+        ("statement_sha256", entry.statement_sha256 == Some(Sha256::of(receipt.text().as_bytes()))),
+    ];
+    if let Some((field, _)) = fits.iter().find(|(_, fits)| !fits) {
+        return Err(CentreLogFault::Entry(field));
+    }
+    let leaf = leaf_hash(inclusion.entry.as_bytes());
+    check_inclusion(leaf, inclusion.index, checkpoint.size, &inclusion.proof, &checkpoint.root)
+        .map_err(CentreLogFault::Inclusion)?;
+    Ok(checkpoint)
+}
+
+/// Checks that a log as it is now begins with the log as it was seen.
+pub fn check_continues(
+    seen: &SeenLog,
+    log: &LogIdentity,
+    now: &Checkpoint,
+    consistency: Option<&Consistency>,
+) -> Result<(), CentreLogFault> {
+    if seen.log != *log {
+        return Err(CentreLogFault::Forked("it is signed by another key"));
+    }
+    let before = Checkpoint::verify(&seen.checkpoint, &seen.log).map_err(CentreLogFault::Checkpoint)?;
+    if now.size < before.size {
+        return Err(CentreLogFault::Forked("it has become shorter"));
+    }
+    if now.size == before.size {
+        let same = now.root == before.root;
+        return if same { Ok(()) } else { Err(CentreLogFault::Forked("its entries are others")) };
+    }
+    let consistency = consistency.filter(|c| c.from == before.size).ok_or(CentreLogFault::NoConsistency)?;
+    check_consistency(before.size, &before.root, now.size, &now.root, &consistency.proof)
+        .map_err(|ProofFault| CentreLogFault::Forked("its beginning is another one"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{CentreLog, seen};
+
+    const NOW: &str = "2026-11-10T00:00:00.000Z";
+
+    #[test]
+    fn a_receipt_counts_only_with_its_own_entry_in_the_log() {
+        let (signed, answer) = CentreLog::new(1).receipt_answer(b"content", 0);
+        check(&answer, &signed, None).unwrap();
+        let entry: Entry = serde_json::from_str(&answer.inclusion.entry).unwrap();
+        let altered = [
+            Entry { event: Event::Offered, ..entry.clone() },
+            Entry { transfer_id: None, ..entry.clone() },
+            Entry { sender: None, ..entry.clone() },
+            Entry { statement_sha256: Some(Sha256::of(b"another receipt")), ..entry.clone() },
+            Entry { seq: entry.seq + 1, ..entry },
+        ];
+        for entry in altered {
+            let text = serde_json::to_string(&entry).unwrap();
+            let inclusion = Inclusion { entry: text, ..answer.inclusion.clone() };
+            let fault = check(&ReceiptAnswer { inclusion, ..answer.clone() }, &signed, None).unwrap_err();
+            assert_eq!(fault.code(), "log_entry", "{fault}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_does_not_stand_in_the_log_is_found() {
+        let (signed, mut answer) = CentreLog::new(1).receipt_answer(b"content", 0);
+        let entry: Entry = serde_json::from_str(&answer.inclusion.entry).unwrap();
+        let other = Entry { salt: "f".repeat(32), ..entry };
+        answer.inclusion.entry = serde_json::to_string(&other).unwrap();
+        assert_eq!(check(&answer, &signed, None).unwrap_err(), CentreLogFault::Inclusion(ProofFault));
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_key_does_not_count() {
+        let (signed, answer) = CentreLog::new(1).receipt_answer(b"content", 0);
+        let (_, other) = CentreLog::new(2).receipt_answer(b"content", 0);
+        let fault =
+            check(&ReceiptAnswer { checkpoint: other.checkpoint, ..answer }, &signed, None).unwrap_err();
+        assert_eq!(fault.code(), "checkpoint");
+    }
+
+    #[test]
+    fn a_log_that_grew_must_prove_that_it_is_the_same_log() {
+        let mut log = CentreLog::new(1);
+        let earlier = seen(&log, NOW);
+        let (signed, answer) = log.receipt_answer(b"content", earlier.1);
+        check(&answer, &signed, Some(&earlier.0)).unwrap();
+        let silent = ReceiptAnswer { consistency: None, ..answer };
+        assert_eq!(check(&silent, &signed, Some(&earlier.0)).unwrap_err(), CentreLogFault::NoConsistency);
+    }
+
+    #[test]
+    fn a_rewritten_log_is_a_fork() {
+        let earlier = seen(&CentreLog::with_first_entry(1, "one history"), NOW);
+        let (signed, answer) =
+            CentreLog::with_first_entry(1, "another").receipt_answer(b"content", earlier.1);
+        let fault = check(&answer, &signed, Some(&earlier.0)).unwrap_err();
+        assert_eq!(fault.code(), "log_forked", "{fault}");
+    }
+
+    #[test]
+    fn a_log_that_became_shorter_is_a_fork() {
+        let mut longer = CentreLog::new(1);
+        for _ in 0..4 {
+            longer.receipt_answer(b"content", 0);
+        }
+        let earlier = seen(&longer, NOW);
+        let (signed, answer) = CentreLog::new(1).receipt_answer(b"content", 0);
+        let fault = check(&answer, &signed, Some(&earlier.0)).unwrap_err();
+        assert_eq!(fault.code(), "log_forked", "{fault}");
+    }
+}

@@ -1,0 +1,210 @@
+//! Does a receipt or refusal count? Signed by the manifest's receiver, and about this manifest and nothing else.
+
+use protocol::{
+    digest::Sha256,
+    jws::{JwsFault, Signed, Unverified, Verifier},
+    statement::{Manifest, Receipt, Refusal, Statement},
+};
+
+/// A manifest with the exact text that was signed.
+#[derive(Clone, Copy)]
+pub struct Offered<'a> {
+    /// The compact JWS.
+    pub text: &'a str,
+    /// What it says.
+    pub manifest: &'a Manifest,
+}
+
+/// Why a statement does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceFault {
+    /// Not signed by anybody who counts, or not of the right form.
+    #[error("the {statement} does not verify")]
+    Jws {
+        /// Receipt or refusal.
+        statement: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: JwsFault,
+    },
+    /// Signed by somebody else.
+    #[error("the {statement} is signed by {signer}, who is not the receiver")]
+    Signer {
+        /// Receipt or refusal.
+        statement: &'static str,
+        /// Who signed.
+        signer: String,
+    },
+    /// It is about something else.
+    #[error("the {statement} does not fit the manifest: {field} differs")]
+    Differs {
+        /// Receipt or refusal.
+        statement: &'static str,
+        /// The first part that differs.
+        field: &'static str,
+    },
+}
+
+impl EvidenceFault {
+    /// The stable name.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            EvidenceFault::Jws { .. } => "signature",
+            EvidenceFault::Signer { .. } => "signer",
+            EvidenceFault::Differs { .. } => "contradiction",
+        }
+    }
+}
+
+/// Checks a receipt. Its signer is judged at the time it says the last byte came in.
+pub fn verify_receipt(
+    text: &str,
+    offered: Offered<'_>,
+    verifier: &dyn Verifier,
+) -> Result<Signed<Receipt>, EvidenceFault> {
+    const RECEIPT: &str = "receipt";
+    let receipt = parse::<Receipt>(text, RECEIPT)?;
+    let at = receipt.claimed().received_at;
+    let receipt = judge(receipt, RECEIPT, at, offered.manifest, verifier)?;
+    let (said, manifest) = (receipt.statement(), offered.manifest);
+    refuse_difference(
+        RECEIPT,
+        &[
+            ("transfer_id", said.transfer_id == manifest.transfer_id),
+            ("environment", said.environment == manifest.environment),
+            ("manifest_sha256", said.manifest_sha256 == Sha256::of(offered.text.as_bytes())),
+            ("length", said.length == manifest.length),
+            ("sha256", said.sha256 == manifest.sha256),
+            ("sender", said.sender == manifest.sender),
+            ("receiver", said.receiver == manifest.receiver),
+            // The receiver may raise the class, never lower it.
+            ("class", said.class >= manifest.class),
+        ],
+    )?;
+    Ok(receipt)
+}
+
+/// Checks a refusal. Its signer is judged at the time it says it was made.
+pub fn verify_refusal(
+    text: &str,
+    offered: Offered<'_>,
+    verifier: &dyn Verifier,
+) -> Result<Signed<Refusal>, EvidenceFault> {
+    const REFUSAL: &str = "refusal";
+    let refusal = parse::<Refusal>(text, REFUSAL)?;
+    let at = refusal.claimed().refused_at;
+    let refusal = judge(refusal, REFUSAL, at, offered.manifest, verifier)?;
+    let (said, manifest) = (refusal.statement(), offered.manifest);
+    refuse_difference(
+        REFUSAL,
+        &[
+            ("transfer_id", said.transfer_id == manifest.transfer_id),
+            ("environment", said.environment == manifest.environment),
+            ("manifest_sha256", said.manifest_sha256 == Sha256::of(offered.text.as_bytes())),
+            ("sender", said.sender == manifest.sender),
+            ("receiver", said.receiver == manifest.receiver),
+        ],
+    )?;
+    Ok(refusal)
+}
+
+fn parse<'a, T: Statement>(
+    text: &'a str,
+    statement: &'static str,
+) -> Result<Unverified<'a, T>, EvidenceFault> {
+    Unverified::parse(text).map_err(|source| EvidenceFault::Jws { statement, source })
+}
+
+fn judge<T: Statement>(
+    unverified: Unverified<'_, T>,
+    statement: &'static str,
+    at: protocol::moment::Moment,
+    manifest: &Manifest,
+    verifier: &dyn Verifier,
+) -> Result<Signed<T>, EvidenceFault> {
+    let signed =
+        unverified.verify(verifier, at).map_err(|source| EvidenceFault::Jws { statement, source })?;
+    let signer = signed.signer();
+    if signer.environment() == manifest.environment && signer.acts_for(&manifest.receiver) {
+        Ok(signed)
+    } else {
+        Err(EvidenceFault::Signer { statement, signer: signer.to_string() })
+    }
+}
+
+fn refuse_difference(statement: &'static str, fits: &[(&'static str, bool)]) -> Result<(), EvidenceFault> {
+    match fits.iter().find(|(_, fits)| !fits) {
+        None => Ok(()),
+        Some((field, _)) => Err(EvidenceFault::Differs { statement, field }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{jws, party::Environment};
+
+    use super::*;
+    use crate::testing::{
+        BelievesChains, EvidenceKey, RECEIVER_IDENTITY, SENDER_IDENTITY, manifest, receipt_for, refusal_for,
+    };
+
+    fn judged(receipt: &Receipt, signer: &str) -> Result<Signed<Receipt>, EvidenceFault> {
+        let (text, manifest) = manifest(b"content");
+        let receipt = jws::sign(receipt, &EvidenceKey::of(signer)).unwrap();
+        verify_receipt(&receipt, Offered { text: &text, manifest: &manifest }, &BelievesChains)
+    }
+
+    #[test]
+    fn a_receipt_of_another_signer_does_not_count() {
+        let (text, manifest) = manifest(b"content");
+        let receipt = receipt_for(&text, &manifest);
+        judged(&receipt, RECEIVER_IDENTITY).unwrap();
+        for other in [
+            SENDER_IDENTITY,
+            "urn:sekisho:test:review-agency:213",
+            "urn:sekisho:production:review-agency:113",
+            "urn:sekisho:test:insurer:01130012",
+        ] {
+            let fault = judged(&receipt, other).unwrap_err();
+            assert!(matches!(fault, EvidenceFault::Signer { .. }), "{other}: {fault}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_that_differs_in_any_part_does_not_count() {
+        let (text, manifest) = manifest(b"content");
+        let good = receipt_for(&text, &manifest);
+        let other = protocol::digest::Sha256::of(b"other");
+        let id = protocol::transfer_id::TransferId::new(good.received_at, [1; 10]);
+        let party = "institution:1310000026".parse().unwrap();
+        let agency = "review-agency:213".parse().unwrap();
+        for (field, receipt) in [
+            ("transfer_id", Receipt { transfer_id: id, ..good.clone() }),
+            ("environment", Receipt { environment: Environment::Production, ..good.clone() }),
+            ("manifest_sha256", Receipt { manifest_sha256: other, ..good.clone() }),
+            ("length", Receipt { length: good.length - 1, ..good.clone() }),
+            ("sha256", Receipt { sha256: other, ..good.clone() }),
+            ("sender", Receipt { sender: party, ..good.clone() }),
+            ("receiver", Receipt { receiver: agency, ..good.clone() }),
+            ("class", Receipt { class: protocol::kind::Class::Public, ..good.clone() }),
+        ] {
+            let fault = judged(&receipt, RECEIVER_IDENTITY).unwrap_err();
+            assert!(
+                matches!(fault, EvidenceFault::Differs { field: named, .. } if named == field),
+                "{field}: {fault}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_another_manifest_does_not_count() {
+        let (text, manifest) = manifest(b"content");
+        let refusal = refusal_for(&text, &manifest, protocol::problem::Problem::TooLarge);
+        let key = EvidenceKey::of(RECEIVER_IDENTITY);
+        let offered = Offered { text: &text, manifest: &manifest };
+        verify_refusal(&jws::sign(&refusal, &key).unwrap(), offered, &BelievesChains).unwrap();
+        let other = Refusal { manifest_sha256: protocol::digest::Sha256::of(b"other"), ..refusal };
+        let fault = verify_refusal(&jws::sign(&other, &key).unwrap(), offered, &BelievesChains).unwrap_err();
+        assert!(matches!(fault, EvidenceFault::Differs { field: "manifest_sha256", .. }), "{fault}");
+    }
+}

@@ -1,0 +1,37 @@
+//! Limits of the sending side that nobody configures, each with its unit and its reason.
+
+use std::time::Duration;
+
+/// Bytes read from the file at a time, for hashing and for sending: large enough that system calls do not count.
+pub const BLOCK_BYTES: usize = 256 * 1024;
+
+/// Blocks of content read ahead of the line: with the one being sent 1 MiB of memory for a running transfer.
+pub const BLOCKS_AHEAD: usize = 3;
+
+/// Bytes of one line of the send log: an entry has some twenty short fields.
+pub const LOG_LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of a file of the state directory: a signed statement is the longest.
+pub const STATE_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Bytes of a bundle: three statements, proofs, and the revocation lists of a national authority (35 MB each).
+pub const BUNDLE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Between two looks at the line while nothing moves: short beside the least `detect_max` of 2 s.
+pub const WATCH_EVERY: Duration = Duration::from_millis(100);
+
+/// A line on which nothing moved for this long is asked whether its far end still answers.
+pub const SAMPLE_AFTER: Duration = Duration::from_millis(100);
+
+/// What the kernel said of the far end counts for this long: a few looks.
+pub const SAMPLE_COUNTS_FOR: Duration = Duration::from_millis(700);
+
+/// The longest check and commit at the centre that is waited for. A national review agency takes seconds; after this
+/// the transfer is left as it is, and the next run asks.
+pub const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Between two questions for a receipt, when the centre names no time.
+pub const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// The longest time that a centre may ask us to stay away before the person at the screen is told instead.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(10 * 60);

@@ -1,0 +1,3 @@
+//! The `sekisho` command: only wiring.
+
+fn main() {}

@@ -1,0 +1,367 @@
+//! The gateway's configuration file, `gateway.toml`.
+
+mod words;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use protocol::{
+    kind::{Class, Kind},
+    party::{Environment, Party, Role},
+};
+
+pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
+
+use crate::{
+    limits,
+    mistake::ConfigError,
+    reader::{self, Choice, Fault, Key, Section},
+    shared::{Contact, Credentials, read_detect_max, read_environment},
+};
+
+/// The gateway's configuration. Every path in it is absolute or starts where the process does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayConfig {
+    /// Real claims, or a lab.
+    pub environment: Environment,
+    /// Which end of the line the gateway is.
+    pub role: GatewayRole,
+    /// The receivers this gateway takes files for; at least one, each once.
+    pub parties: Vec<Party>,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Who it is on the line, and whom it lets in.
+    pub tls: Credentials,
+    /// What signs its evidence, and whose evidence counts.
+    pub evidence: Credentials,
+    /// Where it keeps things.
+    pub storage: Storage,
+    /// How a lost, stalled or slow line is noticed.
+    pub link: Link,
+    /// How much of everything.
+    pub limits: Limits,
+    /// How claims files are checked.
+    pub claims: Claims,
+    /// The kinds of file it takes.
+    pub kinds: AcceptedKinds,
+    /// How it logs.
+    pub log: Log,
+    /// Whom to call.
+    pub contact: Contact,
+}
+
+/// `[listen]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Address and port; with port 0 the system chooses one.
+    pub address: SocketAddr,
+}
+
+/// `[storage]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Ledger, spool, log key and admin socket; nobody else's business.
+    pub data: PathBuf,
+    /// Where complete files are handed over.
+    pub inbox: PathBuf,
+}
+
+/// `[link]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Within this time a dead line is noticed.
+    pub detect_max: Duration,
+    /// A peer that moves no byte for this time is given up.
+    pub stall_max: Duration,
+    /// The slowest transfer borne, in bytes per second, averaged over `stall_max`.
+    pub min_rate_bytes_per_second: u64,
+    /// From the accepted connection to the finished handshake.
+    pub handshake_max: Duration,
+    /// From the first byte of a request to the end of its headers.
+    pub header_max: Duration,
+    /// How long the sender is kept waiting for its receipt.
+    pub receipt_wait: Duration,
+    /// How long running transfers may go on at shutdown.
+    pub drain_max: Duration,
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest file, in bytes.
+    pub file_bytes_max: u64,
+    /// Connections open at the same time.
+    pub connections_max: u32,
+    /// Transfers receiving content at the same time.
+    pub transfers_max: u32,
+    /// Transfers of one sender that are not yet ended.
+    pub open_transfers_per_sender_max: u32,
+    /// The largest body that is no file, in bytes.
+    pub body_bytes_max: u64,
+}
+
+/// `[claims]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// What happens to a claims file that does not end as one.
+    pub completeness: Completeness,
+}
+
+/// `[kinds.*]`: what is taken, and the class each kind travels in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedKinds(Vec<(Kind, Class)>);
+
+impl AcceptedKinds {
+    /// The class files of this kind travel in; `None` if the kind is not taken.
+    pub fn class_of(&self, kind: Kind) -> Option<Class> {
+        self.iter().find(|(accepted, _)| *accepted == kind).map(|(_, class)| class)
+    }
+
+    /// The kinds taken, at least one, with their classes.
+    pub fn iter(&self) -> impl Iterator<Item = (Kind, Class)> {
+        self.0.iter().copied()
+    }
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// The least important line written.
+    pub level: LogLevel,
+}
+
+impl GatewayConfig {
+    /// Reads the file and looks whether the files it names are there.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or with every mistake found in it.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        reader::load(file, Self::read)
+    }
+
+    /// Reads the configuration from its text, without looking at any file; `file` names it in messages, and relative
+    /// paths start from its directory.
+    ///
+    /// # Errors
+    /// With every mistake found.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        reader::parse(text, file, Self::read)
+    }
+
+    pub(crate) fn read(root: &Section<'_>) -> Option<Self> {
+        let environment = read_environment(root);
+        let role = root.required(&Key::new("role", "Which end of the line this gateway is.", "\"centre\""));
+        let parties = read_parties(root);
+        let listen = Listen::read(root, environment);
+        let tls = Credentials::read_tls(root);
+        let evidence = Credentials::read_evidence(root, tls.as_ref());
+        let storage = Storage::read(root);
+        let link = Link::read(root, environment);
+        let limits = Limits::read(root);
+        let claims = Claims::read(root);
+        let kinds = AcceptedKinds::read(root);
+        let log = Log::read(root);
+        let contact = Contact::read(root);
+        Some(GatewayConfig {
+            environment: environment?,
+            role: role?,
+            parties: parties?,
+            listen: listen?,
+            tls: tls?,
+            evidence: evidence?,
+            storage: storage?,
+            link: link?,
+            limits: limits?,
+            claims: claims?,
+            kinds: kinds?,
+            log: log?,
+            contact: contact?,
+        })
+    }
+}
+
+fn read_parties(root: &Section<'_>) -> Option<Vec<Party>> {
+    let key = Key::<Party>::new(
+        "parties",
+        "The receivers this gateway takes files for, each as role:code; its certificates must name every code.",
+        "[\"review-agency:113\"]",
+    );
+    let parties = root.list(&key)?;
+    for party in &parties {
+        if !matches!(party.role(), Role::ReviewAgency | Role::ImplementingBody) {
+            root.refuse(
+                "parties",
+                Fault::new(
+                    format!("{party} is not at the centre"),
+                    "name review agencies or implementing bodies",
+                ),
+            );
+        }
+    }
+    Some(parties)
+}
+
+impl Listen {
+    fn read(root: &Section<'_>, environment: Option<Environment>) -> Option<Self> {
+        let section = root.section("listen", "Where the gateway listens.");
+        let address: SocketAddr = section.required(&Key::new(
+            "address",
+            "Address of the approved line, and port. In test, port 0 lets the system choose; the gateway prints it.",
+            "\"192.0.2.10:443\"",
+        ))?;
+        if environment == Some(Environment::Production) {
+            if address.ip().is_unspecified() {
+                section.refuse(
+                    "address",
+                    Fault::new(
+                        format!("{} listens on every line of this machine, approved or not", address.ip()),
+                        "write the address of the approved line",
+                    ),
+                );
+            }
+            if address.port() == 0 {
+                section.refuse(
+                    "address",
+                    Fault::new(
+                        "port 0 is another port at every start",
+                        "write the port that was told to the senders",
+                    ),
+                );
+            }
+        }
+        Some(Listen { address })
+    }
+}
+
+impl Storage {
+    fn read(root: &Section<'_>) -> Option<Self> {
+        let section = root.section("storage", "Where the gateway keeps things.");
+        let data = section.required(&Key::new(
+            "data",
+            "Directory of ledger, spool, log key and admin socket; for the gateway alone, on a local disk.",
+            "\"/var/lib/sekisho\"",
+        ));
+        let inbox = section.required(&Key::new(
+            "inbox",
+            "Directory where complete files appear for the agency's system, one directory for each transfer.",
+            "\"/srv/sekisho/inbox\"",
+        ));
+        let storage: Storage = Storage { data: data?, inbox: inbox? };
+        if storage.data.starts_with(&storage.inbox) || storage.inbox.starts_with(&storage.data) {
+            section.refuse(
+                "inbox",
+                Fault::new(
+                    "lies in the data directory, or around it",
+                    "keep them apart: whoever may read the inbox has no business with ledger and keys",
+                ),
+            );
+        }
+        Some(storage)
+    }
+}
+
+impl Link {
+    fn read(root: &Section<'_>, environment: Option<Environment>) -> Option<Self> {
+        let section =
+            root.section("link", "How a lost, stalled or slow line is noticed, and what waits how long.");
+        let detect_max = read_detect_max(&section, environment);
+        let stall_max = section.limit(&limits::STALL_MAX);
+        let min_rate = section.limit(&limits::MIN_RATE);
+        let handshake_max = section.limit(&limits::HANDSHAKE_MAX);
+        let header_max = section.limit(&limits::HEADER_MAX);
+        let receipt_wait = section.limit(&limits::RECEIPT_WAIT);
+        let drain_max = section.limit(&limits::DRAIN_MAX);
+        Some(Link {
+            detect_max: detect_max?,
+            stall_max: stall_max?,
+            min_rate_bytes_per_second: min_rate?.0,
+            handshake_max: handshake_max?,
+            header_max: header_max?,
+            receipt_wait: receipt_wait?,
+            drain_max: drain_max?,
+        })
+    }
+}
+
+impl Limits {
+    fn read(root: &Section<'_>) -> Option<Self> {
+        let section = root.section("limits", "How much of everything.");
+        let file_bytes_max = section.limit(&limits::FILE_BYTES_MAX);
+        let connections_max = section.limit(&limits::CONNECTIONS_MAX);
+        let transfers_max = section.limit(&limits::TRANSFERS_MAX);
+        let open_transfers_per_sender_max = section.limit(&limits::OPEN_TRANSFERS_PER_SENDER_MAX);
+        let body_bytes_max = section.limit(&limits::BODY_BYTES_MAX);
+        Some(Limits {
+            file_bytes_max: file_bytes_max?.0,
+            connections_max: connections_max?,
+            transfers_max: transfers_max?,
+            open_transfers_per_sender_max: open_transfers_per_sender_max?,
+            body_bytes_max: body_bytes_max?.0,
+        })
+    }
+}
+
+impl Claims {
+    fn read(root: &Section<'_>) -> Option<Self> {
+        let section = root.section("claims", "How claims files (レセプト) are checked on arrival.");
+        let completeness = section.choice(&Choice {
+            name: "completeness",
+            meaning: "What happens to a claims file whose end is missing: refused with a signed reason, or taken with \
+                      a warning in its receipt.",
+            default: Completeness::Refuse,
+            reason: "a truncated file that is taken looks like a claim that was made",
+        });
+        Some(Claims { completeness: completeness? })
+    }
+}
+
+impl AcceptedKinds {
+    fn read(root: &Section<'_>) -> Option<Self> {
+        let section = root
+            .section("kinds", "The kinds of file taken, one table each; a kind without a table is refused.");
+        let mut sections = Vec::new();
+        for kind in Kind::ALL {
+            if let Some(section) = section.optional_section(kind.name(), kind.japanese()) {
+                sections.push((kind, section));
+            }
+        }
+        if sections.is_empty() {
+            section.refuse_as_incomplete(Fault::new(
+                "no kind of file is taken",
+                "add a table such as [kinds.medical]",
+            ));
+        }
+        let class = Key::<Class>::new(
+            "class",
+            "The class of information files of this kind travel in (厳秘, 秘密, 公開).",
+            "\"strictly-confidential\"",
+        );
+        let read: Vec<_> =
+            sections.iter().map(|(kind, section)| Some((*kind, section.required(&class)?))).collect();
+        Some(AcceptedKinds(read.into_iter().collect::<Option<_>>()?))
+    }
+}
+
+impl Log {
+    fn read(root: &Section<'_>) -> Option<Self> {
+        let section = root.section("log", "How the gateway logs, to its standard error.");
+        let format = section.choice(&Choice {
+            name: "format",
+            meaning: "For people, or one JSON object on each line.",
+            default: LogFormat::Json,
+            reason: "logs of a centre are read by programs first",
+        });
+        let level = section.choice(&Choice {
+            name: "level",
+            meaning: "The least important line written.",
+            default: LogLevel::Info,
+            reason: "each transfer and each refusal leaves its lines, and nothing else",
+        });
+        Some(Log { format: format?, level: level? })
+    }
+}

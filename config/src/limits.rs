@@ -1,0 +1,172 @@
+//! Every limit an operator may set: name, unit, default, bounds, and why. Their one home.
+
+use std::time::Duration;
+
+use crate::reader::{Limit, Size};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// The shortest `detect_max` in production: below it a slow disk sync or a lossy line is taken for a dead one.
+pub const DETECT_MAX_PRODUCTION_LOW: Duration = Duration::from_secs(5);
+
+/// `link.detect_max` of both programs.
+pub const DETECT_MAX: Limit<Duration> = Limit {
+    name: "detect_max",
+    meaning: "Within this time a dead line is noticed and the transfer stopped. In production at least \"5s\".",
+    default: Duration::from_secs(10),
+    low: Duration::from_secs(2),
+    high: Duration::from_secs(600),
+    reason: "rides over a slow disk sync and lost packets, and still tells the sender before a person would ask",
+};
+
+/// `link.stall_max` of both programs.
+pub const STALL_MAX: Limit<Duration> = Limit {
+    name: "stall_max",
+    meaning: "A peer that is there but moves no byte for this time is given up.",
+    default: Duration::from_secs(60),
+    low: Duration::from_secs(2),
+    high: Duration::from_secs(3600),
+    reason: "longer than any pause of a healthy program, shorter than the patience of the person waiting",
+};
+
+/// `link.min_rate_bytes_per_second` of the gateway.
+pub const MIN_RATE: Limit<Size> = Limit {
+    name: "min_rate_bytes_per_second",
+    meaning: "A transfer slower than this, averaged over stall_max, is given up.",
+    default: Size(KIB),
+    low: Size(1),
+    high: Size(GIB),
+    reason: "an eighth of a 64 kbit/s line: slower is no line but a place held for days",
+};
+
+/// `link.handshake_max` of the gateway.
+pub const HANDSHAKE_MAX: Limit<Duration> = Limit {
+    name: "handshake_max",
+    meaning: "From the accepted connection to the finished TLS handshake.",
+    default: Duration::from_secs(10),
+    low: Duration::from_secs(1),
+    high: Duration::from_secs(120),
+    reason: "some four packets on the slowest line; a stranger holds a connection no longer",
+};
+
+/// `link.header_max` of the gateway.
+pub const HEADER_MAX: Limit<Duration> = Limit {
+    name: "header_max",
+    meaning: "From the first byte of a request to the end of its headers.",
+    default: Duration::from_secs(10),
+    low: Duration::from_secs(1),
+    high: Duration::from_secs(120),
+    reason: "headers fit into one packet or two",
+};
+
+/// `link.receipt_wait` of the gateway.
+pub const RECEIPT_WAIT: Limit<Duration> = Limit {
+    name: "receipt_wait",
+    meaning: "After the last byte, how long the sender is kept waiting for its receipt before it is told to ask again.",
+    default: Duration::from_secs(5),
+    low: Duration::from_millis(100),
+    high: Duration::from_secs(60),
+    reason: "checks and commit take less, even of a large file; it stays below detect_max",
+};
+
+/// `link.drain_max` of the gateway.
+pub const DRAIN_MAX: Limit<Duration> = Limit {
+    name: "drain_max",
+    meaning: "On shutdown, how long running transfers may go on before they are aborted, resumable.",
+    default: Duration::from_secs(30),
+    low: Duration::from_secs(1),
+    high: Duration::from_secs(3600),
+    reason: "most transfers end in it, and it fits into the 90 s systemd waits before it kills",
+};
+
+/// `limits.file_bytes_max` of the gateway.
+pub const FILE_BYTES_MAX: Limit<Size> = Limit {
+    name: "file_bytes_max",
+    meaning: "The largest file taken; a larger one is refused at its offer, before its first byte.",
+    default: Size(10 * GIB),
+    low: Size(KIB),
+    high: Size(1024 * GIB),
+    reason: "over thirty times the largest claims file of a big hospital (300 MB)",
+};
+
+/// `limits.connections_max` of the gateway.
+pub const CONNECTIONS_MAX: Limit<u32> = Limit {
+    name: "connections_max",
+    meaning: "Connections open at the same time, those still in their handshake included.",
+    default: 2000,
+    low: 1,
+    high: 100_000,
+    reason: "the peak on the last claim day needs a few hundred; each costs up to 256 KiB",
+};
+
+/// `limits.transfers_max` of the gateway.
+pub const TRANSFERS_MAX: Limit<u32> = Limit {
+    name: "transfers_max",
+    meaning: "Transfers receiving content at the same time; one more is told to come back later.",
+    default: 1000,
+    low: 1,
+    high: 100_000,
+    reason: "half of the connections, so that offers, questions and acknowledgements always find room",
+};
+
+/// `limits.open_transfers_per_sender_max` of the gateway.
+pub const OPEN_TRANSFERS_PER_SENDER_MAX: Limit<u32> = Limit {
+    name: "open_transfers_per_sender_max",
+    meaning: "Transfers of one sender that are offered and not yet ended, running or waiting to be resumed.",
+    default: 32,
+    low: 1,
+    high: 10_000,
+    reason: "five kinds, first and repeated claims and corrections of a month, with room; a runaway program stops",
+};
+
+/// `limits.body_bytes_max` of the gateway.
+pub const BODY_BYTES_MAX: Limit<Size> = Limit {
+    name: "body_bytes_max",
+    meaning: "The largest body of a request that carries no file: offers and acknowledgements.",
+    default: Size(64 * KIB),
+    low: Size(16 * KIB),
+    high: Size(MIB),
+    reason: "a signed manifest with its chain takes 4 KiB, with the longest signatures 16 KiB",
+};
+
+/// `link.answer_max` of the client.
+pub const ANSWER_MAX: Limit<Duration> = Limit {
+    name: "answer_max",
+    meaning: "How long one answer of the centre may take; then the client asks what became of the transfer.",
+    default: Duration::from_secs(30),
+    low: Duration::from_secs(1),
+    high: Duration::from_secs(600),
+    reason: "the centre answers within its receipt_wait of 5 s; the rest is for a slow line",
+};
+
+/// `retry.attempts` of the client.
+pub const RETRY_ATTEMPTS: Limit<u32> = Limit {
+    name: "attempts",
+    meaning: "Attempts at one transfer, the first included, before a person has to decide.",
+    default: 5,
+    low: 1,
+    high: 100,
+    reason: "with the default waits over a minute of broken line; then somebody must know",
+};
+
+/// `retry.first_wait` of the client.
+pub const RETRY_FIRST_WAIT: Limit<Duration> = Limit {
+    name: "first_wait",
+    meaning: "The wait before the second attempt; it doubles with each further one, and a part of it is random.",
+    default: Duration::from_secs(5),
+    low: Duration::from_millis(100),
+    high: Duration::from_secs(600),
+    reason: "a router that starts anew needs about that long, and not all clients come back at once",
+};
+
+/// `retry.longest_wait` of the client.
+pub const RETRY_LONGEST_WAIT: Limit<Duration> = Limit {
+    name: "longest_wait",
+    meaning: "No wait between two attempts is longer.",
+    default: Duration::from_secs(120),
+    low: Duration::from_millis(100),
+    high: Duration::from_secs(3600),
+    reason: "the person at the screen still sees that work goes on",
+};

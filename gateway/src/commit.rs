@@ -1,0 +1,171 @@
+//! The end of an attempt that brought everything: the verdict, and the commit in its fixed order.
+//!
+//! Content durable and verified → its name durable → receipt signed → ledger transaction durable → only then a reply.
+
+use std::sync::Arc;
+
+use protocol::{
+    cause::Cause,
+    digest::Sha256,
+    entry::{Entry, Event},
+    moment::Moment,
+    problem::Problem,
+    receiver::{Input, Phase},
+};
+use storage::{ledger::LedgerFault, transfer::Transfer};
+
+use crate::{
+    centre::Centre,
+    content::{Checked, Completeness, Verdict},
+    receive::{Receiving, Whole, abort_on_fault, blocking, record_abort, turn_step},
+    sign,
+    sink::Sink,
+    steps,
+    turned::Turned,
+};
+
+/// Whole content that passed every check.
+pub struct Acceptable {
+    receiving: Receiving,
+    sink: Sink,
+    checked: Checked,
+    received_at: Moment,
+}
+
+/// Holds the content against its manifest.
+pub async fn check(centre: &Arc<Centre>, content: Whole) -> Result<Acceptable, Turned> {
+    let Whole { receiving, sink, seen, received_at } = content;
+    let completeness = match centre.config.claims.completeness {
+        config::gateway::Completeness::Refuse => Completeness::Refuse,
+        config::gateway::Completeness::Warn => Completeness::Warn,
+    };
+    match seen.judge(&receiving.manifest, completeness) {
+        Ok(checked) => Ok(Acceptable { receiving, sink, checked, received_at }),
+        Err(verdict) => {
+            drop(sink);
+            match verdict {
+                Verdict::OtherContent => Err(other_content(centre, receiving).await),
+                Verdict::Refused(reason, fault) => Err(refuse(centre, receiving, reason, fault, None).await),
+            }
+        }
+    }
+}
+
+/// Commits: after this returns well, the receipt is durable and may leave.
+pub async fn commit(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Transfer, Turned> {
+    let Acceptable { receiving, sink, checked, received_at } = acceptable;
+    if let Err(fault) = blocking(move || sink.keep()).await {
+        return Err(abort_on_fault(centre, receiving, None, fault).await);
+    }
+    let stored_at = pki::clock::now();
+    let transfer = &receiving.transfer;
+    let signed = sign::receipt(centre, transfer, received_at, stored_at, checked.into_facts());
+    let receipt = match signed {
+        Ok(receipt) => receipt,
+        Err(turned) => return Err(unsigned(centre, receiving, &turned).await),
+    };
+    let entry = centre.transfer_entry(Event::Committed, transfer, Some(&receiving.peer));
+    let at = entry.time;
+    let entry = Entry {
+        statement_sha256: Some(Sha256::of(receipt.as_bytes())),
+        attempt: Some(receiving.attempt),
+        offset: Some(transfer.length),
+        duration_ms: u64::try_from(at.ms_since(receiving.began)).ok(),
+        ..entry
+    };
+    let step = steps::with_receipt(steps::logged(Input::Commit { attempt: receiving.attempt }, entry), receipt);
+    match centre.step(&transfer.key, step).await {
+        Ok(stepped) => {
+            tracing::info!(transfer = %transfer.key, attempt = receiving.attempt, bytes = transfer.length, "committed");
+            Ok(stepped.transfer)
+        }
+        Err(LedgerFault::AlreadyHeld(earlier)) => {
+            Err(refuse(centre, receiving, Problem::AlreadyHeld, None, earlier.receipt).await)
+        }
+        Err(fault) => Err(turn_step(fault)),
+    }
+}
+
+/// The content is not the declared one: it is dropped, once for another try, the second time for good.
+async fn other_content(centre: &Arc<Centre>, receiving: Receiving) -> Turned {
+    let signed = refusal_text(centre, &receiving, Problem::DigestMismatch, None, None);
+    let refusal = match signed {
+        Ok(refusal) => refusal,
+        Err(turned) => return unsigned(centre, receiving, &turned).await,
+    };
+    let last_try = receiving.transfer.state.mismatches > 0;
+    let event = if last_try { Event::Refused } else { Event::Aborted };
+    let entry = centre.transfer_entry(event, &receiving.transfer, Some(&receiving.peer));
+    let entry = Entry {
+        statement_sha256: last_try.then(|| Sha256::of(refusal.as_bytes())),
+        attempt: Some(receiving.attempt),
+        offset: Some(0),
+        problem: last_try.then_some(Problem::DigestMismatch),
+        cause: (!last_try).then_some(Cause::DigestMismatch),
+        ..entry
+    };
+    let mut step = steps::logged(Input::Mismatch { attempt: receiving.attempt }, entry);
+    if last_try {
+        step = steps::with_refusal(step, refusal);
+    }
+    tracing::warn!(transfer = %receiving.transfer.key, last_try, "content is not the declared one");
+    match centre.step(&receiving.transfer.key, step).await {
+        Ok(stepped) => match stepped.transfer.state.phase {
+            Phase::Refused(reason) => Turned::refused(&stepped.transfer, reason),
+            _ => Problem::DigestMismatch.into(),
+        },
+        Err(fault) => turn_step(fault),
+    }
+}
+
+/// Says no for good, signed and on record.
+async fn refuse(
+    centre: &Arc<Centre>,
+    receiving: Receiving,
+    reason: Problem,
+    fault: Option<&'static str>,
+    earlier_receipt: Option<String>,
+) -> Turned {
+    let refusal = match refusal_text(centre, &receiving, reason, fault, earlier_receipt) {
+        Ok(refusal) => refusal,
+        Err(turned) => return unsigned(centre, receiving, &turned).await,
+    };
+    let entry = centre.transfer_entry(Event::Refused, &receiving.transfer, Some(&receiving.peer));
+    let entry = Entry {
+        statement_sha256: Some(Sha256::of(refusal.as_bytes())),
+        attempt: Some(receiving.attempt),
+        problem: Some(reason),
+        note: fault.map(str::to_owned),
+        ..entry
+    };
+    let step =
+        steps::with_refusal(steps::logged(Input::Refuse { attempt: receiving.attempt, reason }, entry), refusal);
+    tracing::warn!(transfer = %receiving.transfer.key, %reason, fault, "content refused");
+    match centre.step(&receiving.transfer.key, step).await {
+        Ok(stepped) => Turned::refused(&stepped.transfer, reason),
+        Err(fault) => turn_step(fault),
+    }
+}
+
+/// Without a signature there is neither receipt nor refusal: the attempt ends, and another may find the key mended.
+async fn unsigned(centre: &Arc<Centre>, receiving: Receiving, turned: &Turned) -> Turned {
+    tracing::error!(transfer = %receiving.transfer.key, detail = turned.detail, "the evidence key could not sign");
+    record_abort(centre, receiving, Cause::StorageFailed, 0).await
+}
+
+fn refusal_text(
+    centre: &Centre,
+    receiving: &Receiving,
+    reason: Problem,
+    fault: Option<&'static str>,
+    earlier_receipt: Option<String>,
+) -> Result<String, Turned> {
+    let manifest_sha256 = receiving.transfer.manifest_sha256;
+    sign::refusal(centre, sign::Refused {
+        manifest: &receiving.manifest,
+        manifest_sha256,
+        reason,
+        fault,
+        earlier_receipt,
+    })
+}

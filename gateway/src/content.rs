@@ -1,0 +1,107 @@
+//! What is learnt of content while it passes by, and the verdict on it. Pure.
+
+use protocol::{
+    claims::{self, ClaimsCheck, ClaimsFacts, Summary},
+    digest::{Hasher, Sha256},
+    kind::System,
+    problem::Problem,
+    statement::Manifest,
+};
+
+/// Watches content go by: its length, its digest and, for claims files, its form.
+pub struct Watcher {
+    hasher: Hasher,
+    claims: Option<ClaimsCheck>,
+    length: u64,
+}
+
+impl Watcher {
+    /// A watcher of the content that this manifest declares.
+    pub fn new(manifest: &Manifest) -> Self {
+        let claims = (manifest.system == System::Claims).then(ClaimsCheck::new);
+        Watcher { hasher: Hasher::new(), claims, length: 0 }
+    }
+
+    /// Takes the next bytes in.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        if let Some(claims) = &mut self.claims {
+            claims.update(bytes);
+        }
+        self.length = self.length.saturating_add(bytes.len() as u64);
+    }
+
+    /// What was seen.
+    pub fn finish(self) -> Seen {
+        Seen { length: self.length, sha256: self.hasher.finish(), claims: self.claims.map(ClaimsCheck::finish) }
+    }
+}
+
+/// All that was seen of a whole content.
+pub struct Seen {
+    length: u64,
+    sha256: Sha256,
+    claims: Option<Result<Summary, claims::Fault>>,
+}
+
+/// Content that is the declared one, and acceptable. Only [`Seen::judge`] makes it.
+pub struct Checked {
+    facts: Option<ClaimsFacts>,
+}
+
+impl Checked {
+    /// What the receipt says of a claims file.
+    pub fn into_facts(self) -> Option<ClaimsFacts> {
+        self.facts
+    }
+}
+
+/// Why content is not acceptable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not the content the manifest declares; another try may bring the right one.
+    OtherContent,
+    /// The declared content, and no for good; with the stable word of the claims check.
+    Refused(Problem, Option<&'static str>),
+}
+
+/// Whether incomplete claims files are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// A truncated or malformed claims file is refused.
+    Refuse,
+    /// It is accepted, and its receipt says nothing of its claims.
+    Warn,
+}
+
+impl Seen {
+    /// Holds what was seen against the manifest. The digest comes first: of other content nothing else is said.
+    pub fn judge(self, manifest: &Manifest, completeness: Completeness) -> Result<Checked, Verdict> {
+        if self.length != manifest.length || self.sha256 != manifest.sha256 {
+            return Err(Verdict::OtherContent);
+        }
+        match self.claims {
+            None => Ok(Checked { facts: None }),
+            Some(Ok(summary)) => judge_claims(&summary, manifest).map(|facts| Checked { facts: Some(facts) }),
+            Some(Err(_)) if completeness == Completeness::Warn => Ok(Checked { facts: None }),
+            Some(Err(fault)) => Err(Verdict::Refused(Problem::ClaimsIncomplete, Some(fault.code()))),
+        }
+    }
+}
+
+/// The codes in the file must be those of the parties: the institution that sends, the review agency that receives.
+fn judge_claims(summary: &Summary, manifest: &Manifest) -> Result<ClaimsFacts, Verdict> {
+    let refused = |problem| Err(Verdict::Refused(problem, None));
+    if summary.head.institution() != manifest.sender.code() {
+        return refused(Problem::ClaimsCodeMismatch);
+    }
+    if summary.head.review_agency_code() != manifest.receiver.code() {
+        return refused(Problem::ClaimsPayerMismatch);
+    }
+    if Some(summary.head.claim_month()) != manifest.claim_month {
+        return refused(Problem::ClaimsMonthMismatch);
+    }
+    summary
+        .facts(manifest.kind)
+        .map_err(|mismatch| Verdict::Refused(Problem::ClaimsKindMismatch, Some(mismatch.code())))
+}

@@ -1,0 +1,149 @@
+//! Taking content in: from the line into the sink, under every deadline of the link (guideline II.5(8)).
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use pki::platform::{PeerKernel, peer_kernel};
+use protocol::cause::Cause;
+use tokio::{sync::mpsc, time::timeout};
+
+use crate::{
+    attempts::Stop,
+    body::{BodyFault, BodySource, Filled},
+    pace::Pace,
+    sink::{PIECE_BYTES, PIECES, Piece, Sink, SinkFault},
+};
+
+/// Both ends of a TCP connection, as the kernel names them.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// Ours.
+    pub local: SocketAddr,
+    /// The peer's.
+    pub remote: SocketAddr,
+}
+
+/// The deadlines that content is taken in under.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// Nothing came for this long: the attempt is given up.
+    pub stall_max: Duration,
+    /// The spool took nothing for this long. Half of `detect_max`: later the sender's kernel would take the line for
+    /// dead.
+    pub storage_max: Duration,
+    /// Below this rate over `stall_max` an attempt is given up.
+    pub bytes_per_second_min: u64,
+}
+
+/// How content ended short.
+#[derive(Debug)]
+pub enum Shortfall {
+    /// The attempt was cut; what the sink holds may serve the next one.
+    Cut(Cause),
+    /// The sink could not go on.
+    Sink(SinkFault),
+}
+
+/// Brings the content of one request into the sink. Returns the sink, with everything that came in it, and how it
+/// ended; no sink when its thread broke down.
+///
+/// Not cancel-safe: runs in a task of its own, which a lost connection does not drop.
+pub async fn take_content<B: BodySource>(
+    body: &mut B,
+    sink: Sink,
+    ends: Ends,
+    deadlines: Deadlines,
+    stop: &Stop,
+) -> (Option<Sink>, Result<(), Shortfall>) {
+    let (full_in, full_out) = mpsc::channel::<Piece>(PIECES);
+    let (empty_in, mut empty_out) = mpsc::channel::<Vec<u8>>(PIECES);
+    for _ in 0..PIECES {
+        // The channel has room for every piece there is.
+        let _ = empty_in.try_send(vec![0; PIECE_BYTES]);
+    }
+    let runtime = tokio::runtime::Handle::current();
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut sink = sink;
+        let result = sink.take_all(full_out, empty_in, &runtime);
+        (sink, result)
+    });
+    let reading = read_all(body, &full_in, &mut empty_out, ends, deadlines, stop).await;
+    drop(full_in);
+    match writing.await {
+        Ok((sink, Ok(()))) => (Some(sink), reading.map_err(Shortfall::Cut)),
+        Ok((sink, Err(fault))) => (Some(sink), Err(Shortfall::Sink(fault))),
+        // The thread is gone and with it the sink.
+        Err(_) => (None, Err(Shortfall::Cut(Cause::StorageFailed))),
+    }
+}
+
+async fn read_all<B: BodySource>(
+    body: &mut B,
+    full: &mpsc::Sender<Piece>,
+    empty: &mut mpsc::Receiver<Vec<u8>>,
+    ends: Ends,
+    deadlines: Deadlines,
+    stop: &Stop,
+) -> Result<(), Cause> {
+    let mut pace = Pace::new(deadlines.bytes_per_second_min, deadlines.stall_max, Instant::now());
+    loop {
+        let mut buffer = match timeout(deadlines.storage_max, empty.recv()).await {
+            Ok(Some(buffer)) => buffer,
+            // The sink ended early and will say why.
+            Ok(None) => return Err(Cause::StorageFailed),
+            Err(_) => return Err(Cause::StorageStalled),
+        };
+        let (length, end) = fill_piece(body, &mut buffer, &mut pace, ends, deadlines, stop).await;
+        if length > 0 && full.send(Piece { buffer, length }).await.is_err() {
+            return Err(Cause::StorageFailed);
+        }
+        match end {
+            Ok(Filled::Bytes(_)) => {}
+            Ok(Filled::Complete) => return Ok(()),
+            Err(cause) => return Err(cause),
+        }
+    }
+}
+
+/// Fills one buffer as far as content comes; bytes that came before an end still count.
+async fn fill_piece<B: BodySource>(
+    body: &mut B,
+    buffer: &mut [u8],
+    pace: &mut Pace,
+    ends: Ends,
+    deadlines: Deadlines,
+    stop: &Stop,
+) -> (usize, Result<Filled, Cause>) {
+    let mut length = 0;
+    while let Some(rest @ [_, ..]) = buffer.get_mut(length..) {
+        // Both branches may be dropped at any time without loss.
+        let filled = tokio::select! {
+            biased;
+            cause = stop.stopped() => return (length, Err(cause)),
+            filled = timeout(deadlines.stall_max, body.fill(rest)) => filled,
+        };
+        match filled {
+            Ok(Ok(Filled::Bytes(count))) => {
+                length += count;
+                if !pace.fast_enough(count, Instant::now()) {
+                    return (length, Err(Cause::TooSlow));
+                }
+            }
+            Ok(Ok(Filled::Complete)) => return (length, Ok(Filled::Complete)),
+            Ok(Err(BodyFault::Cut(cause))) => return (length, Err(cause)),
+            Ok(Err(BodyFault::TooLong)) => return (length, Err(Cause::LengthMismatch)),
+            Err(_) => return (length, Err(silence(ends))),
+        }
+    }
+    (length, Ok(Filled::Bytes(length)))
+}
+
+/// Nothing came for `stall_max`: a dead line, if the peer's kernel is silent too, else a stalled peer.
+fn silence(ends: Ends) -> Cause {
+    match peer_kernel(ends.local, ends.remote) {
+        PeerKernel::Silent => Cause::LinkLost,
+        PeerKernel::Answers | PeerKernel::Unknown => Cause::Stalled,
+    }
+}

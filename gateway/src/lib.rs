@@ -1,0 +1,38 @@
+//! The gateway daemon: the machine at the border between the line and an agency's systems.
+//!
+//! The way of one transfer at the centre, each step one function whose argument proves the step before:
+//! [`listener`] (permit → accept → handshake → peer) → [`peer::Peer::permit_transfer`] → [`receive::receive`]
+//! (receiving → whole) → [`commit::check`] → [`commit::commit`] → [`answer`], and then, on its own, [`delivery`].
+
+pub mod admin;
+pub mod answer;
+pub mod ask;
+pub mod attempts;
+pub mod body;
+pub mod centre;
+pub mod chain;
+pub mod cli;
+pub mod commit;
+pub mod conclude;
+pub mod content;
+pub mod counterpart;
+pub mod counters;
+pub mod delivery;
+pub mod denials;
+pub mod expiry;
+pub mod intake;
+pub mod listener;
+pub mod log;
+pub mod log_key;
+pub mod offer;
+pub mod pace;
+pub mod peer;
+pub mod receive;
+pub mod route;
+pub mod run;
+pub mod service;
+pub mod sign;
+pub mod sink;
+pub mod start;
+pub mod steps;
+pub mod turned;

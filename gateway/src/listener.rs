@@ -1,0 +1,138 @@
+//! From the listening socket to served requests: permit → accept → handshake → peer → requests.
+
+use std::{sync::Arc, time::Duration};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use pki::{peer::peer_identity, platform::apply_link_timers};
+use protocol::link::LinkTimers;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::task::TaskTracker;
+
+use crate::{centre::Centre, intake::Ends, peer::Peer, service::serve};
+
+/// The longest pause after a failed accept: out of file descriptors, mostly, which passes.
+const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Headers of one request; ours need eight.
+const HEADERS_MAX: usize = 32;
+
+/// Accepts until the centre stops. Each connection is a task in `connections` and ends by itself.
+pub async fn listen(
+    centre: Arc<Centre>,
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    connections: TaskTracker,
+) {
+    let places = Arc::new(Semaphore::new(centre.config.limits.connections_max as usize));
+    let mut pause = Duration::from_millis(5);
+    loop {
+        // Both waits may be dropped without loss: an accepted connection is returned at once.
+        let accepted = tokio::select! {
+            biased;
+            () = centre.stopping.cancelled() => return,
+            accepted = accept(&places, &listener) => accepted,
+        };
+        match accepted {
+            Ok((stream, ends, place)) => {
+                pause = Duration::from_millis(5);
+                connections.spawn(connection(Arc::clone(&centre), acceptor.clone(), stream, ends, place));
+            }
+            Err(error) => {
+                tracing::error!(%error, "a connection could not be accepted");
+                centre.counters.count("accept_failed");
+                sleep(pause).await;
+                pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
+            }
+        }
+    }
+}
+
+/// A place first, then a connection for it: what waits beyond the limit waits in the kernel.
+async fn accept(
+    places: &Arc<Semaphore>,
+    listener: &TcpListener,
+) -> std::io::Result<(TcpStream, Ends, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, remote) = listener.accept().await?;
+    let local = stream.local_addr()?;
+    Ok((stream, Ends { local, remote }, place))
+}
+
+async fn connection(
+    centre: Arc<Centre>,
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    ends: Ends,
+    _place: OwnedSemaphorePermit,
+) {
+    let timers = LinkTimers::for_detect_max(centre.config.link.detect_max);
+    if let Err(error) = apply_link_timers(&stream, timers) {
+        // Without its timers a dead line would be held for ever.
+        tracing::error!(%error, "the link timers could not be set; connection closed");
+        centre.counters.count("link_timers_failed");
+        return;
+    }
+    let handshake = timeout(centre.config.link.handshake_max, acceptor.accept(stream)).await;
+    let stream = match handshake {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            // A refused certificate was counted and logged with its reason by the verifier's observer.
+            if pki::tls::own_refusal(&error).is_none() {
+                centre.counters.count("handshake_failed");
+                tracing::debug!(address = %ends.remote, %error, "handshake failed");
+            }
+            return;
+        }
+        Err(_) => {
+            centre.counters.count("handshake_timeout");
+            return;
+        }
+    };
+    match peer_identity(stream.get_ref().1) {
+        Ok(identity) => serve_connection(centre, Peer::new(identity, ends), stream).await,
+        Err(fault) => {
+            centre.counters.count(fault.code());
+            tracing::warn!(address = %ends.remote, reason = fault.code(), "peer refused after its handshake");
+        }
+    }
+}
+
+async fn serve_connection(centre: Arc<Centre>, peer: Peer, stream: TlsStream<TcpStream>) {
+    tracing::debug!(identity = %peer.identity(), address = %peer.ends.remote, "connection open");
+    let service = service_fn({
+        let (centre, peer) = (Arc::clone(&centre), peer.clone());
+        move |request| serve(Arc::clone(&centre), peer.clone(), request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(centre.config.link.header_max)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = &mut connection => ended,
+        () = centre.stopping.cancelled() => {
+            // The running request is answered, then the connection closes.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        let reason = if error.is_parse() {
+            "http_malformed"
+        } else if error.is_timeout() {
+            "http_head_timeout"
+        } else {
+            "http_cut"
+        };
+        centre.counters.count(reason);
+        tracing::debug!(identity = %peer.identity(), reason, %error, "connection ended");
+    }
+}

@@ -1,0 +1,15 @@
+//! Logging, to standard error: for people or as one JSON object on each line. Fields, not prose; never any content.
+
+use config::gateway::{Log, LogFormat};
+use tracing_subscriber::EnvFilter;
+
+/// Begins to log. Called once, by the program.
+pub fn begin(log: &Log) {
+    let filter = EnvFilter::new(log.level.name());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call, from a test in the same process, keeps the first.
+    let _ = match log.format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Human => builder.with_target(false).try_init(),
+    };
+}

@@ -1,0 +1,140 @@
+//! The life of the process: start, listen, drain, stop.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use config::gateway::GatewayConfig;
+use durable::Access;
+use protocol::{cause::Cause, entry::Event};
+use tokio::{
+    net::TcpListener,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admin,
+    centre::Centre,
+    delivery, expiry,
+    listener::listen,
+    start::{Ready, StartFault, start},
+};
+
+/// The time that attempts have to make durable what came, once they were told to end.
+const ABORT_GRACE: Duration = Duration::from_secs(10);
+
+/// How often counts of what was turned down unauthenticated are written to the log, if there are new ones.
+const COUNTS_EVERY: Duration = Duration::from_secs(60);
+
+/// The file below the data directory that names the address in use, for whoever let the system choose the port.
+pub const ADDRESS_FILE: &str = "address";
+
+/// Why the process ends with an error.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFault {
+    /// Not started.
+    #[error("the centre does not start")]
+    Start(#[from] StartFault),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}; next: is another gateway running, or the address not this machine's?")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The admin socket.
+    #[error("the admin socket cannot be opened")]
+    Admin(#[source] std::io::Error),
+    /// The outcome of a write is unknown.
+    #[error("the ledger could not be written and its state is unknown; next: look at the disk, then start again")]
+    Broken,
+}
+
+/// How a process that was told to stop came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Every running transfer finished.
+    Drained,
+    /// Some were ended as `draining` at the deadline; they can be resumed.
+    Forced,
+}
+
+/// Runs until `stop` is set, and then drains. `listening` is told the bound address.
+pub async fn run(
+    config: GatewayConfig,
+    stop: CancellationToken,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<Stopped, RunFault> {
+    let Ready { centre, acceptor, ledger } = start(config).await?;
+    let configured = centre.config.listen.address;
+    let failed = |source| RunFault::Listen { address: configured, source };
+    let listener = TcpListener::bind(configured).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let address_file = centre.config.storage.data.join(ADDRESS_FILE);
+    durable::replace(&address_file, format!("{address}\n").as_bytes(), Access::Shared).map_err(failed)?;
+    let connections = TaskTracker::new();
+    let services = TaskTracker::new();
+    services.spawn(admin::listen(Arc::clone(&centre)).map_err(RunFault::Admin)?);
+    services.spawn(delivery::run(Arc::clone(&centre)));
+    services.spawn(expiry::run(Arc::clone(&centre)));
+    services.spawn(write_counts(Arc::clone(&centre)));
+    services.spawn(listen(Arc::clone(&centre), listener, acceptor, connections.clone()));
+    tracing::info!(%address, parties = ?centre.config.parties.iter().map(ToString::to_string).collect::<Vec<_>>(), "listening");
+    listening(address);
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = centre.broken.cancelled() => {}
+    }
+    let stopped = drain(&centre, &connections, &services).await;
+    if centre.broken.is_cancelled() {
+        return Err(RunFault::Broken);
+    }
+    // A log that cannot take its last entry has broken the centre.
+    centre.record(centre.entry(Event::Stopped)).await.map_err(|_| RunFault::Broken)?;
+    ledger.close().await;
+    tracing::info!(forced = stopped == Stopped::Forced, "stopped");
+    Ok(stopped)
+}
+
+/// Takes no new work, lets running transfers finish within `drain_max`, then ends them with what they have.
+async fn drain(centre: &Arc<Centre>, connections: &TaskTracker, services: &TaskTracker) -> Stopped {
+    tracing::info!(running = centre.attempts.count(), "draining");
+    centre.stopping.cancel();
+    centre.work.close();
+    connections.close();
+    services.close();
+    let mut stopped = Stopped::Drained;
+    if centre.broken.is_cancelled() || timeout(centre.config.link.drain_max, centre.work.wait()).await.is_err() {
+        stopped = Stopped::Forced;
+        centre.attempts.stop_all(Cause::Draining);
+        if timeout(ABORT_GRACE, centre.work.wait()).await.is_err() {
+            tracing::error!("attempts did not end in time; the next start recovers them");
+        }
+    }
+    // Answers are on their way now; a peer that does not read them is not waited for.
+    let ended = timeout(centre.config.link.detect_max, async {
+        connections.wait().await;
+        services.wait().await;
+    });
+    if ended.await.is_err() {
+        tracing::warn!(connections = connections.len(), "connections were still open at the end");
+    }
+    stopped
+}
+
+async fn write_counts(centre: Arc<Centre>) {
+    let mut written = centre.counters.read();
+    loop {
+        tokio::select! {
+            biased;
+            () = centre.stopping.cancelled() => return,
+            () = sleep(COUNTS_EVERY) => {}
+        }
+        let counts = centre.counters.read();
+        if counts != written {
+            tracing::info!(?counts, "turned down so far, by reason");
+            written = counts;
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! One request: its head is checked, its route found, its right asked for, its handler run, its outcome answered.
+
+use std::{convert::Infallible, sync::Arc};
+
+use http_body_util::BodyExt as _;
+use hyper::{
+    HeaderMap, Request, Version,
+    body::Incoming,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
+};
+use protocol::{
+    entry::{Entry, Event},
+    kind::System,
+    limits::REQUEST_JSON_BYTES_MAX,
+    permission::Action,
+    problem::{Advice, Problem},
+    transfer_id::TransferKey,
+    wire::{JOSE, JSON, LOG_SEEN, Offer, PARTIAL_UPLOAD, UPLOAD_COMPLETE, UPLOAD_OFFSET},
+};
+use tokio::{sync::oneshot, time::timeout};
+
+use crate::{
+    answer::{self, Answer},
+    ask,
+    body::HyperBody,
+    centre::Centre,
+    conclude,
+    offer::{self, Accepted},
+    peer::Peer,
+    receive::{self, Sending},
+    route::{Route, route},
+    turned::Turned,
+};
+
+/// Answers one request of a peer whose certificate was judged.
+///
+/// A lost connection drops this future at any await; what must not stop then runs in tasks of its own.
+pub async fn serve(
+    centre: Arc<Centre>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    match dispatch(&centre, &peer, request).await {
+        Ok(answer) => Ok(answer),
+        Err(turned) => {
+            deny(&centre, &peer, &turned).await;
+            Ok(answer::problem(&turned))
+        }
+    }
+}
+
+async fn dispatch(
+    centre: &Arc<Centre>,
+    peer: &Peer,
+    request: Request<Incoming>,
+) -> Result<Answer, Turned> {
+    check_framing(&request)?;
+    let route = route(request.method(), request.uri().path(), request.uri().query())?;
+    let parties = &centre.config.parties;
+    let log_seen = one_number(request.headers(), LOG_SEEN)?;
+    match route {
+        Route::Offer => {
+            let permit = peer.permit(parties, System::Claims, Action::Offer)?;
+            let body = read_text(centre, request, JSON).await?;
+            let body: Offer = serde_json::from_str(&body).map_err(|_| Problem::BadRequest)?;
+            let (status, transfer) = match offer::offer(centre, &permit, body).await? {
+                Accepted::New(transfer) => (hyper::StatusCode::CREATED, transfer),
+                Accepted::Known(transfer) => (hyper::StatusCode::OK, transfer),
+            };
+            let state = ask::state_of(centre, &transfer, log_seen).await?;
+            Ok(answer::state(status, &state, Some(&transfer.key.location())))
+        }
+        Route::Send(key) => {
+            let permit = peer.permit_transfer(parties, System::Claims, Action::Send, &key)?;
+            send(centre, permit, key, request, log_seen).await
+        }
+        Route::Ask(key) => {
+            let permit = peer.permit_transfer(parties, System::Claims, Action::Ask, &key)?;
+            let state = ask::ask(centre, &permit, &key, log_seen).await?;
+            Ok(answer::state(hyper::StatusCode::OK, &state, None))
+        }
+        Route::Receipt(key) => {
+            let permit = peer.permit_transfer(parties, System::Claims, Action::Ask, &key)?;
+            Ok(answer::jose(ask::receipt(centre, &permit, &key).await?))
+        }
+        Route::Cancel(key) => {
+            let permit = peer.permit_transfer(parties, System::Claims, Action::Cancel, &key)?;
+            conclude::cancel(centre, &permit, &key).await?;
+            Ok(answer::done())
+        }
+        Route::Acknowledge => {
+            let permit = peer.permit(parties, System::Claims, Action::Acknowledge)?;
+            let body = read_text(centre, request, JOSE).await?;
+            conclude::acknowledge(centre, &permit, body).await?;
+            Ok(answer::done())
+        }
+        Route::LogCheckpoint => {
+            peer.permit(parties, System::Claims, Action::Ask)?;
+            Ok(answer::text(ask::checkpoint(centre).await?))
+        }
+        Route::LogConsistency { from, to } => {
+            peer.permit(parties, System::Claims, Action::Ask)?;
+            Ok(answer::json(hyper::StatusCode::OK, &ask::consistency(centre, from, to).await?))
+        }
+    }
+}
+
+/// HTTP/1.1 with a plain Content-Length, or nothing: what no two parsers can read differently.
+fn check_framing<B>(request: &Request<B>) -> Result<(), Problem> {
+    if request.version() != Version::HTTP_11 {
+        return Err(Problem::HttpVersion);
+    }
+    if request.headers().contains_key(TRANSFER_ENCODING) {
+        return Err(Problem::LengthRequired);
+    }
+    Ok(())
+}
+
+/// The declared length, which requests with a body must have.
+fn content_length(headers: &HeaderMap) -> Result<u64, Problem> {
+    one_number(headers, CONTENT_LENGTH.as_str())?.ok_or(Problem::LengthRequired)
+}
+
+/// The number in a header that may stand once.
+fn one_number(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    match (digits.and_then(|text| text.parse().ok()), values.next()) {
+        (Some(number), None) => Ok(Some(number)),
+        _ => Err(Problem::BadUploadHeader),
+    }
+}
+
+fn check_content_type(headers: &HeaderMap, expected: &str) -> Result<(), Problem> {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(expected.as_bytes()) => Ok(()),
+        _ => Err(Problem::UnsupportedMediaType),
+    }
+}
+
+/// Reads a small body whole, within its limit and the deadline for heads.
+async fn read_text(
+    centre: &Centre,
+    request: Request<Incoming>,
+    content_type: &str,
+) -> Result<String, Turned> {
+    let length = content_length(request.headers())?;
+    check_content_type(request.headers(), content_type)?;
+    let limit = centre.config.limits.body_bytes_max.min(REQUEST_JSON_BYTES_MAX as u64);
+    if length > limit {
+        return Err(Problem::BodyTooLarge.into());
+    }
+    let whole = timeout(centre.config.link.header_max, request.into_body().collect()).await;
+    let bytes = match whole {
+        Ok(Ok(collected)) => collected.to_bytes(),
+        Ok(Err(error)) => return Err(Turned::because(Problem::LengthMismatch, error)),
+        Err(_) => return Err(Problem::Stalled.into()),
+    };
+    String::from_utf8(bytes.into()).map_err(|_| Problem::BadRequest.into())
+}
+
+/// Starts an attempt in a task of its own and waits for its outcome, but not for ever: a check that takes longer than
+/// `receipt_wait` is answered with "ask again".
+async fn send(
+    centre: &Arc<Centre>,
+    permit: crate::peer::Permit,
+    key: TransferKey,
+    request: Request<Incoming>,
+    log_seen: Option<u64>,
+) -> Result<Answer, Turned> {
+    let headers = request.headers();
+    let declared = content_length(headers)?;
+    check_content_type(headers, PARTIAL_UPLOAD)?;
+    let offset = one_number(headers, UPLOAD_OFFSET)?.ok_or(Problem::BadUploadHeader)?;
+    let mut complete = headers.get_all(UPLOAD_COMPLETE).iter();
+    let (Some(b"?1"), None) = (complete.next().map(|value| value.as_bytes()), complete.next()) else {
+        return Err(Problem::BadUploadHeader.into());
+    };
+    let body = HyperBody::new(request.into_body(), declared);
+    let (whole, is_whole) = oneshot::channel();
+    let attempt = {
+        let centre = Arc::clone(centre);
+        let sending = Sending { key, offset, declared };
+        async move { receive::receive(centre, permit, sending, body, whole).await }
+    };
+    let mut attempt = centre.work.spawn(attempt);
+    let outcome = tokio::select! {
+        biased;
+        outcome = &mut attempt => Some(outcome),
+        // Dropping the waiting does not drop the task.
+        _ = async { if is_whole.await.is_ok() { tokio::time::sleep(centre.config.link.receipt_wait).await }
+                    else { std::future::pending().await } } => None,
+    };
+    match outcome {
+        Some(Ok(Ok(transfer))) => {
+            let receipt = ask::receipt_answer(centre, &transfer, log_seen).await?;
+            Ok(answer::json(hyper::StatusCode::OK, &receipt))
+        }
+        Some(Ok(Err(turned))) => Err(turned),
+        Some(Err(lost)) => Err(Turned::because(Problem::StorageFailed, lost)),
+        None => Ok(answer::checking()),
+    }
+}
+
+/// Notes a refusal: in the counters, in the log, and in the audit unless the transfer's own record speaks of it.
+async fn deny(centre: &Arc<Centre>, peer: &Peer, turned: &Turned) {
+    let problem = turned.problem;
+    centre.counters.count(problem.code());
+    tracing::warn!(
+        identity = %peer.identity(), address = %peer.ends.remote, %problem, detail = turned.detail, "turned down"
+    );
+    let on_record = turned.refusal.is_some() || problem.advice() != Advice::GiveUp && problem != Problem::NotFound;
+    if on_record || !centre.denials.may_record(peer.identity(), pki::clock::now()) {
+        return;
+    }
+    let entry = Entry {
+        subject: Some(peer.subject()),
+        problem: Some(problem),
+        ..centre.entry(Event::Denied)
+    };
+    // A log that cannot be written has broken the centre, and says so itself.
+    let _ = centre.record(entry).await;
+}

@@ -1,0 +1,48 @@
+//! A request that is turned down: with which problem, and what goes with it.
+
+use protocol::problem::Problem;
+use storage::{ledger::LedgerFault, transfer::Transfer};
+
+/// Why a handler did not do what was asked. One place maps it to an answer: [`crate::answer::problem`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turned {
+    /// The stable code.
+    pub problem: Problem,
+    /// Where content must go on, for [`Problem::WrongOffset`].
+    pub offset: Option<u64>,
+    /// The head of the sender's log that a proof must begin with, for [`Problem::LogProofNeeded`].
+    pub log_size: Option<u64>,
+    /// The signed refusal, if the no is final.
+    pub refusal: Option<String>,
+    /// A detail for the log; never sent.
+    pub detail: Option<String>,
+}
+
+impl From<Problem> for Turned {
+    fn from(problem: Problem) -> Self {
+        Turned { problem, offset: None, log_size: None, refusal: None, detail: None }
+    }
+}
+
+impl Turned {
+    /// A problem with a detail that only the log may hold.
+    pub fn because(problem: Problem, detail: impl ToString) -> Self {
+        Turned { detail: Some(detail.to_string()), ..Turned::from(problem) }
+    }
+
+    /// Content must go on at `expected`.
+    pub fn wrong_offset(expected: u64) -> Self {
+        Turned { offset: Some(expected), ..Turned::from(Problem::WrongOffset) }
+    }
+
+    /// The final no that stands on this transfer's record.
+    pub fn refused(transfer: &Transfer, reason: Problem) -> Self {
+        Turned { refusal: transfer.refusal.clone(), ..Turned::from(reason) }
+    }
+}
+
+impl From<LedgerFault> for Turned {
+    fn from(fault: LedgerFault) -> Self {
+        Turned::because(Problem::StorageFailed, fault)
+    }
+}

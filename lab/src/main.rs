@@ -1,0 +1,2 @@
+//! sekisho-lab
+fn main() {}

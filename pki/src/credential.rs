@@ -1,0 +1,195 @@
+//! Our own certificate and key: what we show to peers.
+//!
+//! Loaded as a pair and checked as a peer would check it, so that a mistake shows at start and not at the far end.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use protocol::{moment::Moment, party::Environment};
+use rustls::{
+    InconsistentKeys,
+    sign::{CertifiedKey, SigningKey},
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::{
+    fault::PeerFault,
+    identity::{IdentityFault, identity_in},
+    leaf::{self, Purpose},
+    peer::PeerIdentity,
+    pem::{self, PemFault},
+    provider::provider,
+};
+
+/// Why a certificate and key of our own cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialFault {
+    /// A file cannot be used.
+    #[error("a file of our own certificate cannot be used")]
+    File(#[from] PemFault),
+    /// The first certificate of the file cannot be read.
+    #[error(
+        "the first certificate of the chain cannot be read; next: the file must begin with our own certificate"
+    )]
+    Unreadable,
+    /// The key is of a kind that is not supported.
+    #[error("the private key is of a kind that is not supported; next: use ECDSA P-256 or P-384 in PKCS#8")]
+    Key,
+    /// The key is another certificate's. Also seen between the two steps of replacing both files.
+    #[error("certificate and private key do not belong together; next: install both from the same order")]
+    KeyMismatch,
+    /// The certificate names no identity.
+    #[error("our own certificate names no identity")]
+    Identity(#[source] IdentityFault),
+    /// The certificate is not fit for this use.
+    #[error(
+        "our own certificate is not fit for this use: {0}; next: ask the authority for one of the right profile"
+    )]
+    Unfit(PeerFault),
+    /// The certificate is past its notAfter.
+    #[error("our own certificate expired at {not_after}; next: renew it")]
+    Expired {
+        /// The end of its life.
+        not_after: Moment,
+    },
+    /// The certificate is before its notBefore.
+    #[error("our own certificate is not valid before {not_before}; next: check this machine's clock")]
+    NotYetValid {
+        /// The start of its life.
+        not_before: Moment,
+    },
+    /// The certificate is of the other environment.
+    #[error(
+        "our own certificate is for {actual}, but this is {expected}; next: install the right certificate"
+    )]
+    WrongEnvironment {
+        /// What the settings say.
+        expected: Environment,
+        /// What the certificate says.
+        actual: Environment,
+    },
+    /// A lab's certificate in production.
+    #[error("our own certificate was made by a lab authority; next: install one of the production authority")]
+    LabCertificate,
+}
+
+/// Our own certificate chain and key for TLS.
+#[derive(Clone)]
+pub struct Credential {
+    certified: Arc<CertifiedKey>,
+    facts: OwnCertificate,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("identity", self.facts.peer.identity()).finish_non_exhaustive()
+    }
+}
+
+impl Credential {
+    /// Reads a chain (our own certificate first) and its key.
+    pub fn load(chain: &Path, key: &Path) -> Result<Self, CredentialFault> {
+        Credential::new(pem::certificates(chain)?, pem::private_key(key)?)
+    }
+
+    /// The same from PEM text.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CredentialFault> {
+        let origin = Path::new("credential");
+        Credential::new(pem::certificates_in(chain, origin)?, pem::private_key_in(key, origin)?)
+    }
+
+    fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, CredentialFault> {
+        let facts = OwnCertificate::of(&chain)?;
+        let key: Arc<dyn SigningKey> =
+            provider().key_provider.load_private_key(key).map_err(|_| CredentialFault::Key)?;
+        let certified = CertifiedKey::new(without_anchor(chain), key);
+        match certified.keys_match() {
+            // A key that cannot tell its public half (a token's) is tried in the first handshake.
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(_) => return Err(CredentialFault::KeyMismatch),
+        }
+        Ok(Credential { certified: Arc::new(certified), facts })
+    }
+
+    /// What our own certificate says.
+    pub fn own(&self) -> &PeerIdentity {
+        &self.facts.peer
+    }
+
+    /// Is the certificate fit for this purpose, here and now?
+    pub fn check(
+        &self,
+        purpose: Purpose,
+        environment: Environment,
+        now: Moment,
+    ) -> Result<(), CredentialFault> {
+        self.facts.check(purpose, environment, now)
+    }
+
+    pub(crate) fn certified(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.certified)
+    }
+}
+
+/// What is known of our own certificate, whatever it is for.
+#[derive(Clone)]
+pub(crate) struct OwnCertificate {
+    der: CertificateDer<'static>,
+    pub(crate) peer: PeerIdentity,
+    not_before: Moment,
+    test_only: bool,
+}
+
+impl OwnCertificate {
+    pub(crate) fn of(chain: &[CertificateDer<'static>]) -> Result<Self, CredentialFault> {
+        let der = chain.first().ok_or(CredentialFault::Unreadable)?;
+        let certificate = leaf::parse(der).map_err(|_| CredentialFault::Unreadable)?;
+        let identity = identity_in(&certificate).map_err(CredentialFault::Identity)?;
+        Ok(OwnCertificate {
+            der: der.clone(),
+            peer: PeerIdentity::new(identity, &certificate),
+            not_before: crate::clock::moment_of_asn1(certificate.validity().not_before),
+            test_only: leaf::is_test_only(&certificate),
+        })
+    }
+
+    pub(crate) fn check(
+        &self,
+        purpose: Purpose,
+        environment: Environment,
+        now: Moment,
+    ) -> Result<(), CredentialFault> {
+        let certificate = leaf::parse(&self.der).map_err(|_| CredentialFault::Unreadable)?;
+        leaf::check_leaf(&certificate, purpose).map_err(CredentialFault::Unfit)?;
+        let actual = self.peer.identity().environment();
+        if actual != environment {
+            return Err(CredentialFault::WrongEnvironment { expected: environment, actual });
+        }
+        if environment == Environment::Production && self.test_only {
+            return Err(CredentialFault::LabCertificate);
+        }
+        if now < self.not_before {
+            return Err(CredentialFault::NotYetValid { not_before: self.not_before });
+        }
+        if now > self.peer.not_after() {
+            return Err(CredentialFault::Expired { not_after: self.peer.not_after() });
+        }
+        Ok(())
+    }
+}
+
+/// The chain without a self-issued certificate at its end: a peer has its own copy of the anchor, or none at all.
+pub(crate) fn without_anchor(mut chain: Vec<CertificateDer<'static>>) -> Vec<CertificateDer<'static>> {
+    let ends_in_anchor = |chain: &[CertificateDer<'_>]| {
+        chain.len() > 1
+            && chain.last().is_some_and(|last| {
+                leaf::parse(last).is_ok_and(|last| last.subject().as_raw() == last.issuer().as_raw())
+            })
+    };
+    while ends_in_anchor(&chain) {
+        chain.pop();
+    }
+    chain
+}

@@ -1,0 +1,166 @@
+//! Judging who signed a statement, at the time of the receiver.
+
+use std::{path::Path, sync::Arc};
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
+use protocol::{
+    jws::{Algorithm, SignedBytes, SignerFault, Verifier},
+    moment::Moment,
+    party::Identity,
+};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
+use x509_parser::{
+    certificate::X509Certificate,
+    oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384},
+};
+
+use crate::{
+    anchors::{AnchorFault, Anchors},
+    clock,
+    crl::CrlRefused,
+    crl_archive::CrlArchive,
+    crl_index::Status,
+    fault::PeerFault,
+    leaf::{self, Purpose},
+    path::verify_chain,
+    pem::{self, PemFault},
+    trust::Trust,
+};
+
+/// At which time a revocation list must be in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Now: for statements that come in.
+    Live,
+    /// When the statement was received: for an auditor, years later.
+    AtTime,
+}
+
+/// Why material for verifying cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceVerifierFault {
+    /// Not PEM, or nothing in it.
+    #[error("the anchors or revocation lists cannot be read")]
+    Pem(#[from] PemFault),
+    /// An anchor cannot be used.
+    #[error("an anchor cannot be used")]
+    Anchor(#[from] AnchorFault),
+    /// A revocation list cannot be read.
+    #[error("a revocation list cannot be used")]
+    Crl(#[from] CrlRefused),
+}
+
+/// Judges the signers of statements.
+///
+/// A signer counts if its chain leads to an anchor, every certificate was within its dates at the time in question,
+/// none was revoked at or before that time, the leaf is for evidence and nothing else, and the algorithm is its key's.
+/// The date of revocation counts, not the date since which its holder says the key was lost: else a signer could take
+/// a statement back.
+#[derive(Debug)]
+pub struct EvidenceVerifier {
+    material: Material,
+}
+
+#[derive(Debug)]
+enum Material {
+    /// The trust of a running gateway.
+    Live(Arc<Trust>),
+    /// Anchors and lists of any age.
+    Archive { anchors: Anchors, crls: CrlArchive, freshness: Freshness },
+}
+
+impl EvidenceVerifier {
+    /// Judges by the anchors and lists in force.
+    pub fn live(trust: Arc<Trust>) -> Self {
+        EvidenceVerifier { material: Material::Live(trust) }
+    }
+
+    /// Judges by these anchors (PEM) and lists (each PEM, with one or several lists, or DER). The certificates of
+    /// authorities between leaf and anchor come with each statement. A list that no authority in a path has signed
+    /// plays no part.
+    pub fn from_pem(
+        anchors: &[u8],
+        crls: &[Vec<u8>],
+        freshness: Freshness,
+    ) -> Result<Self, EvidenceVerifierFault> {
+        let origin = Path::new("evidence");
+        let anchors = Anchors::new(&pem::certificates_in(anchors, origin)?)?;
+        let mut lists = Vec::new();
+        for bytes in crls {
+            match bytes.first() {
+                // A DER list is a SEQUENCE.
+                Some(0x30) => lists.push(CertificateRevocationListDer::from(bytes.clone())),
+                _ => lists.extend(pem::crls_in(bytes, origin)?),
+            }
+        }
+        let crls = CrlArchive::parse(&lists)?;
+        Ok(EvidenceVerifier { material: Material::Archive { anchors, crls, freshness } })
+    }
+
+    /// The lists that judgements rely on, in DER.
+    pub fn crls_der(&self) -> Vec<Vec<u8>> {
+        match &self.material {
+            Material::Live(trust) => trust.crls().iter().map(|list| list.der().to_vec()).collect(),
+            Material::Archive { crls, .. } => crls.der().map(|der| der.to_vec()).collect(),
+        }
+    }
+
+    /// The lists that judgements rely on, as PEM text: the "lists relied on" of a bundle.
+    pub fn crls_pem(&self) -> String {
+        self.crls_der().iter().map(|der| pem::encode(pem::CRL, der)).collect()
+    }
+
+    fn identity_of_chain(&self, chain: &[CertificateDer<'_>], at: Moment) -> Result<Identity, PeerFault> {
+        let now = clock::now();
+        let peer = match &self.material {
+            Material::Live(trust) => {
+                verify_chain(chain, trust.anchors(), Purpose::Evidence, at, &|issuer, serial| {
+                    trust.crls().status_at(&issuer.id(), serial, now, at)
+                })
+            }
+            Material::Archive { anchors, crls, freshness } => {
+                let fresh_at = match freshness {
+                    Freshness::Live => now,
+                    Freshness::AtTime => at,
+                };
+                verify_chain(chain, anchors, Purpose::Evidence, at, &|issuer, serial| {
+                    let Some(issuer) = issuer.issuer() else { return Status::Missing };
+                    crls.status(&issuer, serial, fresh_at, at)
+                })
+            }
+        }?;
+        Ok(peer.identity().clone())
+    }
+}
+
+impl Verifier for EvidenceVerifier {
+    fn verify(&self, signed: &SignedBytes<'_>, at: Moment) -> Result<Identity, SignerFault> {
+        let chain: Vec<CertificateDer<'_>> =
+            signed.chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+        let leaf = chain.first().ok_or_else(|| untrusted(PeerFault::NoCert))?;
+        let certificate = leaf::parse(leaf).map_err(untrusted)?;
+        check_signature(&certificate, signed)?;
+        self.identity_of_chain(&chain, at).map_err(untrusted)
+    }
+}
+
+fn untrusted(fault: PeerFault) -> SignerFault {
+    SignerFault::Untrusted(fault.code().to_owned())
+}
+
+/// The algorithm must be the one of the certificate's key: a header cannot choose.
+fn check_signature(certificate: &X509Certificate<'_>, signed: &SignedBytes<'_>) -> Result<(), SignerFault> {
+    let key = certificate.public_key();
+    let curve = key.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+    if key.algorithm.algorithm != OID_KEY_TYPE_EC_PUBLIC_KEY {
+        return Err(untrusted(PeerFault::WeakKey));
+    }
+    let algorithm = match (signed.algorithm, curve) {
+        (Algorithm::Es256, Some(curve)) if curve == OID_EC_P256 => &ECDSA_P256_SHA256_FIXED,
+        (Algorithm::Es384, Some(curve)) if curve == OID_NIST_EC_P384 => &ECDSA_P384_SHA384_FIXED,
+        _ => return Err(SignerFault::BadSignature),
+    };
+    UnparsedPublicKey::new(algorithm, key.subject_public_key.as_ref())
+        .verify(signed.message, signed.signature)
+        .map_err(|_| SignerFault::BadSignature)
+}

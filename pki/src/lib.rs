@@ -1,0 +1,32 @@
+//! The only crate that reads X.509 or builds TLS configurations.
+//!
+//! Whoever needs a judgement about a certificate asks here and gets a value that proves it ([`peer::PeerIdentity`]) or a
+//! fault with a stable code ([`fault::PeerFault`]). Revocation fails closed: no certificate counts without a list of
+//! its issuer that is in force.
+
+pub mod anchors;
+pub mod clock;
+pub mod credential;
+pub mod crl;
+pub mod crl_archive;
+pub mod crl_index;
+pub mod evidence;
+pub mod fault;
+pub mod identity;
+pub mod inspect;
+pub mod issuer;
+pub mod leaf;
+pub mod log_key;
+pub mod oid;
+pub mod path;
+pub mod peer;
+pub mod pem;
+pub mod platform;
+pub mod provider;
+pub mod random;
+mod socket_table;
+pub mod tls;
+pub mod trust;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,83 @@
+//! Everything that only some systems offer: TCP timers, what the kernel knows of a connection, the clock's state.
+//! Elsewhere each has a portable substitute or an honest "unknown".
+
+use std::{io, net::SocketAddr, path::Path};
+
+use protocol::{link::LinkTimers, moment::ClockState};
+use socket2::{SockRef, TcpKeepalive};
+
+/// Sets the timers that notice a dead line, and sends small messages at once. To be called on both ends, on the
+/// accepted and on the connected socket. Where TCP_USER_TIMEOUT does not exist, unacknowledged data ends a connection
+/// only by the programs' own deadlines.
+pub fn apply_link_timers<'s, S>(socket: &'s S, timers: LinkTimers) -> io::Result<()>
+where
+    SockRef<'s>: From<&'s S>,
+{
+    let socket = SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(timers.keepalive_idle);
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows))]
+    let keepalive = keepalive.with_interval(timers.keepalive_interval).with_retries(timers.keepalive_probes);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_user_timeout(Some(timers.user_timeout))?;
+    Ok(())
+}
+
+/// What our kernel knows of the peer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerKernel {
+    /// Nothing that was sent waits for an answer: whatever ails the peer, the line lives.
+    Answers,
+    /// Data was sent again, or a probe was sent, and no answer came: the line may be dead.
+    Silent,
+    /// The connection is not in the kernel's table (any more), or there is no such table here.
+    Unknown,
+}
+
+/// Asks the kernel whether the peer's kernel still answers on the connection between these addresses.
+///
+/// A peer that stops reading closes its window, and TCP_USER_TIMEOUT then ends the connection with the same error as a
+/// dead line, although the peer's kernel answers every probe. When the deadlines of both fall together this tells
+/// `stalled` from `link_lost`; it must be asked before the socket is gone. A probe whose answer is still on its way
+/// shows as [`PeerKernel::Silent`] for one round trip. Reads a file with a line for every connection of this network
+/// namespace: to be asked when a deadline has passed, not in the course of a transfer.
+pub fn peer_kernel(local: SocketAddr, remote: SocketAddr) -> PeerKernel {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
+            let row = std::fs::read_to_string(table)
+                .ok()
+                .and_then(|table| crate::socket_table::find(&table, local, remote));
+            match row {
+                Some(row) if row.retransmits > 0 || row.probes > 0 => return PeerKernel::Silent,
+                Some(_) => return PeerKernel::Answers,
+                None => {}
+            }
+        }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (local, remote);
+    PeerKernel::Unknown
+}
+
+/// What the operating system says of its clock, as far as files tell: systemd-timesyncd marks that it has set the clock
+/// since the machine started. Other time services leave no such mark; then it is unknown.
+pub fn clock_state() -> ClockState {
+    clock_state_in(Path::new("/run/systemd/timesync"))
+}
+
+fn clock_state_in(timesync: &Path) -> ClockState {
+    if timesync.join("synchronized").exists() {
+        ClockState::Synchronised
+    } else if timesync.exists() {
+        ClockState::Unsynchronised
+    } else {
+        ClockState::Unknown
+    }
+}
+
+pub use crate::clock::now;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! Two sides, a wire of buffers between them, and the good case.
+
+use std::{ops::DerefMut, sync::Arc};
+
+use protocol::party::Environment;
+use rustls::{
+    ClientConfig, ClientConnection, ConnectionCommon, Error as TlsError, HandshakeKind, NamedGroup,
+    ProtocolVersion, ServerConfig, ServerConnection, SideData,
+};
+
+use crate::{
+    peer::peer_identity,
+    testing::{self, Authority, CENTRE, HOST, INSTITUTION},
+    tls::{ALPN, client_config, server_config},
+    trust::Trust,
+};
+
+/// A root, one good client and one good server.
+pub(super) struct World {
+    pub(super) root: Authority,
+    pub(super) client: testing::Leaf,
+    pub(super) server: testing::Leaf,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let root = Authority::root("root");
+        let client = root.leaf(&testing::client_params());
+        let server = root.leaf(&testing::server_params());
+        World { root, client, server }
+    }
+
+    pub(super) fn trust(&self) -> Arc<Trust> {
+        Arc::new(testing::trust(&[&self.root.der], &[], &[&self.root.crl(1, &[])]))
+    }
+
+    pub(super) fn server_config(&self, trust: Arc<Trust>) -> Arc<ServerConfig> {
+        server_config(&testing::credential(&self.server, &[]), trust, Environment::Test).unwrap()
+    }
+
+    pub(super) fn client_config(&self, trust: Arc<Trust>) -> Arc<ClientConfig> {
+        let own = testing::credential(&self.client, &[]);
+        client_config(&own, trust, "review-agency:113".parse().unwrap(), Environment::Test).unwrap()
+    }
+}
+
+/// How a handshake ended on each side.
+pub(super) struct Met {
+    pub(super) client: Result<ClientConnection, TlsError>,
+    pub(super) server: Result<ServerConnection, TlsError>,
+}
+
+/// Lets both sides talk until neither has anything to say.
+pub(super) fn meet(client: Arc<ClientConfig>, server: Arc<ServerConfig>) -> Met {
+    meet_at(client, server, HOST)
+}
+
+pub(super) fn meet_at(client: Arc<ClientConfig>, server: Arc<ServerConfig>, host: &'static str) -> Met {
+    let mut client = ClientConnection::new(client, host.try_into().unwrap()).unwrap();
+    let mut server = ServerConnection::new(server).unwrap();
+    let (mut client_end, mut server_end) = (Ok(()), Ok(()));
+    while client.wants_write() || server.wants_write() {
+        server_end = carry(&mut client, &mut server).and(server_end);
+        client_end = carry(&mut server, &mut client).and(client_end);
+    }
+    Met { client: client_end.map(|()| client), server: server_end.map(|()| server) }
+}
+
+fn carry<A: SideData, B: SideData>(
+    from: &mut impl DerefMut<Target = ConnectionCommon<A>>,
+    to: &mut impl DerefMut<Target = ConnectionCommon<B>>,
+) -> Result<(), TlsError> {
+    let mut wire = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut wire).unwrap();
+    }
+    let mut unread = wire.as_slice();
+    while !unread.is_empty() {
+        to.read_tls(&mut unread).unwrap();
+        to.process_new_packets()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn two_good_peers_meet_by_a_full_tls_1_3_handshake_with_the_hybrid_group() {
+    let world = World::new();
+    let met = meet(world.client_config(world.trust()), world.server_config(world.trust()));
+    let (client, server) = (met.client.unwrap(), met.server.unwrap());
+    for common in [&**client, &**server] {
+        assert_eq!(common.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+        assert_eq!(common.handshake_kind(), Some(HandshakeKind::Full));
+        assert_eq!(common.negotiated_key_exchange_group().unwrap().name(), NamedGroup::X25519MLKEM768);
+        assert_eq!(common.alpn_protocol(), Some(ALPN));
+    }
+}
+
+#[test]
+fn each_side_learns_who_the_other_is() {
+    let world = World::new();
+    let met = meet(world.client_config(world.trust()), world.server_config(world.trust()));
+    let seen_by_server = peer_identity(&met.server.unwrap()).unwrap();
+    let seen_by_client = peer_identity(&met.client.unwrap()).unwrap();
+    assert_eq!(seen_by_server.identity().to_uri(), INSTITUTION);
+    assert_eq!(seen_by_client.identity().to_uri(), CENTRE);
+    assert_eq!(seen_by_server.fingerprint(), protocol::digest::Sha256::of(&world.client.der));
+    assert_eq!(seen_by_server.serial(), world.client.serial.to_string().replace(':', ""));
+}

@@ -1,0 +1,150 @@
+//! Clients that the server must turn away, and what each learns.
+
+use std::sync::{Arc, Mutex};
+
+use protocol::party::Environment;
+use rcgen::CertificateParams;
+use rustls::{AlertDescription, ClientConfig, Error as TlsError, PeerIncompatible};
+
+use super::peers::{Met, World, meet};
+use crate::{
+    fault::PeerFault,
+    oid, provider,
+    testing::{self, leaf_params},
+    tls::{alert_reason, own_refusal, server_config_observed},
+};
+
+/// A client with this certificate meets the good server. The client checks nothing, so that what it shows is judged.
+fn visit(world: &World, params: &CertificateParams) -> (Met, Option<PeerFault>) {
+    let leaf = world.root.leaf(params);
+    let own = rustls::sign::CertifiedKey::from_der(
+        vec![leaf.der.clone()],
+        crate::pem::private_key_in(&testing::key_pem(&leaf.key), std::path::Path::new("key")).unwrap(),
+        &provider::provider(),
+    )
+    .unwrap();
+    let mut client = (*world.client_config(world.trust())).clone();
+    client.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(own));
+    let seen = Arc::new(Mutex::new(None));
+    let noted = Arc::clone(&seen);
+    let server = server_config_observed(
+        &testing::credential(&world.server, &[]),
+        world.trust(),
+        Environment::Test,
+        Arc::new(move |refused| *noted.lock().unwrap() = Some(refused.fault)),
+    )
+    .unwrap();
+    let met = meet(Arc::new(client), server);
+    let fault = *seen.lock().unwrap();
+    (met, fault)
+}
+
+fn assert_refused(params: &CertificateParams, fault: PeerFault, alert: AlertDescription) {
+    let (met, seen) = visit(&World::new(), params);
+    assert_eq!(seen, Some(fault));
+    assert_eq!(met.client.unwrap_err(), TlsError::AlertReceived(alert));
+    assert!(met.server.is_err());
+}
+
+#[test]
+fn a_client_without_a_certificate_is_refused() {
+    let world = World::new();
+    let mut client = (*world.client_config(world.trust())).clone();
+    client.client_auth_cert_resolver = ClientConfig::builder_with_provider(provider::provider())
+        .with_protocol_versions(provider::VERSIONS)
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
+        .client_auth_cert_resolver
+        .clone();
+    let met = meet(Arc::new(client), world.server_config(world.trust()));
+    assert_eq!(own_refusal(&met.server.unwrap_err()), Some(PeerFault::NoCert));
+    assert_eq!(alert_reason(&met.client.unwrap_err()), Some("no_cert"));
+}
+
+#[test]
+fn a_client_of_tls_1_2_is_refused() {
+    let world = World::new();
+    let client = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let met = meet(Arc::new(client), world.server_config(world.trust()));
+    assert!(matches!(
+        met.server.unwrap_err(),
+        TlsError::PeerIncompatible(
+            PeerIncompatible::SupportedVersionsExtensionRequired | PeerIncompatible::Tls12NotOfferedOrEnabled
+        )
+    ));
+}
+
+#[test]
+fn a_revoked_client_is_refused_and_told_so() {
+    let world = World::new();
+    let list = world.root.crl(2, &[&world.client.serial]);
+    let trust = Arc::new(testing::trust(&[&world.root.der], &[], &[&list]));
+    let met = meet(world.client_config(world.trust()), world.server_config(trust));
+    assert_eq!(own_refusal(&met.server.unwrap_err()), Some(PeerFault::Revoked));
+    assert_eq!(alert_reason(&met.client.unwrap_err()), Some("revoked"));
+}
+
+#[test]
+fn an_expired_client_is_refused_and_told_so() {
+    let mut params = testing::client_params();
+    params.not_before = testing::today() - time::Duration::days(2);
+    params.not_after = testing::today() - time::Duration::days(1);
+    assert_refused(&params, PeerFault::Expired, AlertDescription::CertificateExpired);
+}
+
+#[test]
+fn a_client_whose_issuers_list_has_ended_is_refused_as_our_own_trouble() {
+    let world = World::new();
+    let mut ended = testing::crl_params(1, &[]);
+    ended.this_update = testing::today() - time::Duration::days(2);
+    ended.next_update = testing::today() - time::Duration::days(1);
+    let trust = Arc::new(testing::trust(&[&world.root.der], &[], &[&world.root.crl_of(&ended)]));
+    let met = meet(world.client_config(world.trust()), world.server_config(trust));
+    assert_eq!(own_refusal(&met.server.unwrap_err()), Some(PeerFault::CrlExpired));
+    assert_eq!(alert_reason(&met.client.unwrap_err()), Some("certificate_unknown"));
+}
+
+#[test]
+fn a_server_certificate_does_not_open_the_door_for_a_client() {
+    let params = leaf_params(testing::INSTITUTION, oid::SERVER_AUTH);
+    assert_refused(&params, PeerFault::WrongEku, AlertDescription::UnsupportedCertificate);
+}
+
+#[test]
+fn a_client_certificate_without_extended_key_usage_is_refused() {
+    let mut params = testing::client_params();
+    params.custom_extensions.clear();
+    assert_refused(&params, PeerFault::WrongEku, AlertDescription::UnsupportedCertificate);
+}
+
+#[test]
+fn a_client_of_the_other_environment_is_refused() {
+    let params = leaf_params("urn:sekisho:production:institution:1310000018", oid::CLIENT_AUTH);
+    assert_refused(&params, PeerFault::WrongEnvironment, AlertDescription::AccessDenied);
+}
+
+#[test]
+fn a_client_without_identity_is_refused() {
+    let mut params = testing::client_params();
+    params.subject_alt_names = vec![testing::dns("institution-1310000018.example")];
+    assert_refused(&params, PeerFault::BadIdentity, AlertDescription::AccessDenied);
+}
+
+#[test]
+fn a_client_of_another_authority_is_refused() {
+    let world = World::new();
+    let stranger = World::new();
+    let trust_of_both = testing::trust(
+        &[&world.root.der, &stranger.root.der],
+        &[],
+        &[&world.root.crl(1, &[]), &stranger.root.crl(1, &[])],
+    );
+    let met = meet(stranger.client_config(Arc::new(trust_of_both)), world.server_config(world.trust()));
+    // Same name, other key: the signature does not fit.
+    assert_eq!(own_refusal(&met.server.unwrap_err()), Some(PeerFault::BadSignature));
+}

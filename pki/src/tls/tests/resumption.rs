@@ -1,0 +1,46 @@
+//! Nobody comes back without being judged anew.
+
+use std::sync::Arc;
+
+use rustls::{HandshakeKind, client::Resumption};
+
+use super::peers::{World, meet};
+use crate::testing;
+
+/// A client that would resume if it could, since a peer's settings are not ours.
+fn eager(world: &World) -> Arc<rustls::ClientConfig> {
+    let mut config = (*world.client_config(world.trust())).clone();
+    config.resumption = Resumption::in_memory_sessions(8);
+    config.enable_early_data = true;
+    Arc::new(config)
+}
+
+#[test]
+fn a_client_that_would_resume_gets_a_full_handshake_every_time() {
+    let world = World::new();
+    let (client, server) = (eager(&world), world.server_config(world.trust()));
+    for _ in 0..2 {
+        let met = meet(Arc::clone(&client), Arc::clone(&server));
+        assert_eq!(met.client.unwrap().handshake_kind(), Some(HandshakeKind::Full));
+        assert_eq!(met.server.unwrap().handshake_kind(), Some(HandshakeKind::Full));
+    }
+}
+
+#[test]
+fn a_client_revoked_since_its_last_visit_is_refused() {
+    let world = World::new();
+    let client = eager(&world);
+    assert!(meet(Arc::clone(&client), world.server_config(world.trust())).server.is_ok());
+    let list = world.root.crl(2, &[&world.client.serial]);
+    let reloaded = Arc::new(testing::trust(&[&world.root.der], &[], &[&list]));
+    assert!(meet(client, world.server_config(reloaded)).server.is_err());
+}
+
+#[test]
+fn the_server_sends_no_ticket_keeps_no_session_and_takes_no_early_data() {
+    let world = World::new();
+    let config = world.server_config(world.trust());
+    assert_eq!((config.send_tls13_tickets, config.max_early_data_size), (0, 0));
+    assert!(!config.session_storage.can_cache());
+    assert!(!config.ticketer.enabled());
+}

@@ -1,0 +1,292 @@
+//! The ledger and audit log in one SQLite file: for one node with a disk of its own.
+//!
+//! One connection writes, owned by one task that commits in groups ([`writer`]); a pool reads. A lock file keeps other
+//! processes from writing; any number of them may read ([`SqliteAudit::open`]). The first failed write poisons the
+//! ledger: whether it is durable can only be told by opening the file again.
+
+mod batch;
+mod evidence;
+mod log;
+mod offer;
+mod opening;
+mod proofs;
+mod rows;
+mod verify;
+mod writer;
+
+use std::{
+    fs::File,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use protocol::{
+    checkpoint::LogSigner,
+    digest::Sha256,
+    entry::{Entry, Event},
+    moment::Moment,
+    party::Environment,
+    receiver::Input,
+    transfer_id::TransferKey,
+};
+use sqlx::{Row as _, SqlitePool};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+pub use opening::OpenFault;
+pub use proofs::SqliteAudit;
+
+use crate::{
+    audit::{AuditFault, AuditLog, AuditReport, SignedHead},
+    ledger::{Ledger, LedgerFault, StoreFault},
+    transfer::{
+        Acknowledged, Acknowledging, Counts, LogSeen, Logged, NewTransfer, Offered, Step, Stepped,
+        Submission, Transfer,
+    },
+};
+use writer::{Command, Health, QUEUE_MAX, Reply, Writer};
+
+/// An open ledger. Close it to know that its writer has ended; dropped, it ends on its own.
+pub struct SqliteLedger {
+    queue: mpsc::Sender<Command>,
+    health: Arc<Health>,
+    audit: SqliteAudit,
+    writer: Mutex<Option<JoinHandle<File>>>,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger of this file, or begins one. Its log is that of `signer`. The log of a new ledger is empty:
+    /// its first entry is the caller's to record.
+    pub async fn open(
+        path: &Path,
+        environment: Environment,
+        signer: Arc<dyn LogSigner>,
+    ) -> Result<Self, OpenFault> {
+        let opening::Opened { connection, log, lock } = opening::open(path, environment, &signer).await?;
+        let audit = SqliteAudit::beside_writer(path, signer.log().clone()).await?;
+        let health = Arc::new(Health::default());
+        let (queue, commands) = mpsc::channel(QUEUE_MAX);
+        let writer = Writer { connection, log, signer, health: Arc::clone(&health) };
+        let task = tokio::spawn(async move {
+            writer.run(commands).await;
+            lock
+        });
+        Ok(SqliteLedger { queue, health, audit, writer: Mutex::new(Some(task)) })
+    }
+
+    /// Takes no more writes, finishes those that wait, and returns when the file is free for the next process.
+    pub async fn close(&self) {
+        // A writer that is gone already has nothing to be told.
+        let _ = self.queue.send(Command::Close).await;
+        let task = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the ledger's writer did not end in good order");
+        }
+        self.audit.close().await;
+    }
+
+    /// Transactions that became durable since the ledger was opened.
+    pub fn batches(&self) -> u64 {
+        self.health.batches()
+    }
+
+    /// The log, for reading alone.
+    pub fn audit(&self) -> &SqliteAudit {
+        &self.audit
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerFault> {
+        if let Some(poison) = self.health.poison() {
+            return Err(LedgerFault::Poisoned(poison));
+        }
+        let (reply, answer) = oneshot::channel();
+        let sent = self.queue.send(command(reply)).await;
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => match self.health.poison() {
+                Some(poison) => Err(LedgerFault::Poisoned(poison)),
+                None if sent.is_err() => Err(LedgerFault::Closed),
+                None => Err(LedgerFault::Poisoned(Arc::new(StoreFault::WriterGone))),
+            },
+        }
+    }
+
+    fn readers(&self) -> &SqlitePool {
+        self.audit.pool()
+    }
+}
+
+/// The entry names the statement it is about, and the event is the right one.
+fn fits(entry: &Entry, event: Event, text: Option<&str>) -> Result<(), LedgerFault> {
+    if entry.event != event {
+        return Err(LedgerFault::Misfit("the entry speaks of another event"));
+    }
+    match text {
+        Some(text) if entry.statement_sha256 != Some(Sha256::of(text.as_bytes())) => {
+            Err(LedgerFault::Misfit("the entry does not hold the hash of the statement"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn step_fits(step: &Step) -> Result<(), LedgerFault> {
+    if matches!(step.input, Input::Commit { .. }) != step.receipt.is_some() {
+        return Err(LedgerFault::Misfit("a receipt comes with the commit"));
+    }
+    let statement = match (&step.receipt, &step.refusal) {
+        (Some(_), Some(_)) => return Err(LedgerFault::Misfit("a receipt and a refusal in one step")),
+        (Some(receipt), None) => (Event::Committed, receipt),
+        (None, Some(refusal)) => (Event::Refused, refusal),
+        (None, None) => return Ok(()),
+    };
+    let entry = step.entry.as_ref().ok_or(LedgerFault::Misfit("a statement needs an entry"))?;
+    fits(entry, statement.0, Some(statement.1))
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn offer(&self, transfer: NewTransfer) -> Result<Offered, LedgerFault> {
+        if transfer.manifest_sha256 != Sha256::of(transfer.manifest.as_bytes()) {
+            return Err(LedgerFault::Misfit("the manifest has another hash"));
+        }
+        if transfer.submission.sender != transfer.key.sender {
+            return Err(LedgerFault::Misfit("the submission is another sender's"));
+        }
+        match &transfer.refusal {
+            None => fits(&transfer.entry, Event::Offered, None)?,
+            Some(refusal) => fits(&transfer.entry, Event::Refused, Some(&refusal.text))?,
+        }
+        self.ask(|reply| Command::Offer(Box::new(transfer), reply)).await
+    }
+
+    async fn step(&self, key: &TransferKey, step: Step) -> Result<Stepped, LedgerFault> {
+        step_fits(&step)?;
+        let call = Box::new((key.clone(), step));
+        self.ask(|reply| Command::Step(call, reply)).await
+    }
+
+    async fn find(&self, key: &TransferKey) -> Result<Option<Transfer>, LedgerFault> {
+        let mut connection = self.audit.reader().await?;
+        Ok(rows::find(&mut connection, key).await?.map(|stored| stored.transfer))
+    }
+
+    async fn held(&self, submission: &Submission, sha256: &Sha256) -> Result<Option<Transfer>, LedgerFault> {
+        let mut connection = self.audit.reader().await?;
+        Ok(rows::held(&mut connection, submission, sha256, None).await?.map(|stored| stored.transfer))
+    }
+
+    async fn acknowledge(&self, acknowledging: Acknowledging) -> Result<Acknowledged, LedgerFault> {
+        fits(&acknowledging.entry, Event::Acknowledged, Some(&acknowledging.text))?;
+        self.ask(|reply| Command::Acknowledge(Box::new(acknowledging), reply)).await
+    }
+
+    async fn delivered(
+        &self,
+        key: &TransferKey,
+        at: Moment,
+        entry: Entry,
+    ) -> Result<Option<Logged>, LedgerFault> {
+        fits(&entry, Event::Delivered, None)?;
+        let call = Box::new((key.clone(), at, entry));
+        self.ask(|reply| Command::Delivered(call, reply)).await
+    }
+
+    async fn undelivered(&self) -> Result<Vec<TransferKey>, LedgerFault> {
+        let query = sqlx::query(
+            "SELECT sender, id FROM transfer WHERE phase = 'committed' AND delivered_at IS NULL ORDER BY number",
+        );
+        keys(query.fetch_all(self.readers()).await)
+    }
+
+    async fn overdue(&self, now: Moment, limit: u32) -> Result<Vec<TransferKey>, LedgerFault> {
+        let query = sqlx::query(
+            "SELECT sender, id FROM transfer WHERE phase IN ('offered', 'aborted') AND deadline <= ?1 \
+             ORDER BY deadline LIMIT ?2",
+        );
+        keys(query.bind(now.unix_ms()).bind(limit).fetch_all(self.readers()).await)
+    }
+
+    async fn counts(&self) -> Result<Counts, LedgerFault> {
+        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT name, count FROM tally ORDER BY name")
+            .fetch_all(self.readers())
+            .await
+            .map_err(StoreFault::from)?;
+        let of = |wanted: &str| rows.iter().find(|(name, _)| name == wanted).map_or(0, |(_, count)| *count);
+        let waiting = |done: &str| of("committed").saturating_sub(of(done)).cast_unsigned();
+        Ok(Counts {
+            undelivered: waiting("delivered"),
+            unacknowledged: waiting("acknowledged"),
+            phases: rows
+                .into_iter()
+                .filter(|(name, _)| !matches!(name.as_str(), "delivered" | "acknowledged"))
+                .map(|(name, count)| (name, count.cast_unsigned()))
+                .collect(),
+        })
+    }
+
+    async fn record(&self, entry: Entry) -> Result<Logged, LedgerFault> {
+        self.ask(|reply| Command::Record(Box::new(entry), reply)).await
+    }
+
+    async fn restart(
+        &self,
+        at: Moment,
+        entry: &(dyn for<'t> Fn(&'t Transfer) -> Entry + Send + Sync),
+    ) -> Result<Vec<TransferKey>, LedgerFault> {
+        let query = sqlx::query(
+            "SELECT sender, id FROM transfer WHERE phase IN ('receiving', 'checking') ORDER BY number",
+        );
+        let running = keys(query.fetch_all(self.readers()).await)?;
+        for key in &running {
+            let transfer = self.find(key).await?.ok_or_else(|| LedgerFault::Unknown(key.clone()))?;
+            let entry = entry(&transfer);
+            fits(&entry, Event::Aborted, None)?;
+            let step = Step { input: Input::Restart, at, receipt: None, refusal: None, entry: Some(entry) };
+            self.step(key, step).await?;
+        }
+        Ok(running)
+    }
+
+    async fn counterpart_log(&self, origin: &str) -> Result<Option<LogSeen>, LedgerFault> {
+        let mut connection = self.audit.reader().await?;
+        Ok(offer::counterpart_log(&mut connection, origin).await?)
+    }
+
+    fn is_poisoned(&self) -> bool {
+        self.health.poison().is_some()
+    }
+}
+
+fn keys(rows: Result<Vec<sqlx::sqlite::SqliteRow>, sqlx::Error>) -> Result<Vec<TransferKey>, LedgerFault> {
+    let rows = rows.map_err(StoreFault::from)?;
+    debug_assert!(rows.iter().all(|row| row.len() == 2));
+    Ok(rows.iter().map(rows::key).collect::<Result<Vec<_>, _>>()?)
+}
+
+#[async_trait]
+impl AuditLog for SqliteLedger {
+    async fn head(&self) -> Result<SignedHead, AuditFault> {
+        self.audit.head().await
+    }
+
+    async fn entry(&self, index: u64) -> Result<Option<String>, AuditFault> {
+        self.audit.entry(index).await
+    }
+
+    async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Sha256>, AuditFault> {
+        self.audit.inclusion(index, size).await
+    }
+
+    async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Sha256>, AuditFault> {
+        self.audit.consistency(from, to).await
+    }
+
+    async fn verify(&self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<AuditReport, AuditFault> {
+        self.audit.verify(progress).await
+    }
+}

@@ -1,0 +1,204 @@
+//! The log's right edge, as the writer holds it: appending entries and sealing a batch with one signed checkpoint.
+
+use std::collections::HashMap;
+
+use protocol::{
+    checkpoint::{Checkpoint, LogSigner},
+    digest::Sha256,
+    entry::Entry,
+    merkle::{self, Frontier, NodeId},
+};
+use sqlx::{Row as _, SqliteConnection};
+
+use super::rows::{sha256, unsigned};
+use crate::{audit::SignedHead, ledger::StoreFault, transfer::Logged};
+
+/// The end of the log. Holds what is durable and, between the first append of a batch and its seal, what is about to
+/// become so; after a failed batch it must not be used again.
+pub(super) struct Tail {
+    frontier: Frontier,
+    head: SignedHead,
+    full: Vec<(u64, Sha256)>,
+}
+
+/// An entry in its place, not yet under a checkpoint.
+pub(super) struct Appended {
+    pub(super) index: u64,
+    text: String,
+}
+
+impl Appended {
+    /// What callers learn once the batch is durable.
+    pub(super) fn under(self, head: &SignedHead) -> Logged {
+        Logged {
+            index: self.index,
+            entry: self.text,
+            checkpoint: head.text.clone(),
+            size: head.checkpoint.size,
+        }
+    }
+}
+
+impl Tail {
+    pub(super) fn new(frontier: Frontier, head: SignedHead) -> Self {
+        Tail { frontier, head, full: Vec::new() }
+    }
+
+    /// The newest signed head.
+    pub(super) fn head(&self) -> &SignedHead {
+        &self.head
+    }
+
+    /// Gives the entry its place and writes it.
+    pub(super) async fn append(
+        &mut self,
+        connection: &mut SqliteConnection,
+        mut entry: Entry,
+    ) -> Result<Appended, StoreFault> {
+        let index = self.frontier.size();
+        entry.seq = index;
+        let text =
+            serde_json::to_string(&entry).map_err(|error| StoreFault::Damaged(format!("entry: {error}")))?;
+        let hash = merkle::leaf_hash(text.as_bytes());
+        sqlx::query("INSERT INTO log_entry (position, text, hash) VALUES (?1, ?2, ?3)")
+            .bind(index.cast_signed())
+            .bind(text.as_str())
+            .bind(hash.as_bytes().as_slice())
+            .execute(connection)
+            .await?;
+        let full = self.frontier.append(hash).into_iter().skip(1);
+        self.full.extend(full.map(|(id, hash)| (node_number(id), hash)));
+        Ok(Appended { index, text })
+    }
+
+    /// Signs and writes the head, if anything was appended.
+    pub(super) async fn seal(
+        &mut self,
+        connection: &mut SqliteConnection,
+        signer: &dyn LogSigner,
+    ) -> Result<(), StoreFault> {
+        let before = self.head.checkpoint.size;
+        if self.frontier.size() == before {
+            return Ok(());
+        }
+        let checkpoint = Checkpoint {
+            origin: signer.log().origin.clone(),
+            size: self.frontier.size(),
+            root: self.frontier.root(),
+        };
+        let text = checkpoint.sign(signer);
+        self.write_full_nodes(connection).await?;
+        // The condition finds a second writer, whom the lock file should have kept out.
+        let written =
+            sqlx::query("UPDATE log_head SET size = ?1, root = ?2, checkpoint = ?3 WHERE size = ?4")
+                .bind(checkpoint.size.cast_signed())
+                .bind(checkpoint.root.as_bytes().as_slice())
+                .bind(text.as_str())
+                .bind(before.cast_signed())
+                .execute(connection)
+                .await?;
+        if written.rows_affected() != 1 {
+            return Err(StoreFault::Damaged("the log grew under another writer's hand".to_owned()));
+        }
+        self.head = SignedHead { text, checkpoint };
+        Ok(())
+    }
+
+    async fn write_full_nodes(&mut self, connection: &mut SqliteConnection) -> Result<(), StoreFault> {
+        // One statement for any number of nodes: the text of a statement is fixed at compile time.
+        let nodes: Vec<(u64, String)> =
+            self.full.drain(..).map(|(number, hash)| (number, hash.to_string())).collect();
+        let nodes = serde_json::json!(nodes).to_string();
+        sqlx::query(
+            "INSERT INTO log_node (number, hash) SELECT value ->> 0, unhex(value ->> 1) FROM json_each(?1)",
+        )
+        .bind(nodes)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Full subtrees that a log of `size` entries has above its leaves.
+pub(super) fn node_count(size: u64) -> u64 {
+    size - u64::from(size.count_ones())
+}
+
+/// The place of a node above the leaves in the order in which nodes become full.
+pub(super) fn node_number(id: NodeId) -> u64 {
+    let filled_by = ((id.index + 1) << id.level) - 1;
+    node_count(filled_by) + u64::from(id.level) - 1
+}
+
+/// The stored head.
+pub(super) async fn read_head(
+    connection: &mut SqliteConnection,
+    origin: &str,
+) -> Result<Option<SignedHead>, StoreFault> {
+    let row = sqlx::query("SELECT size, root, checkpoint FROM log_head").fetch_optional(connection).await?;
+    let Some(row) = row else { return Ok(None) };
+    let checkpoint =
+        Checkpoint { origin: origin.to_owned(), size: unsigned(&row, "size")?, root: sha256(&row, "root")? };
+    Ok(Some(SignedHead { text: row.try_get("checkpoint")?, checkpoint }))
+}
+
+/// The stored hashes of these nodes and leaves; what is not stored is missing in the answer.
+pub(super) async fn read_hashes(
+    connection: &mut SqliteConnection,
+    ids: &[NodeId],
+) -> Result<HashMap<NodeId, Sha256>, StoreFault> {
+    let leaves: HashMap<u64, NodeId> =
+        ids.iter().filter(|id| id.level == 0).map(|id| (id.index, *id)).collect();
+    let nodes: HashMap<u64, NodeId> =
+        ids.iter().filter(|id| id.level > 0).map(|id| (node_number(*id), *id)).collect();
+    let mut hashes = HashMap::with_capacity(ids.len());
+    let leaf_query =
+        "SELECT position AS place, hash FROM log_entry WHERE position IN (SELECT value FROM json_each(?1))";
+    let node_query =
+        "SELECT number AS place, hash FROM log_node WHERE number IN (SELECT value FROM json_each(?1))";
+    for (query, wanted) in [(leaf_query, leaves), (node_query, nodes)] {
+        if wanted.is_empty() {
+            continue;
+        }
+        let places: Vec<u64> = wanted.keys().copied().collect();
+        let rows = sqlx::query(query)
+            .bind(serde_json::json!(places).to_string())
+            .fetch_all(&mut *connection)
+            .await?;
+        for row in rows {
+            if let Some(id) = wanted.get(&unsigned(&row, "place")?) {
+                hashes.insert(*id, sha256(&row, "hash")?);
+            }
+        }
+    }
+    Ok(hashes)
+}
+
+/// The frontier of a log of `size` entries, from its stored nodes; `None` if one is missing.
+pub(super) async fn read_frontier(
+    connection: &mut SqliteConnection,
+    size: u64,
+) -> Result<Option<Frontier>, StoreFault> {
+    let ids = merkle::root_nodes(size);
+    let hashes = read_hashes(connection, &ids).await?;
+    let nodes: Option<Vec<Sha256>> = ids.iter().map(|id| hashes.get(id).copied()).collect();
+    Ok(nodes.and_then(|nodes| Frontier::from_nodes(size, nodes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_numbered_without_a_gap_in_the_order_in_which_they_become_full() {
+        let mut frontier = Frontier::empty();
+        let mut next = 0;
+        for leaf in 0u64..300 {
+            assert_eq!(node_count(leaf), next);
+            for (id, _) in frontier.append(merkle::leaf_hash(&leaf.to_be_bytes())).into_iter().skip(1) {
+                assert_eq!(node_number(id), next, "{id:?}");
+                next += 1;
+            }
+        }
+    }
+}

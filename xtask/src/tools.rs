@@ -1,0 +1,166 @@
+//! What the tests need beyond Rust and a C compiler: second opinions on certificates and signatures, and a kernel's
+//! means to cut a line. Root on Debian gets all of it installed; everybody else is told the exact command.
+
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use crate::workspace::{Workspace, is_on_path, run};
+
+/// A program from a Debian package.
+struct Tool {
+    /// What must be there.
+    presence: Presence,
+    /// The package that brings it.
+    debian: &'static str,
+    /// What it is needed for.
+    used_for: &'static str,
+}
+
+enum Presence {
+    Program(&'static str),
+    PythonModule(&'static str),
+}
+
+const TOOLS: &[Tool] = &[
+    Tool {
+        presence: Presence::Program("openssl"),
+        debian: "openssl",
+        used_for: "a second opinion on certificates, TLS and signatures",
+    },
+    Tool {
+        presence: Presence::Program("javac"),
+        debian: "default-jdk-headless",
+        used_for: "a second opinion on signed evidence, as vendors of claims software write it",
+    },
+    Tool {
+        presence: Presence::PythonModule("ensurepip"),
+        debian: "python3-venv",
+        used_for: "a place of its own for Python's JOSE library",
+    },
+    Tool {
+        presence: Presence::Program("ip"),
+        debian: "iproute2",
+        used_for: "a network of its own for each test",
+    },
+    Tool {
+        presence: Presence::Program("nft"),
+        debian: "nftables",
+        used_for: "a line that goes dead without a word",
+    },
+    Tool {
+        presence: Presence::Program("sqlite3"),
+        debian: "sqlite3",
+        used_for: "the ledger read without us",
+    },
+    Tool {
+        presence: Presence::Program("zstd"),
+        debian: "zstd",
+        used_for: "packed test vectors and advisories",
+    },
+    Tool { presence: Presence::Program("xz"), debian: "xz-utils", used_for: "packed test vectors" },
+];
+
+/// Python's JOSE library, which verifies evidence without any code of ours.
+const PYTHON_LIBRARY: &str = "jwcrypto==1.6.1";
+
+/// The release of cargo-deny whose verdicts deny.toml was written for.
+const CARGO_DENY_VERSION: &str = "0.20.2";
+
+/// Installs what is missing, as far as it can; returns a line for each thing that is still missing.
+pub fn prepare(workspace: &Workspace) -> Vec<String> {
+    let mut missing = debian_packages();
+    missing.extend(python_library(workspace));
+    missing.extend(install_cargo_deny(workspace));
+    missing
+}
+
+/// The Python that has [`PYTHON_LIBRARY`], if it is there.
+pub fn python(workspace: &Workspace) -> Option<PathBuf> {
+    let python = workspace.tools().join("python/bin/python");
+    has_module(&mut Command::new(&python), "jwcrypto").then_some(python)
+}
+
+/// The program `cargo-deny`, if it is there.
+pub fn cargo_deny(workspace: &Workspace) -> Option<PathBuf> {
+    let own = workspace.tools().join("bin/cargo-deny").with_extension(env::consts::EXE_EXTENSION);
+    if own.is_file() { Some(own) } else { is_on_path("cargo-deny").then(|| "cargo-deny".into()) }
+}
+
+fn debian_packages() -> Vec<String> {
+    let absent = || TOOLS.iter().filter(|tool| !is_present(tool)).collect::<Vec<_>>();
+    let packages: Vec<&str> = absent().iter().map(|tool| tool.debian).collect();
+    if !packages.is_empty() && is_root() && is_on_path("apt-get") {
+        let apt = |arguments: &[&str]| {
+            run(Command::new("apt-get")
+                .args(arguments)
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .stdin(Stdio::null()))
+        };
+        let install = [&["install", "-y", "--no-install-recommends"], packages.as_slice()].concat();
+        if let Err(error) = apt(&["update"]).and_then(|()| apt(&install)) {
+            eprintln!("{error:#}");
+        }
+    }
+    absent()
+        .iter()
+        .map(|tool| {
+            let Tool { presence, debian, used_for } = tool;
+            let (Presence::Program(name) | Presence::PythonModule(name)) = presence;
+            format!("{name} is missing ({used_for}): sudo apt-get install --no-install-recommends {debian}")
+        })
+        .collect()
+}
+
+fn is_present(tool: &Tool) -> bool {
+    match tool.presence {
+        Presence::Program(name) => is_on_path(name),
+        Presence::PythonModule(name) => has_module(&mut Command::new("python3"), name),
+    }
+}
+
+fn has_module(python: &mut Command, module: &str) -> bool {
+    let import = format!("import {module}");
+    let silent =
+        python.args(["-c", &import]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    silent.status().is_ok_and(|status| status.success())
+}
+
+/// Only who may install packages for everybody does so unasked.
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn python_library(workspace: &Workspace) -> Option<String> {
+    if python(workspace).is_some() {
+        return None;
+    }
+    let home = workspace.tools().join("python");
+    let installed = run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home)).and_then(|()| {
+        run(Command::new(home.join("bin/python")).args(["-m", "pip", "install", "--quiet", PYTHON_LIBRARY]))
+    });
+    installed.err().map(|error| {
+        format!(
+            "{PYTHON_LIBRARY} is missing (evidence verified without any code of ours), {error:#}: \
+             python3 -m venv {home} && {home}/bin/python -m pip install {PYTHON_LIBRARY}",
+            home = home.display()
+        )
+    })
+}
+
+fn install_cargo_deny(workspace: &Workspace) -> Option<String> {
+    if cargo_deny(workspace).is_some() {
+        return None;
+    }
+    let mut install = workspace.cargo(&["install", "--locked", "--debug", "--version", CARGO_DENY_VERSION]);
+    let installed = run(install.arg("--root").arg(workspace.tools()).arg("cargo-deny"));
+    installed.err().map(|error| {
+        format!(
+            "cargo-deny is missing (bans, licences and advisories of dependencies), {error:#}: \
+             cargo install --locked cargo-deny@{CARGO_DENY_VERSION}"
+        )
+    })
+}
