@@ -32,7 +32,7 @@ pub(crate) struct Authority {
 /// A new authority's certificate, before it is signed.
 fn authority_params(name: &str, below: u8, life: Validity) -> Result<CertificateParams, LabFault> {
     let mut params = CertificateParams::default();
-    params.distinguished_name = subject(name)?;
+    params.distinguished_name = subject(None, name)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.custom_extensions = vec![test_only()];

@@ -50,8 +50,7 @@ impl Profile {
         }
         let mut params = CertificateParams::default();
         let code = identity.codes().first().map(|code| code.as_str()).unwrap_or_default();
-        params.distinguished_name = subject(code)?;
-        params.distinguished_name.push(DnType::OrganizationalUnitName, identity.role().name());
+        params.distinguished_name = subject(Some(identity.role().name()), code)?;
         let uri = Ia5String::try_from(identity.to_uri()).map_err(LabFault::Make)?;
         params.subject_alt_names = vec![SanType::URI(uri)];
         for name in names {
@@ -71,12 +70,15 @@ impl Profile {
     }
 }
 
-/// `C=JP, O=TEST, CN=…`: whoever reads the name sees that it is not real.
-pub(crate) fn subject(common_name: &str) -> Result<DistinguishedName, LabFault> {
+/// `C=JP, O=TEST, OU=…, CN=…`: whoever reads the name sees that it is not real.
+pub(crate) fn subject(unit: Option<&str>, common_name: &str) -> Result<DistinguishedName, LabFault> {
     let country = PrintableString::try_from("JP").map_err(LabFault::Make)?;
     let mut name = DistinguishedName::new();
     name.push(DnType::CountryName, DnValue::PrintableString(country));
     name.push(DnType::OrganizationName, "TEST");
+    if let Some(unit) = unit {
+        name.push(DnType::OrganizationalUnitName, unit);
+    }
     name.push(DnType::CommonName, common_name);
     Ok(name)
 }

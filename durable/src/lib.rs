@@ -111,6 +111,50 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
+/// A directory held open: making its names durable needs nothing that can run out meanwhile, file descriptors above
+/// all. A rename that is done but cannot be synced is the one state that nobody can tell from either side.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    handle: Option<File>,
+}
+
+impl Directory {
+    /// Makes the directory, if need be with all that is missing above it, and holds it open.
+    pub fn open(path: &Path, access: Access) -> io::Result<Self> {
+        create_directory(path, access)?;
+        let handle = if cfg!(unix) { Some(File::open(path)?) } else { None };
+        Ok(Directory { path: path.to_owned(), handle })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes its names durable.
+    pub fn sync(&self) -> io::Result<()> {
+        self.handle.as_ref().map_or(Ok(()), File::sync_all)
+    }
+
+    /// Moves what has this name here, and whose content is durable, under the same name to another directory of the
+    /// same file system, and makes that durable in both.
+    pub fn hand_over(&self, name: &str, to: &Directory) -> io::Result<()> {
+        fs::rename(self.path.join(name), to.path.join(name))?;
+        to.sync()?;
+        self.sync()
+    }
+
+    /// Removes the file of this name and makes that durable; a file that is not there is no error.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => self.sync(),
+        }
+    }
+}
+
 fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(above) if !above.as_os_str().is_empty() => above,
@@ -155,6 +199,20 @@ mod tests {
         );
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_is_handed_over_stands_in_the_other_directory_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let from = Directory::open(&root.path().join("from"), Access::Private).unwrap();
+        let to = Directory::open(&root.path().join("to"), Access::Private).unwrap();
+        create(&from.path().join("name"), b"x", Access::Private).unwrap();
+        from.hand_over("name", &to).unwrap();
+        assert_eq!(fs::read(to.path().join("name")).unwrap(), b"x");
+        assert_eq!(fs::read_dir(from.path()).unwrap().count(), 0);
+        to.remove("name").unwrap();
+        to.remove("name").unwrap();
+        assert_eq!(fs::read_dir(to.path()).unwrap().count(), 0);
     }
 
     #[cfg(unix)]

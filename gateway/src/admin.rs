@@ -5,7 +5,9 @@
 use std::{collections::BTreeMap, convert::Infallible, future::Future, io, path::Path, sync::Arc};
 
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{Request, Response, StatusCode, body::Bytes, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response, StatusCode, body::Bytes, body::Incoming, server::conn::http1, service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
@@ -59,7 +61,8 @@ pub fn listen(centre: Arc<Centre>) -> io::Result<impl Future<Output = ()>> {
             // One at a time: it is for people and their scripts.
             if let Ok((stream, _)) = accepted {
                 let service = service_fn(|request| answer(Arc::clone(&centre), request));
-                let serving = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+                let serving =
+                    http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
                 let _ = tokio::time::timeout(centre.config.link.header_max, serving).await;
             }
         }
@@ -67,14 +70,19 @@ pub fn listen(centre: Arc<Centre>) -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn answer(centre: Arc<Centre>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    centre: Arc<Centre>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = Response::new(Full::default());
     if request.uri().path() != "/status" {
         *response.status_mut() = StatusCode::NOT_FOUND;
         return Ok(response);
     }
     match status(&centre).await {
-        Some(status) => *response.body_mut() = Full::new(serde_json::to_vec(&status).unwrap_or_default().into()),
+        Some(status) => {
+            *response.body_mut() = Full::new(serde_json::to_vec(&status).unwrap_or_default().into())
+        }
         None => *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE,
     }
     Ok(response)
@@ -91,7 +99,12 @@ async fn status(centre: &Centre) -> Option<Status> {
         undelivered: counts.undelivered,
         unacknowledged: counts.unacknowledged,
         log_entries: head.checkpoint.size,
-        turned_down: centre.counters.read().into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
+        turned_down: centre
+            .counters
+            .read()
+            .into_iter()
+            .map(|(reason, count)| (reason.to_owned(), count))
+            .collect(),
     })
 }
 
@@ -102,7 +115,8 @@ pub async fn ask_status(data: &Path) -> io::Result<Status> {
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     let asking = async move {
         let request = Request::get("/status").header("host", "admin").body(Full::<Bytes>::default());
-        let response = sender.send_request(request.map_err(io::Error::other)?).await.map_err(io::Error::other)?;
+        let response =
+            sender.send_request(request.map_err(io::Error::other)?).await.map_err(io::Error::other)?;
         if response.status() != StatusCode::OK {
             return Err(io::Error::other(format!("the gateway answered {}", response.status())));
         }

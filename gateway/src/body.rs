@@ -52,9 +52,8 @@ impl HyperBody {
 impl BodySource for HyperBody {
     async fn fill(&mut self, buffer: &mut [u8]) -> Result<Filled, BodyFault> {
         while self.waiting.is_empty() {
-            let frame = std::future::poll_fn(|context| {
-                std::pin::Pin::new(&mut self.incoming).poll_frame(context)
-            });
+            let frame =
+                std::future::poll_fn(|context| std::pin::Pin::new(&mut self.incoming).poll_frame(context));
             match frame.await {
                 Some(Ok(frame)) => {
                     // Trailers carry nothing that is used here.

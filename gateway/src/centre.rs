@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use config::gateway::GatewayConfig;
-use pki::{clock, evidence::{EvidenceSigner, EvidenceVerifier}, platform, random::random_bytes};
+use pki::{
+    clock,
+    evidence::{EvidenceSigner, EvidenceVerifier},
+    platform,
+    random::random_bytes,
+};
 use protocol::{
     checkpoint::LogIdentity,
     entry::{Entry, Event},
@@ -12,7 +17,13 @@ use protocol::{
     receiver::Act,
     transfer_id::TransferKey,
 };
-use storage::{audit::AuditLog, inbox::Inbox, ledger::{Ledger, LedgerFault}, spool::Spool, transfer::{Step, Stepped, Transfer}};
+use storage::{
+    audit::AuditLog,
+    inbox::Inbox,
+    ledger::{Ledger, LedgerFault},
+    spool::Spool,
+    transfer::{Step, Stepped, Transfer},
+};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 

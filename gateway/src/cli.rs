@@ -5,8 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use config::{GatewayConfig, gateway::LogFormat};
 use pki::clock;
-use serde_json::json;
 use protocol::checkpoint::LogSigner as _;
+use serde_json::json;
 use storage::{audit::AuditLog as _, sqlite::SqliteAudit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -164,7 +164,8 @@ async fn run_until_told(config: GatewayConfig) -> Result<ExitCode, Failure> {
     let stop = CancellationToken::new();
     let told = {
         let stop = stop.clone();
-        let no_signal = |error: std::io::Error| Failure::Failed(format!("signals cannot be received: {error}"));
+        let no_signal =
+            |error: std::io::Error| Failure::Failed(format!("signals cannot be received: {error}"));
         let mut terminate = signal(SignalKind::terminate()).map_err(no_signal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signal)?;
         tokio::spawn(async move {
@@ -242,7 +243,9 @@ async fn show_status(config: GatewayConfig, as_json: bool) -> Result<ExitCode, F
 fn print_status(status: &Status) {
     println!("takes new work     {}", if status.accepting { "yes" } else { "no, it is being stopped" });
     if status.storage_failed {
-        println!("storage            FAILED: nothing is accepted; look at the disk, then start the gateway again");
+        println!(
+            "storage            FAILED: nothing is accepted; look at the disk, then start the gateway again"
+        );
     }
     println!("attempts running   {}", status.attempts_running);
     for (phase, count) in status.transfers.iter().filter(|(_, count)| **count > 0) {
@@ -269,7 +272,10 @@ async fn verify_audit(config: GatewayConfig, as_json: bool) -> Result<ExitCode, 
     let report = log.verify(&|_, _| ()).await.map_err(|fault| Failure::Altered(chain(&fault)))?;
     if as_json {
         let root = report.root.to_string();
-        println!("{}", json!({ "verified": true, "entries": report.entries, "statements": report.statements, "root": root }));
+        println!(
+            "{}",
+            json!({ "verified": true, "entries": report.entries, "statements": report.statements, "root": root })
+        );
     } else {
         println!(
             "○ {} entries and the {} signed statements they speak of are as they were written",

@@ -16,7 +16,7 @@ use storage::{ledger::LedgerFault, transfer::Transfer};
 
 use crate::{
     centre::Centre,
-    content::{Checked, Completeness, Verdict},
+    content::{Checked, Verdict},
     receive::{Receiving, Whole, abort_on_fault, blocking, record_abort, turn_step},
     sign,
     sink::Sink,
@@ -35,11 +35,7 @@ pub struct Acceptable {
 /// Holds the content against its manifest.
 pub async fn check(centre: &Arc<Centre>, content: Whole) -> Result<Acceptable, Turned> {
     let Whole { receiving, sink, seen, received_at } = content;
-    let completeness = match centre.config.claims.completeness {
-        config::gateway::Completeness::Refuse => Completeness::Refuse,
-        config::gateway::Completeness::Warn => Completeness::Warn,
-    };
-    match seen.judge(&receiving.manifest, completeness) {
+    match seen.judge(&receiving.manifest, centre.config.claims.completeness) {
         Ok(checked) => Ok(Acceptable { receiving, sink, checked, received_at }),
         Err(verdict) => {
             drop(sink);
@@ -73,7 +69,8 @@ pub async fn commit(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Tran
         duration_ms: u64::try_from(at.ms_since(receiving.began)).ok(),
         ..entry
     };
-    let step = steps::with_receipt(steps::logged(Input::Commit { attempt: receiving.attempt }, entry), receipt);
+    let step =
+        steps::with_receipt(steps::logged(Input::Commit { attempt: receiving.attempt }, entry), receipt);
     match centre.step(&transfer.key, step).await {
         Ok(stepped) => {
             tracing::info!(transfer = %transfer.key, attempt = receiving.attempt, bytes = transfer.length, "committed");
@@ -138,8 +135,10 @@ async fn refuse(
         note: fault.map(str::to_owned),
         ..entry
     };
-    let step =
-        steps::with_refusal(steps::logged(Input::Refuse { attempt: receiving.attempt, reason }, entry), refusal);
+    let step = steps::with_refusal(
+        steps::logged(Input::Refuse { attempt: receiving.attempt, reason }, entry),
+        refusal,
+    );
     tracing::warn!(transfer = %receiving.transfer.key, %reason, fault, "content refused");
     match centre.step(&receiving.transfer.key, step).await {
         Ok(stepped) => Turned::refused(&stepped.transfer, reason),
@@ -161,11 +160,8 @@ fn refusal_text(
     earlier_receipt: Option<String>,
 ) -> Result<String, Turned> {
     let manifest_sha256 = receiving.transfer.manifest_sha256;
-    sign::refusal(centre, sign::Refused {
-        manifest: &receiving.manifest,
-        manifest_sha256,
-        reason,
-        fault,
-        earlier_receipt,
-    })
+    sign::refusal(
+        centre,
+        sign::Refused { manifest: &receiving.manifest, manifest_sha256, reason, fault, earlier_receipt },
+    )
 }

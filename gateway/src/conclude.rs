@@ -13,9 +13,7 @@ use protocol::{
 };
 use storage::transfer::{Acknowledged, Acknowledging};
 
-use crate::{
-    centre::Centre, offer::turn_statement, peer::Permit, receive::turn_step, steps, turned::Turned,
-};
+use crate::{centre::Centre, offer::turn_statement, peer::Permit, receive::turn_step, steps, turned::Turned};
 
 /// Takes an acknowledgement, for one or many receipts: all of them count or none.
 pub async fn acknowledge(centre: &Arc<Centre>, permit: &Permit, text: String) -> Result<(), Turned> {

@@ -1,5 +1,6 @@
 //! What is learnt of content while it passes by, and the verdict on it. Pure.
 
+use config::gateway::Completeness;
 use protocol::{
     claims::{self, ClaimsCheck, ClaimsFacts, Summary},
     digest::{Hasher, Sha256},
@@ -33,7 +34,11 @@ impl Watcher {
 
     /// What was seen.
     pub fn finish(self) -> Seen {
-        Seen { length: self.length, sha256: self.hasher.finish(), claims: self.claims.map(ClaimsCheck::finish) }
+        Seen {
+            length: self.length,
+            sha256: self.hasher.finish(),
+            claims: self.claims.map(ClaimsCheck::finish),
+        }
     }
 }
 
@@ -63,15 +68,6 @@ pub enum Verdict {
     OtherContent,
     /// The declared content, and no for good; with the stable word of the claims check.
     Refused(Problem, Option<&'static str>),
-}
-
-/// Whether incomplete claims files are refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Completeness {
-    /// A truncated or malformed claims file is refused.
-    Refuse,
-    /// It is accepted, and its receipt says nothing of its claims.
-    Warn,
 }
 
 impl Seen {
@@ -105,3 +101,7 @@ fn judge_claims(summary: &Summary, manifest: &Manifest) -> Result<ClaimsFacts, V
         .facts(manifest.kind)
         .map_err(|mismatch| Verdict::Refused(Problem::ClaimsKindMismatch, Some(mismatch.code())))
 }
+
+#[cfg(test)]
+#[path = "content_tests.rs"]
+mod tests;

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use protocol::{
-    entry::Event,
-    jws::Unverified,
-    statement::Manifest,
-    transfer_id::TransferKey,
-};
+use protocol::{entry::Event, jws::Unverified, statement::Manifest, transfer_id::TransferKey};
 use serde_json::json;
-use storage::{inbox::{Expected, InboxFault}, ledger::LedgerFault, spool::SpoolFault, transfer::Transfer};
+use storage::{
+    inbox::{Expected, InboxFault},
+    ledger::LedgerFault,
+    spool::SpoolFault,
+    transfer::Transfer,
+};
 
 use crate::{centre::Centre, chain::chain};
 

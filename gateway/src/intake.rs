@@ -147,3 +147,7 @@ fn silence(ends: Ends) -> Cause {
         PeerKernel::Answers | PeerKernel::Unknown => Cause::Stalled,
     }
 }
+
+#[cfg(test)]
+#[path = "intake_tests.rs"]
+mod tests;

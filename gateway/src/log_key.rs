@@ -46,7 +46,8 @@ pub fn load_or_create(data: &Path, environment: Environment, party: &Party) -> R
             durable::create_directory(&data.join("log"), Access::Private).map_err(failed)?;
             let unique = u64::from_be_bytes(random_bytes::<8>()?);
             let origin = format!("sekisho/{environment}/{party}/{unique:016x}");
-            durable::create(&origin_file, format!("{origin}\n").as_bytes(), Access::Private).map_err(failed)?;
+            durable::create(&origin_file, format!("{origin}\n").as_bytes(), Access::Private)
+                .map_err(failed)?;
             Ok(LogKey::create(&key_file, &origin)?)
         }
         Err(error) => Err(failed(error)),

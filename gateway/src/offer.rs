@@ -18,9 +18,7 @@ use protocol::{
 };
 use storage::transfer::{NewTransfer, Offered, RefusalText, Submission, Transfer};
 
-use crate::{
-    centre::Centre, counterpart, peer::Permit, peer::Peer, sign, turned::Turned,
-};
+use crate::{centre::Centre, counterpart, peer::Peer, peer::Permit, sign, turned::Turned};
 
 /// Milliseconds within which a transfer must be finished after its offer: longer than a month's sending window, so
 /// that a cut on the last day can be mended by whoever comes back from holidays.
@@ -55,7 +53,10 @@ pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) ->
     let (now, _) = centre.time();
     let signed = unverified.verify(&centre.verifier, now).map_err(turn_statement)?;
     if signed.signer() != peer.identity() {
-        return Err(Turned::because(Problem::NotYours, "the signer is another identity than the TLS certificate"));
+        return Err(Turned::because(
+            Problem::NotYours,
+            "the signer is another identity than the TLS certificate",
+        ));
     }
     let new = Offering { manifest: signed.statement(), text: signed.text(), manifest_sha256, now };
     let mut refusal = judge(centre, new.manifest, now).map(|reason| (reason, None));
@@ -146,13 +147,16 @@ impl Offering<'_> {
             None => None,
             Some((reason, earlier)) => Some(RefusalText {
                 reason: *reason,
-                text: sign::refusal(centre, sign::Refused {
-                    manifest,
-                    manifest_sha256: self.manifest_sha256,
-                    reason: *reason,
-                    fault: None,
-                    earlier_receipt: earlier.clone(),
-                })?,
+                text: sign::refusal(
+                    centre,
+                    sign::Refused {
+                        manifest,
+                        manifest_sha256: self.manifest_sha256,
+                        reason: *reason,
+                        fault: None,
+                        earlier_receipt: earlier.clone(),
+                    },
+                )?,
             }),
         };
         let event = if refusal.is_some() { Event::Refused } else { Event::Offered };

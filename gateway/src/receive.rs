@@ -103,7 +103,10 @@ async fn begin(centre: &Arc<Centre>, permit: Permit, sending: &Sending) -> Resul
     // From here on the older attempt ends.
     let place = centre.attempts.take_place(&sending.key).await;
     if found.state.phase == Phase::Checking {
-        centre.step(&sending.key, steps::unlogged(Input::Restart, pki::clock::now())).await.map_err(turn_step)?;
+        centre
+            .step(&sending.key, steps::unlogged(Input::Restart, pki::clock::now()))
+            .await
+            .map_err(turn_step)?;
     }
     let began = centre.transfer_entry(Event::AttemptBegan, &found, Some(&peer));
     let entry = Entry { offset: Some(sending.offset), ..began };
@@ -222,18 +225,20 @@ pub async fn abort_on_fault(
 pub async fn record_abort(centre: &Arc<Centre>, receiving: Receiving, cause: Cause, durable: u64) -> Turned {
     let Receiving { transfer, attempt, began, peer, .. } = &receiving;
     let entry = centre.transfer_entry(Event::Aborted, transfer, Some(peer));
-    let at = entry.time;
+    // The ledger adds the offset that the next attempt may go on from.
     let entry = Entry {
         attempt: Some(*attempt),
         cause: Some(cause),
-        offset: Some(durable),
-        duration_ms: u64::try_from(at.ms_since(*began)).ok(),
+        duration_ms: u64::try_from(entry.time.ms_since(*began)).ok(),
         ..entry
     };
-    tracing::warn!(transfer = %transfer.key, attempt, %cause, offset = durable, "attempt aborted");
     let step = steps::logged(Input::Cut { attempt: *attempt, cause, offset: durable }, entry);
     match centre.step(&transfer.key, step).await {
-        Ok(_) => problem_of(cause).into(),
+        Ok(stepped) => {
+            let offset = stepped.transfer.state.offset;
+            tracing::warn!(transfer = %transfer.key, attempt, %cause, offset, "attempt aborted");
+            problem_of(cause).into()
+        }
         Err(fault) => turn_step(fault),
     }
 }

@@ -55,7 +55,8 @@ pub fn route(method: &Method, path: &str, query: Option<&str>) -> Result<Route, 
 
 fn transfer_route(method: &Method, below: &str) -> Result<Route, Problem> {
     let mut parts = below.split('/');
-    let (Some(sender), Some(id), last, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(sender), Some(id), last, None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return Err(Problem::NotFound);
     };
     let (Ok(sender), Ok(id)) = (sender.parse(), id.parse()) else { return Err(Problem::NotFound) };
@@ -94,8 +95,15 @@ mod tests {
     #[test]
     fn unknown_paths_and_other_spellings_are_not_found() {
         for path in [
-            "/", "/v1", "/v1/transfers/", "/v2/transfers", "/v1/transfers/x/y", "//v1/transfers",
-            "/v1/transfers/institution:1310000018", "/v1/transfers/../transfers", "/v1/transfers%2f",
+            "/",
+            "/v1",
+            "/v1/transfers/",
+            "/v2/transfers",
+            "/v1/transfers/x/y",
+            "//v1/transfers",
+            "/v1/transfers/institution:1310000018",
+            "/v1/transfers/../transfers",
+            "/v1/transfers%2f",
             "/v1/transfers/institution:1310000018/0198F0A0-0000-7000-8000-000000000000",
             "/v1/transfers/institution%3A1310000018/0198f0a0-0000-7000-8000-000000000000",
             "/v1/transfers/institution:1310000018/0198f0a0-0000-7000-8000-000000000000/receipt/",

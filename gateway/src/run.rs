@@ -35,7 +35,9 @@ pub enum RunFault {
     #[error("the centre does not start")]
     Start(#[from] StartFault),
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}; next: is another gateway running, or the address not this machine's?")]
+    #[error(
+        "cannot listen on {address}; next: is another gateway running, or the address not this machine's?"
+    )]
     Listen {
         /// As configured.
         address: SocketAddr,
@@ -47,7 +49,9 @@ pub enum RunFault {
     #[error("the admin socket cannot be opened")]
     Admin(#[source] std::io::Error),
     /// The outcome of a write is unknown.
-    #[error("the ledger could not be written and its state is unknown; next: look at the disk, then start again")]
+    #[error(
+        "the ledger could not be written and its state is unknown; next: look at the disk, then start again"
+    )]
     Broken,
 }
 
@@ -105,7 +109,9 @@ async fn drain(centre: &Arc<Centre>, connections: &TaskTracker, services: &TaskT
     connections.close();
     services.close();
     let mut stopped = Stopped::Drained;
-    if centre.broken.is_cancelled() || timeout(centre.config.link.drain_max, centre.work.wait()).await.is_err() {
+    if centre.broken.is_cancelled()
+        || timeout(centre.config.link.drain_max, centre.work.wait()).await.is_err()
+    {
         stopped = Stopped::Forced;
         centre.attempts.stop_all(Cause::Draining);
         if timeout(ABORT_GRACE, centre.work.wait()).await.is_err() {

@@ -49,11 +49,7 @@ pub async fn serve(
     }
 }
 
-async fn dispatch(
-    centre: &Arc<Centre>,
-    peer: &Peer,
-    request: Request<Incoming>,
-) -> Result<Answer, Turned> {
+async fn dispatch(centre: &Arc<Centre>, peer: &Peer, request: Request<Incoming>) -> Result<Answer, Turned> {
     check_framing(&request)?;
     let route = route(request.method(), request.uri().path(), request.uri().query())?;
     let parties = &centre.config.parties;
@@ -211,15 +207,13 @@ async fn deny(centre: &Arc<Centre>, peer: &Peer, turned: &Turned) {
     tracing::warn!(
         identity = %peer.identity(), address = %peer.ends.remote, %problem, detail = turned.detail, "turned down"
     );
-    let on_record = turned.refusal.is_some() || problem.advice() != Advice::GiveUp && problem != Problem::NotFound;
+    let on_record =
+        turned.refusal.is_some() || problem.advice() != Advice::GiveUp && problem != Problem::NotFound;
     if on_record || !centre.denials.may_record(peer.identity(), pki::clock::now()) {
         return;
     }
-    let entry = Entry {
-        subject: Some(peer.subject()),
-        problem: Some(problem),
-        ..centre.entry(Event::Denied)
-    };
+    let entry =
+        Entry { subject: Some(peer.subject()), problem: Some(problem), ..centre.entry(Event::Denied) };
     // A log that cannot be written has broken the centre, and says so itself.
     let _ = centre.record(entry).await;
 }

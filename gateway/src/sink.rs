@@ -5,8 +5,13 @@
 
 use std::{io::Read as _, sync::Arc};
 
-use protocol::{limits::DURABLE_OFFSET_EVERY, receiver::Input, statement::Manifest, transfer_id::TransferKey};
-use storage::{ledger::{Ledger, LedgerFault}, spool::{Spool, SpoolFault, SpoolWriter}};
+use protocol::{
+    limits::DURABLE_OFFSET_EVERY, receiver::Input, statement::Manifest, transfer_id::TransferKey,
+};
+use storage::{
+    ledger::{Ledger, LedgerFault},
+    spool::{Spool, SpoolFault, SpoolWriter},
+};
 use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
@@ -71,8 +76,17 @@ impl Sink {
         ledger: Arc<dyn Ledger>,
     ) -> Result<Self, SinkFault> {
         let writer = spool.begin(&key, attempt, offset, manifest.length)?;
-        let mut sink =
-            Sink { key, manifest, attempt, spool, ledger, writer, watcher: None, written: offset, durable: offset };
+        let mut sink = Sink {
+            key,
+            manifest,
+            attempt,
+            spool,
+            ledger,
+            writer,
+            watcher: None,
+            written: offset,
+            durable: offset,
+        };
         if offset <= PREFIX_HASHED_FIRST_MAX {
             sink.watcher = Some(sink.read_back(offset)?);
         }

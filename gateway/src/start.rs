@@ -13,10 +13,10 @@ use pki::{
     trust::{Trust, TrustFault, TrustFiles},
 };
 use protocol::{
+    cause::Cause,
     checkpoint::LogSigner,
     entry::{Entry, Event},
     party::{Environment, Identity},
-    cause::Cause,
 };
 use storage::{
     audit::{AuditFault, AuditLog},
@@ -68,7 +68,9 @@ pub enum StartFault {
     #[error("the certificate or key under [evidence] cannot be used")]
     Evidence(#[from] EvidenceSignerFault),
     /// A certificate does not stand for every party of the configuration.
-    #[error("the certificate under [{section}] stands for {identity}, and `parties` names {party}; next: correct one of them")]
+    #[error(
+        "the certificate under [{section}] stands for {identity}, and `parties` names {party}; next: correct one of them"
+    )]
     NotOurs {
         /// Section of the configuration.
         section: &'static str,
@@ -99,7 +101,9 @@ pub enum StartFault {
     #[error("the inbox cannot be opened")]
     Inbox(#[from] InboxFault),
     /// Content that a receipt promises is gone.
-    #[error("content of {transfer} is missing from the spool although its receipt was given; next: restore it from a backup, or call for help")]
+    #[error(
+        "content of {transfer} is missing from the spool although its receipt was given; next: restore it from a backup, or call for help"
+    )]
     ContentLost {
         /// Whose.
         transfer: String,
@@ -201,15 +205,15 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
     let party = first.parse().map_err(|_| StartFault::ThreadLost)?;
     let key: Arc<LogKey> = Arc::new(log_key::load_or_create(data, config.environment, &party)?);
     let log = key.log().clone();
-    let ledger =
-        Arc::new(SqliteLedger::open(&data.join(LEDGER_FILE), config.environment, key).await?);
+    let ledger = Arc::new(SqliteLedger::open(&data.join(LEDGER_FILE), config.environment, key).await?);
     let spool: Arc<dyn Spool> = Arc::new(FileSpool::open(&data.join("spool"), config.environment)?);
     let inbox = Arc::new(Inbox::open(&config.storage.inbox)?);
     let slots = Arc::new(Semaphore::new(config.limits.transfers_max as usize));
     let observed = Arc::new(Counters::default());
     let acceptor = {
         let observed = Arc::clone(&observed);
-        let observer: RefusalObserver = Arc::new(move |refused: &Refused| observed.count(refused.fault.code()));
+        let observer: RefusalObserver =
+            Arc::new(move |refused: &Refused| observed.count(refused.fault.code()));
         material.acceptor(config.environment, observer)?
     };
     let centre = Arc::new(Centre {
@@ -255,12 +259,11 @@ async fn recover(centre: &Arc<Centre>) -> Result<(), StartFault> {
         let (centre, runtime) = (Arc::clone(centre), tokio::runtime::Handle::current());
         let recovery = tokio::task::spawn_blocking(move || {
             // What cannot be read from the ledger is kept; the next start looks again.
-            let wanted = |key: &protocol::transfer_id::TransferKey| {
-                match runtime.block_on(centre.ledger.find(key)) {
+            let wanted =
+                |key: &protocol::transfer_id::TransferKey| match runtime.block_on(centre.ledger.find(key)) {
                     Ok(transfer) => keep(transfer.as_ref()),
                     Err(_) => Keep::Prefix(0),
-                }
-            };
+                };
             centre.spool.recover(&wanted)
         });
         recovery.await.map_err(|_| StartFault::ThreadLost)??

@@ -193,3 +193,60 @@ pub(crate) fn without_anchor(mut chain: Vec<CertificateDer<'static>>) -> Vec<Cer
     }
     chain
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::now,
+        oid,
+        testing::{self, Authority, certificates_pem, key_pem, leaf_params},
+    };
+
+    #[test]
+    fn the_key_of_another_certificate_is_refused() {
+        let root = Authority::root("root");
+        let (one, other) = (root.leaf(&testing::client_params()), root.leaf(&testing::client_params()));
+        let refused = Credential::from_pem(&certificates_pem(&[&one.der]), &key_pem(&other.key));
+        assert!(matches!(refused, Err(CredentialFault::KeyMismatch)));
+    }
+
+    #[test]
+    fn a_chain_that_begins_with_an_authority_is_refused() {
+        let root = Authority::root("root");
+        let leaf = root.leaf(&testing::client_params());
+        let refused = Credential::from_pem(&certificates_pem(&[&root.der, &leaf.der]), &key_pem(&leaf.key));
+        assert!(matches!(refused, Err(CredentialFault::Identity(IdentityFault::None))));
+    }
+
+    #[test]
+    fn the_anchor_is_not_shown_to_peers() {
+        let root = Authority::root("root");
+        let below = root.below("below");
+        let leaf = below.leaf(&testing::client_params());
+        let own = testing::credential(&leaf, &[&below, &root]);
+        assert_eq!(own.certified().cert, [leaf.der, below.der]);
+    }
+
+    #[test]
+    fn a_certificate_outside_its_dates_is_refused() {
+        let root = Authority::root("root");
+        let check = |edit: fn(&mut rcgen::CertificateParams)| {
+            let mut params = testing::client_params();
+            edit(&mut params);
+            let own = testing::credential(&root.leaf(&params), &[]);
+            own.check(Purpose::TlsClient, Environment::Test, now())
+        };
+        let expired = check(|params| params.not_after = testing::today() - time::Duration::minutes(1));
+        let early = check(|params| params.not_before = testing::today() + time::Duration::minutes(1));
+        assert!(matches!(expired, Err(CredentialFault::Expired { .. })));
+        assert!(matches!(early, Err(CredentialFault::NotYetValid { .. })));
+    }
+
+    #[test]
+    fn a_credential_shows_whom_it_names_and_nothing_of_its_key() {
+        let leaf = Authority::root("root").leaf(&leaf_params(testing::CENTRE, oid::SERVER_AUTH));
+        let own = testing::credential(&leaf, &[]);
+        assert_eq!(format!("{own:?}"), format!("Credential {{ identity: {:?}, .. }}", own.own().identity()));
+    }
+}

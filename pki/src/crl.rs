@@ -373,3 +373,6 @@ fn fault_of(error: &webpki::Error) -> CrlFault {
         _ => CrlFault::Malformed,
     }
 }
+
+#[cfg(test)]
+mod tests;

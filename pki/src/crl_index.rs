@@ -148,3 +148,6 @@ fn refuse_same_number(one: &Crl, other: &Crl) -> Result<(), CrlRefused> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,3 +87,6 @@ fn printable(name: &str) -> Result<(), IdentityFault> {
         Err(IdentityFault::UnsafeName)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,3 +146,91 @@ const ML_DSA: [&[u8]; 3] = [
     &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x12],
     &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x13],
 ];
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{PublicKeyData, SignatureAlgorithm};
+    use x509_parser::prelude::FromDer as _;
+
+    use super::*;
+    use crate::{
+        clock::now,
+        oid::tagged,
+        testing::{self, Authority, client_params},
+    };
+
+    /// A public key that nobody holds, to put into a certificate.
+    struct Claimed(Vec<u8>, &'static SignatureAlgorithm);
+
+    impl PublicKeyData for Claimed {
+        fn der_bytes(&self) -> &[u8] {
+            &self.0
+        }
+        fn algorithm(&self) -> &'static SignatureAlgorithm {
+            self.1
+        }
+    }
+
+    fn rsa(bits: usize) -> Claimed {
+        let mut modulus = vec![0xc3; bits / 8];
+        modulus.insert(0, 0);
+        let key = [tagged(0x02, &modulus), tagged(0x02, &[1, 0, 1])].concat();
+        Claimed(tagged(0x30, &key), &rcgen::PKCS_RSA_SHA256)
+    }
+
+    fn judge_with(key: &Claimed) -> Result<(), PeerFault> {
+        let root = Authority::root("root");
+        let trust = testing::trust(&[&root.der], &[], &[&root.crl(1, &[])]);
+        let leaf = root.certify(&client_params(), key);
+        trust.verify(&[leaf], Purpose::TlsClient, now()).map(drop)
+    }
+
+    #[test]
+    fn an_rsa_key_below_2048_bits_is_refused() {
+        assert_eq!(judge_with(&rsa(1024)), Err(PeerFault::WeakKey));
+        assert_eq!(judge_with(&rsa(2040)), Err(PeerFault::WeakKey));
+        assert_eq!(judge_with(&rsa(2048)), Ok(()));
+    }
+
+    #[test]
+    fn a_curve_that_the_guideline_does_not_name_is_refused() {
+        // secp256k1, 1.3.132.0.10, which is no weaker by size; secp224r1, 1.3.132.0.33.
+        for curve in [&[0x2b, 0x81, 0x04, 0x00, 0x0a][..], &[0x2b, 0x81, 0x04, 0x00, 0x21]] {
+            let algorithm =
+                [tagged(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]), tagged(0x06, curve)].concat();
+            let spki = [tagged(0x30, &algorithm), tagged(0x03, &[0, 4, 1, 1])].concat();
+            let der = tagged(0x30, &spki);
+            let (_, key) = SubjectPublicKeyInfo::from_der(&der).unwrap();
+            assert_eq!(check_key(&key), Err(PeerFault::WeakKey));
+        }
+    }
+
+    #[test]
+    fn a_certificate_signed_with_sha_1_is_refused() {
+        let root = Authority::root_with(testing::authority_params("root"), testing::rsa_key());
+        let trust = testing::trust(&[&root.der], &[], &[&root.crl(1, &[])]);
+        // sha256WithRSAEncryption, 1.2.840.113549.1.1.11, becomes sha1WithRSAEncryption, 1.2.840.113549.1.1.5.
+        let (sha256, sha1) = (RSA_SHA256, RSA_SHA1);
+        let leaf = testing::patched(&root.leaf(&client_params()).der, &sha256, &sha1);
+        assert_eq!(trust.verify(&[leaf.into()], Purpose::TlsClient, now()), Err(PeerFault::WeakSignature));
+    }
+
+    const RSA_SHA256: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
+    const RSA_SHA1: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05];
+
+    #[test]
+    fn a_list_of_an_rsa_authority_is_verified() {
+        let root = Authority::root_with(testing::authority_params("root"), testing::rsa_key());
+        let leaf = root.leaf(&client_params());
+        let trust = testing::trust(&[&root.der], &[], &[&root.crl(1, &[&leaf.serial])]);
+        assert_eq!(trust.verify(&[leaf.der], Purpose::TlsClient, now()), Err(PeerFault::Revoked));
+    }
+
+    #[test]
+    fn a_serial_number_of_zero_below_zero_or_over_twenty_octets_is_refused() {
+        for serial in [&[][..], &[0], &[0, 0], &[0x80], &[0x01; 21]] {
+            assert_eq!(check_serial(serial), Err(PeerFault::Malformed), "{serial:?}");
+        }
+        assert_eq!(check_serial(&[0x01; 20]), Ok(()));
+    }
+}

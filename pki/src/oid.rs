@@ -49,7 +49,7 @@ pub fn certificate_policies(policy: &[u8]) -> Vec<u8> {
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 
-fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut der = vec![tag];
     match u8::try_from(content.len()) {
         Ok(short @ 0..=0x7f) => der.push(short),

@@ -168,3 +168,6 @@ pub const CERTIFICATE: &str = "CERTIFICATE";
 pub const CRL: &str = "X509 CRL";
 /// Label of a private key in PKCS#8.
 pub const PRIVATE_KEY: &str = "PRIVATE KEY";
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,13 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use time::{Duration, OffsetDateTime};
 
-use crate::{clock, credential::Credential, oid, pem, trust::Trust};
+use crate::{
+    clock,
+    credential::Credential,
+    oid::{self, tagged},
+    pem,
+    trust::Trust,
+};
 
 pub(crate) const INSTITUTION: &str = "urn:sekisho:test:institution:1310000018";
 pub(crate) const CENTRE: &str = "urn:sekisho:test:review-agency:113";
@@ -104,7 +110,10 @@ impl Authority {
     }
 
     pub(crate) fn root_of(params: CertificateParams) -> Self {
-        let key = KeyPair::generate().unwrap();
+        Authority::root_with(params, KeyPair::generate().unwrap())
+    }
+
+    pub(crate) fn root_with(params: CertificateParams, key: KeyPair) -> Self {
         let der = params.self_signed(&key).unwrap().der().clone();
         Authority { der, serial: params.serial_number.clone().unwrap(), issuer: Issuer::new(params, key) }
     }
@@ -128,6 +137,15 @@ impl Authority {
         Leaf { der, serial: params.serial_number.clone().unwrap(), key }
     }
 
+    /// A certificate for a key that somebody claims.
+    pub(crate) fn certify(
+        &self,
+        params: &CertificateParams,
+        key: &impl rcgen::PublicKeyData,
+    ) -> CertificateDer<'static> {
+        params.signed_by(key, &self.issuer).unwrap().der().clone()
+    }
+
     /// A list made an hour ago, good for a day.
     pub(crate) fn crl(
         &self,
@@ -143,6 +161,10 @@ impl Authority {
     ) -> CertificateRevocationListDer<'static> {
         params.signed_by(&self.issuer).unwrap().into()
     }
+}
+
+pub(crate) fn rsa_key() -> KeyPair {
+    KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap()
 }
 
 pub(crate) fn crl_params(number: u64, revoked: &[&SerialNumber]) -> CertificateRevocationListParams {
@@ -192,4 +214,83 @@ pub(crate) fn credential(leaf: &Leaf, issuers: &[&Authority]) -> Credential {
     let chain: Vec<&CertificateDer<'_>> =
         std::iter::once(&leaf.der).chain(issuers.iter().map(|issuer| &issuer.der)).collect();
     Credential::from_pem(&certificates_pem(&chain), &key_pem(&leaf.key)).unwrap()
+}
+
+/// A list written by hand, for what the builder refuses to write.
+pub(crate) struct RawCrl {
+    pub(crate) next_update: Option<OffsetDateTime>,
+    /// INTEGER in DER.
+    pub(crate) number: Option<Vec<u8>>,
+    /// Critical extensions of the list: OID content and value.
+    pub(crate) critical: Vec<(&'static [u8], Vec<u8>)>,
+    /// Critical extensions of its one entry.
+    pub(crate) entry_critical: Vec<(&'static [u8], Vec<u8>)>,
+}
+
+impl RawCrl {
+    pub(crate) fn good() -> Self {
+        RawCrl {
+            next_update: Some(today() + Duration::days(1)),
+            number: Some(vec![0x02, 0x01, 0x01]),
+            critical: vec![],
+            entry_critical: vec![],
+        }
+    }
+}
+
+impl Authority {
+    /// The same name and key in another certificate.
+    pub(crate) fn certificate_again(&self, params: &CertificateParams) -> CertificateDer<'static> {
+        params.self_signed(self.issuer.key()).unwrap().der().clone()
+    }
+
+    pub(crate) fn raw_crl(&self, list: &RawCrl) -> CertificateRevocationListDer<'static> {
+        let algorithm = tagged(0x30, &tagged(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]));
+        let name = x509_parser::parse_x509_certificate(&self.der).unwrap().1.subject().as_raw().to_vec();
+        let mut entry = [tagged(0x02, &[0x55]), utc_time(today() - Duration::hours(1))].concat();
+        if !list.entry_critical.is_empty() {
+            entry.extend(tagged(0x30, &critical(&list.entry_critical)));
+        }
+        // An authority key identifier that says nothing: extensions must not be empty.
+        let nothing = [tagged(0x06, &[0x55, 0x1d, 0x23]), tagged(0x04, &[0x30, 0x00])].concat();
+        let mut extensions = [tagged(0x30, &nothing), critical(&list.critical)].concat();
+        if let Some(number) = &list.number {
+            let number = [tagged(0x06, &[0x55, 0x1d, 0x14]), tagged(0x04, number)].concat();
+            extensions.extend(tagged(0x30, &number));
+        }
+        let mut tbs = [tagged(0x02, &[0x01]), algorithm.clone(), name].concat();
+        tbs.extend(utc_time(today() - Duration::hours(1)));
+        tbs.extend(list.next_update.map(utc_time).unwrap_or_default());
+        tbs.extend(tagged(0x30, &tagged(0x30, &entry)));
+        tbs.extend(tagged(0xa0, &tagged(0x30, &extensions)));
+        let tbs = tagged(0x30, &tbs);
+        let signature = rcgen::SigningKey::sign(self.issuer.key(), &tbs).unwrap();
+        let signature = tagged(0x03, &[&[0], signature.as_slice()].concat());
+        tagged(0x30, &[tbs, algorithm, signature].concat()).into()
+    }
+}
+
+fn critical(extensions: &[(&'static [u8], Vec<u8>)]) -> Vec<u8> {
+    let one = |(id, value): &(&'static [u8], Vec<u8>)| {
+        tagged(0x30, &[tagged(0x06, id), tagged(0x01, &[0xff]), tagged(0x04, value)].concat())
+    };
+    extensions.iter().flat_map(one).collect()
+}
+
+fn utc_time(at: OffsetDateTime) -> Vec<u8> {
+    let form = time::macros::format_description!("[year repr:last_two][month][day][hour][minute][second]Z");
+    tagged(0x17, at.format(form).unwrap().as_bytes())
+}
+
+/// Every occurrence of `from` replaced by `to`, which is as long.
+pub(crate) fn patched(der: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = der.to_vec();
+    let places: Vec<usize> =
+        (0..=der.len() - from.len()).filter(|at| der[*at..at + from.len()] == *from).collect();
+    assert!(!places.is_empty(), "nothing to patch");
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to);
+    }
+    bytes
 }

@@ -152,3 +152,6 @@ fn issuers_of(certificates: &[CertificateDer<'_>], file: &Path) -> Result<Vec<Is
     };
     certificates.iter().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,27 @@ impl Cause {
         }
     }
 
+    /// One sentence for people.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Cause::LinkLost => "The line is dead: nothing answers at its other end.",
+            Cause::PeerClosed => "The other side, or something on the way, closed the connection early.",
+            Cause::Stalled => "The line lives, but nothing moved on it for too long.",
+            Cause::TooSlow => "Content came below the minimum rate.",
+            Cause::DigestMismatch => "All bytes came, and they are not the declared ones.",
+            Cause::LengthMismatch => "More or fewer bytes came than declared.",
+            Cause::SourceChanged => "The file was changed while it was being sent.",
+            Cause::Cancelled => "It was called off.",
+            Cause::WindowClosed => "The sending window ended.",
+            Cause::Revoked => "The certificate or the right behind the connection was withdrawn.",
+            Cause::Draining => "The gateway is being shut down.",
+            Cause::StorageStalled => "The receiver could not write fast enough.",
+            Cause::StorageFailed => "The receiver could not make the content durable.",
+            Cause::Restarted => "The program ended during the attempt and was started again.",
+            Cause::Superseded => "A newer attempt at the same transfer took over.",
+        }
+    }
+
     /// The cause of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Cause::ALL.into_iter().find(|cause| cause.name() == name)

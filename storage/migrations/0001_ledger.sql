@@ -9,7 +9,8 @@ CREATE TABLE ledger (
     only_row    INTEGER PRIMARY KEY CHECK (only_row = 1),
     environment TEXT NOT NULL,
     log_origin  TEXT NOT NULL,
-    log_key     TEXT NOT NULL
+    log_key     TEXT NOT NULL,
+    openings    INTEGER NOT NULL               -- times it was opened for writing
 ) STRICT;
 
 -- The audit log. The leaf of an entry is its exact text.

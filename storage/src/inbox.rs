@@ -8,14 +8,14 @@ use std::{
     collections::HashSet,
     fs::{self, File, TryLockError},
     io::{self, Read, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use durable::Access;
+use durable::{Access, Directory};
 use protocol::{
     digest::{Hasher, Sha256},
     transfer_id::TransferKey,
@@ -29,9 +29,9 @@ const COPY_BYTES: usize = 1024 * 1024;
 
 /// An inbox in a directory.
 pub struct Inbox {
-    incoming: PathBuf,
-    inbox: PathBuf,
-    taken: PathBuf,
+    incoming: Directory,
+    inbox: Directory,
+    taken: Directory,
     poisoned: AtomicBool,
     /// Transfers that are being delivered: one at a time each.
     busy: Mutex<HashSet<TransferKey>>,
@@ -67,7 +67,8 @@ pub enum InboxFault {
     /// The content could not be read from where it is kept.
     #[error("the content could not be read")]
     Read(#[source] io::Error),
-    /// The inbox could not be written or made durable. It takes nothing in any more.
+    /// The inbox could not be written or made durable. Unless the inbox is poisoned now, the delivery may be tried
+    /// again: it begins with new files.
     #[error("the delivery could not be made durable: {operation}")]
     Write {
         /// What was being done.
@@ -77,7 +78,7 @@ pub enum InboxFault {
         source: io::Error,
     },
     /// An earlier write failed. See [`Inbox::is_poisoned`].
-    #[error("the inbox has stopped after a failed write; stop the program and start it again")]
+    #[error("the inbox has stopped after a failed rename or fsync; stop the program and start it again")]
     Poisoned,
     /// A part's name is that of the content, is given twice, or is no plain name: a mistake of the program.
     #[error("`{0}` cannot be the name of a part")]
@@ -96,16 +97,20 @@ pub enum InboxFault {
     },
 }
 
+impl InboxFault {
+    /// The disk, or the share of it that we may use, is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self, InboxFault::Write { source, .. } if crate::is_full(source))
+    }
+}
+
 impl Inbox {
     /// Opens the inbox below this directory, or makes one, and sweeps what an earlier stop left unfinished. One process
     /// at a time delivers.
     pub fn open(root: &Path) -> Result<Self, InboxFault> {
         let unusable = |source| InboxFault::Unusable { path: root.display().to_string(), source };
-        let inbox = root.join("inbox");
-        let (incoming, taken) = (root.join(".incoming"), root.join("taken"));
-        for directory in [&incoming, &inbox, &taken] {
-            durable::create_directory(directory, Access::Private).map_err(unusable)?;
-        }
+        let directory = |name| Directory::open(&root.join(name), Access::Private).map_err(unusable);
+        let (incoming, inbox, taken) = (directory(".incoming")?, directory("inbox")?, directory("taken")?);
         let lock = durable::new_file(Access::Private).create_new(false).create(true).open(root.join(".lock"));
         let lock = lock.map_err(unusable)?;
         match lock.try_lock() {
@@ -113,7 +118,7 @@ impl Inbox {
             Err(TryLockError::WouldBlock) => return Err(InboxFault::InUse(root.display().to_string())),
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
-        for leaving in fs::read_dir(&incoming).map_err(unusable)? {
+        for leaving in fs::read_dir(incoming.path()).map_err(unusable)? {
             fs::remove_dir_all(leaving.map_err(unusable)?.path()).map_err(unusable)?;
         }
         Ok(Inbox {
@@ -141,28 +146,29 @@ impl Inbox {
             return Err(InboxFault::Poisoned);
         }
         let stem = key.file_stem();
-        let place = self.inbox.join(&stem);
+        let stands = |directory: &Directory| directory.path().join(&stem).try_exists();
         // The reader moves from the first to the second: looked at in this order, it is seen in one of them.
-        if place.exists() || self.taken.join(&stem).exists() {
+        let there = stands(&self.inbox).and_then(|there| Ok(there || stands(&self.taken)?));
+        if there.map_err(|source| InboxFault::Write { operation: "look up", source })? {
             // It may have been renamed just before a stop, and not be durable yet.
-            let synced =
-                durable::sync_directory(&self.inbox).and_then(|()| durable::sync_directory(&self.taken));
+            let synced = self.inbox.sync().and_then(|()| self.taken.sync());
             synced.map_err(|source| self.poison("fsync of the directories", source))?;
             return Ok(Delivery::AlreadyThere);
         }
-        let filling = self.incoming.join(&stem);
-        let filled = self.fill(&filling, key, content, expected, parts);
+        let filling = self.incoming.path().join(&stem);
+        let filled = Self::fill(&filling, key, content, expected, parts);
         if let Err(fault) = filled {
             // The fault that counts is the first; what is left over is swept at the next start.
             let _ = fs::remove_dir_all(&filling);
             return Err(fault);
         }
-        let renamed = durable::rename(&filling, &place);
+        // From here on it may be visible without being durable.
+        let renamed = self.incoming.hand_over(&stem, &self.inbox);
         renamed.map_err(|source| self.poison("rename", source))?;
         Ok(Delivery::Delivered)
     }
 
-    /// A write or fsync failed: nothing more is delivered until the process has started again.
+    /// A delivery may be visible without being durable: nothing more is delivered until the process has started again.
     pub fn is_poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Acquire)
     }
@@ -174,14 +180,13 @@ impl Inbox {
     }
 
     fn fill(
-        &self,
         directory: &Path,
         key: &TransferKey,
         content: &mut dyn Read,
         expected: Expected,
         parts: &[(&str, &[u8])],
     ) -> Result<(), InboxFault> {
-        let failed = |operation| move |source| self.poison(operation, source);
+        let failed = |operation| move |source| InboxFault::Write { operation, source };
         match fs::remove_dir_all(directory) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("sweep")(error)),
             _ => {}
@@ -189,7 +194,7 @@ impl Inbox {
         durable::create_directory(directory, Access::Private).map_err(failed("make the directory"))?;
         let create = |name: &str| durable::new_file(Access::Private).open(directory.join(name));
         let file = create(CONTENT).map_err(failed("create"))?;
-        self.copy(file, key, content, expected)?;
+        Self::copy(file, key, content, expected)?;
         for (name, bytes) in parts {
             let mut file = create(name).map_err(failed("create"))?;
             file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write a part"))?;
@@ -198,12 +203,12 @@ impl Inbox {
     }
 
     fn copy(
-        &self,
         mut file: File,
         key: &TransferKey,
         content: &mut dyn Read,
         expected: Expected,
     ) -> Result<(), InboxFault> {
+        let failed = |operation| move |source| InboxFault::Write { operation, source };
         let mut piece = vec![0; COPY_BYTES];
         let (mut hasher, mut length) = (Hasher::new(), 0u64);
         loop {
@@ -219,12 +224,12 @@ impl Inbox {
                 return Err(InboxFault::ContentDamaged(key.clone()));
             }
             hasher.update(bytes);
-            file.write_all(bytes).map_err(|source| self.poison("write the content", source))?;
+            file.write_all(bytes).map_err(failed("write the content"))?;
         }
         if length != expected.length || hasher.finish() != expected.sha256 {
             return Err(InboxFault::ContentDamaged(key.clone()));
         }
-        file.sync_all().map_err(|source| self.poison("fsync of the content", source))
+        file.sync_all().map_err(failed("fsync of the content"))
     }
 
     fn turn(&self, key: &TransferKey) -> Turn<'_> {

@@ -16,3 +16,11 @@ pub mod ledger;
 pub mod spool;
 pub mod sqlite;
 pub mod transfer;
+
+use std::io;
+
+/// The disk, or the share of it that this process may use, is full.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}

@@ -145,7 +145,6 @@ pub enum SpoolFault {
 impl SpoolFault {
     /// The disk, or the share of it that we may use, is full.
     pub fn is_full(&self) -> bool {
-        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
-        matches!(self, SpoolFault::Write { source, .. } if full.contains(&source.kind()))
+        matches!(self, SpoolFault::Write { source, .. } if crate::is_full(source))
     }
 }

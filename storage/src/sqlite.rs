@@ -30,7 +30,7 @@ use protocol::{
     receiver::Input,
     transfer_id::TransferKey,
 };
-use sqlx::{Row as _, SqlitePool};
+use sqlx::SqlitePool;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -105,15 +105,15 @@ impl SqliteLedger {
             return Err(LedgerFault::Poisoned(poison));
         }
         let (reply, answer) = oneshot::channel();
-        let sent = self.queue.send(command(reply)).await;
-        match answer.await {
-            Ok(answer) => answer,
-            Err(_) => match self.health.poison() {
-                Some(poison) => Err(LedgerFault::Poisoned(poison)),
-                None if sent.is_err() => Err(LedgerFault::Closed),
-                None => Err(LedgerFault::Poisoned(Arc::new(StoreFault::WriterGone))),
-            },
-        }
+        self.queue.send(command(reply)).await.map_err(|_| LedgerFault::Closed)?;
+        self.outcome(answer).await
+    }
+
+    async fn outcome<T>(&self, answer: oneshot::Receiver<Result<T, LedgerFault>>) -> Result<T, LedgerFault> {
+        answer.await.unwrap_or_else(|_| {
+            let poison = self.health.poison().unwrap_or_else(|| Arc::new(StoreFault::WriterGone));
+            Err(LedgerFault::Poisoned(poison))
+        })
     }
 
     fn readers(&self) -> &SqlitePool {
@@ -242,12 +242,20 @@ impl Ledger for SqliteLedger {
             "SELECT sender, id FROM transfer WHERE phase IN ('receiving', 'checking') ORDER BY number",
         );
         let running = keys(query.fetch_all(self.readers()).await)?;
+        // All are asked for before the first answer is awaited, so that they share transactions.
+        let mut answers = Vec::with_capacity(running.len());
         for key in &running {
             let transfer = self.find(key).await?.ok_or_else(|| LedgerFault::Unknown(key.clone()))?;
             let entry = entry(&transfer);
             fits(&entry, Event::Aborted, None)?;
             let step = Step { input: Input::Restart, at, receipt: None, refusal: None, entry: Some(entry) };
-            self.step(key, step).await?;
+            let (reply, answer) = oneshot::channel();
+            let command = Command::Step(Box::new((key.clone(), step)), reply);
+            self.queue.send(command).await.map_err(|_| LedgerFault::Closed)?;
+            answers.push(answer);
+        }
+        for answer in answers {
+            self.outcome(answer).await?;
         }
         Ok(running)
     }
@@ -264,7 +272,6 @@ impl Ledger for SqliteLedger {
 
 fn keys(rows: Result<Vec<sqlx::sqlite::SqliteRow>, sqlx::Error>) -> Result<Vec<TransferKey>, LedgerFault> {
     let rows = rows.map_err(StoreFault::from)?;
-    debug_assert!(rows.iter().all(|row| row.len() == 2));
     Ok(rows.iter().map(rows::key).collect::<Result<Vec<_>, _>>()?)
 }
 

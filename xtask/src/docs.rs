@@ -3,7 +3,7 @@
 use crate::workspace::{Workspace, run};
 
 /// The test of each generated page: package and test file.
-const PAGES: [(&str, &str); 1] = [("config", "reference")];
+const PAGES: [(&str, &str); 2] = [("config", "reference"), ("protocol", "errors_page")];
 
 /// Writes every generated page anew.
 pub fn write(workspace: &Workspace) -> anyhow::Result<()> {

@@ -86,8 +86,9 @@ impl Board {
     ) -> impl Future<Output = Status> + Send {
         let mut status = self.0.subscribe();
         async move {
-            match status.wait_for(condition).await {
-                Ok(status) => *status,
+            let reached = status.wait_for(condition).await.map(|status| *status);
+            match reached {
+                Ok(status) => status,
                 // The proxy is gone: nothing will ever happen any more.
                 Err(_) => std::future::pending().await,
             }

@@ -1,19 +1,23 @@
-//! The calls that can fail while content becomes durable. One implementation serves; tests put failing ones in its
-//! place.
+//! The calls that make content durable. One implementation serves; tests put failing ones in its place.
+//!
+//! A failure here poisons the spool. Opening files is not among them: that nobody could open one says nothing about
+//! what is on disk.
 
 use std::{
     fs::File,
     io::{self, Write as _},
-    path::Path,
 };
+
+use durable::Directory;
 
 pub(super) trait Disk: Send + Sync {
     fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()>;
+    fn set_len(&self, file: &File, bytes: u64) -> io::Result<()>;
     /// Makes content and length durable.
     fn sync(&self, file: &File) -> io::Result<()>;
-    fn sync_directory(&self, path: &Path) -> io::Result<()>;
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    fn remove(&self, path: &Path) -> io::Result<()>;
+    fn sync_directory(&self, directory: &Directory) -> io::Result<()>;
+    fn hand_over(&self, name: &str, from: &Directory, to: &Directory) -> io::Result<()>;
+    fn remove(&self, name: &str, directory: &Directory) -> io::Result<()>;
 }
 
 pub(super) struct RealDisk;
@@ -23,19 +27,23 @@ impl Disk for RealDisk {
         file.write_all(bytes)
     }
 
+    fn set_len(&self, file: &File, bytes: u64) -> io::Result<()> {
+        file.set_len(bytes)
+    }
+
     fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_data()
     }
 
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        durable::sync_directory(path)
+    fn sync_directory(&self, directory: &Directory) -> io::Result<()> {
+        directory.sync()
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        durable::rename(from, to)
+    fn hand_over(&self, name: &str, from: &Directory, to: &Directory) -> io::Result<()> {
+        from.hand_over(name, to)
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        durable::remove(path)
+    fn remove(&self, name: &str, directory: &Directory) -> io::Result<()> {
+        directory.remove(name)
     }
 }

@@ -9,14 +9,14 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io::{self, Read, Seek as _, SeekFrom},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use durable::Access;
+use durable::{Access, Directory};
 use protocol::{party::Environment, transfer_id::TransferKey};
 
 use super::{Keep, Recovered, Spool, SpoolFault, SpoolWriter, disk::Disk, format, header::Header, recovery};
@@ -28,8 +28,8 @@ pub struct FileSpool {
 
 /// What the spool and its writers share.
 pub(super) struct Inner {
-    pub(super) partial: PathBuf,
-    pub(super) done: PathBuf,
+    pub(super) partial: Directory,
+    pub(super) done: Directory,
     pub(super) disk: Box<dyn Disk>,
     poisoned: AtomicBool,
     fences: Mutex<HashMap<TransferKey, Weak<Fence>>>,
@@ -37,11 +37,15 @@ pub(super) struct Inner {
     _lock: File,
 }
 
-/// The attempt that may write, for as long as somebody might still write.
-struct Fence(Mutex<u32>);
+/// Which attempt may write, for as long as somebody might still try.
+struct Fence(Mutex<Turn>);
 
-/// Stands in a fence whose content was dropped; no attempt has this number.
-const NOBODY: u32 = 0;
+struct Turn {
+    /// The newest attempt that has begun; 0 before the first.
+    attempt: u32,
+    /// Its content was not dropped since.
+    open: bool,
+}
 
 impl FileSpool {
     /// Opens the spool in this directory, or begins one. A spool of another environment, a newer format, or one that
@@ -52,10 +56,10 @@ impl FileSpool {
 
     /// The same on a disk that may be made to fail.
     pub(super) fn on(root: &Path, environment: Environment, disk: Box<dyn Disk>) -> Result<Self, SpoolFault> {
-        let lock = format::open(root, environment)?;
+        let format::Opened { lock, partial, done } = format::open(root, environment)?;
         let inner = Inner {
-            partial: root.join("partial"),
-            done: root.join("done"),
+            partial,
+            done,
             disk,
             poisoned: AtomicBool::new(false),
             fences: Mutex::default(),
@@ -88,7 +92,7 @@ impl Inner {
             return fence;
         }
         fences.retain(|_, fence| fence.strong_count() > 0);
-        let fence = Arc::new(Fence(Mutex::new(NOBODY)));
+        let fence = Arc::new(Fence(Mutex::new(Turn { attempt: 0, open: false })));
         fences.insert(key.clone(), Arc::downgrade(&fence));
         fence
     }
@@ -97,7 +101,7 @@ impl Inner {
     fn find(&self, key: &TransferKey) -> Result<Option<(File, bool)>, SpoolFault> {
         let stem = key.file_stem();
         for (directory, finished) in [(&self.done, true), (&self.partial, false), (&self.done, true)] {
-            match File::open(directory.join(&stem)) {
+            match File::open(directory.path().join(&stem)) {
                 Ok(file) => return Ok(Some((file, finished))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(SpoolFault::Read { operation: "open", source }),
@@ -107,40 +111,42 @@ impl Inner {
     }
 
     /// The partial file, open for writing from `offset` on, with the attempt in its header.
-    fn open_partial(&self, key: &TransferKey, attempt: u32, offset: u64) -> Result<(File, bool), SpoolFault> {
+    fn open_partial(&self, key: &TransferKey, attempt: u32, offset: u64) -> Result<File, SpoolFault> {
         let read = |source| SpoolFault::Read { operation: "open", source };
-        let path = self.partial.join(key.file_stem());
+        let name = key.file_stem();
+        let path = self.partial.path().join(&name);
         let Some((mut file, finished)) = self.find(key)? else {
             if offset > 0 {
                 return Err(SpoolFault::Damaged(key.clone(), "its durable bytes are gone"));
             }
-            let create = || -> io::Result<File> {
-                let mut file = durable::new_file(Access::Private).read(true).open(&path)?;
-                self.disk.write_all(&mut file, &Header { attempt }.to_bytes())?;
-                Ok(file)
-            };
-            return Ok((create().map_err(|source| self.poison("create", source))?, true));
+            let file = durable::new_file(Access::Private).read(true).open(&path);
+            let file = file.map_err(|source| SpoolFault::Write { operation: "create", source })?;
+            return self.start(file, attempt, 0).map_err(|source| self.poison("create", source));
         };
         match Header::read(&mut file).map_err(read)? {
             Some(header) if header.attempt >= attempt => return Err(SpoolFault::Fenced { attempt }),
             None if offset > 0 => return Err(SpoolFault::Damaged(key.clone(), "its header is not readable")),
             _ => {}
         }
-        let end = Header::BYTES + offset;
-        if file.metadata().map_err(read)?.len() < end && offset > 0 {
+        if offset > 0 && file.metadata().map_err(read)?.len() < Header::BYTES + offset {
             return Err(SpoolFault::Damaged(key.clone(), "it is shorter than what was durable"));
         }
-        let reopen = || -> io::Result<File> {
-            if finished {
-                self.disk.rename(&self.done.join(key.file_stem()), &path)?;
-            }
-            let mut file = File::options().read(true).write(true).open(&path)?;
-            file.set_len(end)?;
-            self.disk.write_all(&mut file, &Header { attempt }.to_bytes())?;
-            file.seek(SeekFrom::Start(end))?;
-            Ok(file)
-        };
-        Ok((reopen().map_err(|source| self.poison("open again", source))?, false))
+        if finished {
+            let opened_again = self.disk.hand_over(&name, &self.done, &self.partial);
+            opened_again.map_err(|source| self.poison("rename", source))?;
+        }
+        let file = File::options().read(true).write(true).open(&path);
+        let file = file.map_err(|source| SpoolFault::Write { operation: "open", source })?;
+        self.start(file, attempt, offset).map_err(|source| self.poison("open again", source))
+    }
+
+    /// Writes the header, cuts the file off at `offset` and stands there.
+    fn start(&self, mut file: File, attempt: u32, offset: u64) -> io::Result<File> {
+        let end = Header::BYTES + offset;
+        self.disk.set_len(&file, end)?;
+        self.disk.write_all(&mut file, &Header { attempt }.to_bytes())?;
+        file.seek(SeekFrom::Start(end))?;
+        Ok(file)
     }
 }
 
@@ -157,14 +163,16 @@ impl Spool for FileSpool {
             return Err(SpoolFault::Length { length, written: offset });
         }
         let fence = self.inner.fence(key);
-        let mut current = locked(&fence.0);
-        if attempt <= *current {
+        let mut turn = locked(&fence.0);
+        if attempt <= turn.attempt {
             return Err(SpoolFault::Fenced { attempt });
         }
-        let (file, new) = self.inner.open_partial(key, attempt, offset)?;
-        *current = attempt;
-        drop(current);
+        let file = self.inner.open_partial(key, attempt, offset)?;
+        *turn = Turn { attempt, open: true };
+        drop(turn);
         let inner = Arc::clone(&self.inner);
+        // Offsets are recorded after a sync, and that makes the name durable too.
+        let name_pending = offset == 0;
         let writer = FileWriter {
             inner,
             fence,
@@ -173,7 +181,8 @@ impl Spool for FileSpool {
             attempt,
             written: offset,
             length,
-            name_pending: new,
+            synced: false,
+            name_pending,
         };
         Ok(Box::new(writer))
     }
@@ -192,7 +201,7 @@ impl Spool for FileSpool {
     }
 
     fn finished_length(&self, key: &TransferKey) -> Result<Option<u64>, SpoolFault> {
-        match fs::metadata(self.inner.done.join(key.file_stem())) {
+        match fs::metadata(self.inner.done.path().join(key.file_stem())) {
             Ok(metadata) => Ok(Some(metadata.len().saturating_sub(Header::BYTES))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(SpoolFault::Read { operation: "look up", source }),
@@ -202,12 +211,12 @@ impl Spool for FileSpool {
     fn drop_content(&self, key: &TransferKey) -> Result<(), SpoolFault> {
         self.inner.check_poison()?;
         let fence = self.inner.fence(key);
-        let mut current = locked(&fence.0);
+        let mut turn = locked(&fence.0);
+        turn.open = false;
         for directory in [&self.inner.partial, &self.inner.done] {
-            let removed = self.inner.disk.remove(&directory.join(key.file_stem()));
+            let removed = self.inner.disk.remove(&key.file_stem(), directory);
             removed.map_err(|source| self.inner.poison("remove", source))?;
         }
-        *current = NOBODY;
         Ok(())
     }
 
@@ -230,16 +239,26 @@ struct FileWriter {
     attempt: u32,
     written: u64,
     length: u64,
-    /// The file is new, and its name not durable yet.
+    /// Everything written is durable.
+    synced: bool,
+    /// The file's name may not be durable yet.
     name_pending: bool,
 }
 
+/// Keeps newer attempts from beginning until it is dropped, if no newer one has begun.
+fn hold(fence: &Fence, attempt: u32) -> Result<MutexGuard<'_, Turn>, SpoolFault> {
+    let turn = locked(&fence.0);
+    if turn.open && turn.attempt == attempt { Ok(turn) } else { Err(SpoolFault::Fenced { attempt }) }
+}
+
 impl FileWriter {
-    /// Keeps newer attempts from beginning until it is dropped.
-    fn hold(&self) -> Result<MutexGuard<'_, u32>, SpoolFault> {
-        self.inner.check_poison()?;
-        let current = locked(&self.fence.0);
-        if *current == self.attempt { Ok(current) } else { Err(SpoolFault::Fenced { attempt: self.attempt }) }
+    fn sync_content(&mut self) -> Result<(), SpoolFault> {
+        if !self.synced {
+            let synced = self.inner.disk.sync(&self.file);
+            synced.map_err(|source| self.inner.poison("fsync", source))?;
+            self.synced = true;
+        }
+        Ok(())
     }
 }
 
@@ -250,40 +269,38 @@ impl SpoolWriter for FileWriter {
             return Err(SpoolFault::Length { length: self.length, written: end });
         }
         self.inner.check_poison()?;
-        let current = locked(&self.fence.0);
-        if *current != self.attempt {
-            return Err(SpoolFault::Fenced { attempt: self.attempt });
-        }
+        let _turn = hold(&self.fence, self.attempt)?;
         let written = self.inner.disk.write_all(&mut self.file, bytes);
         written.map_err(|source| self.inner.poison("write", source))?;
         self.written = end;
+        self.synced = false;
         Ok(())
     }
 
     fn sync(&mut self) -> Result<u64, SpoolFault> {
-        drop(self.hold()?);
-        let synced = self.inner.disk.sync(&self.file);
-        synced.map_err(|source| self.inner.poison("fsync", source))?;
+        self.inner.check_poison()?;
+        drop(hold(&self.fence, self.attempt)?);
+        self.sync_content()?;
         if self.name_pending {
             let named = self.inner.disk.sync_directory(&self.inner.partial);
             named.map_err(|source| self.inner.poison("fsync of the directory", source))?;
             self.name_pending = false;
         }
         // A newer attempt may have cut the file off meanwhile.
-        drop(self.hold()?);
+        drop(hold(&self.fence, self.attempt)?);
         Ok(self.written)
     }
 
-    fn finish(self: Box<Self>) -> Result<(), SpoolFault> {
+    fn finish(mut self: Box<Self>) -> Result<(), SpoolFault> {
         if self.written != self.length {
             return Err(SpoolFault::Length { length: self.length, written: self.written });
         }
-        drop(self.hold()?);
-        let synced = self.inner.disk.sync(&self.file);
-        synced.map_err(|source| self.inner.poison("fsync", source))?;
-        let _current = self.hold()?;
-        let stem = self.key.file_stem();
-        let renamed = self.inner.disk.rename(&self.inner.partial.join(&stem), &self.inner.done.join(&stem));
+        self.inner.check_poison()?;
+        drop(hold(&self.fence, self.attempt)?);
+        self.sync_content()?;
+        let _turn = hold(&self.fence, self.attempt)?;
+        let Inner { disk, partial, done, .. } = &*self.inner;
+        let renamed = disk.hand_over(&self.key.file_stem(), partial, done);
         renamed.map_err(|source| self.inner.poison("rename", source))
     }
 }

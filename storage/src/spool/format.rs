@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use durable::Access;
+use durable::{Access, Directory};
 use protocol::party::Environment;
 
 use super::SpoolFault;
@@ -15,8 +15,16 @@ use super::SpoolFault;
 /// The layout that is written: `partial/` and `done/`, a file each, headers of their own.
 const LAYOUT: u32 = 1;
 
-/// Makes or checks the spool's directories and stamp, and yields the lock that keeps other processes out.
-pub(super) fn open(root: &Path, environment: Environment) -> Result<File, SpoolFault> {
+/// A spool whose stamp fits.
+pub(super) struct Opened {
+    /// Keeps other processes out for as long as it is held.
+    pub(super) lock: File,
+    pub(super) partial: Directory,
+    pub(super) done: Directory,
+}
+
+/// Makes or checks the spool's directories and stamp.
+pub(super) fn open(root: &Path, environment: Environment) -> Result<Opened, SpoolFault> {
     let unusable = |reason: String| SpoolFault::Unusable { path: root.display().to_string(), reason };
     let failed = |source: io::Error| unusable(format!("{source}; check the directory and its owner"));
     durable::create_directory(root, Access::Private).map_err(failed)?;
@@ -39,10 +47,8 @@ pub(super) fn open(root: &Path, environment: Environment) -> Result<File, SpoolF
         }
         Err(source) => return Err(failed(source)),
     }
-    for directory in ["partial", "done"] {
-        durable::create_directory(&root.join(directory), Access::Private).map_err(failed)?;
-    }
-    Ok(lock)
+    let directory = |name| Directory::open(&root.join(name), Access::Private).map_err(failed);
+    Ok(Opened { lock, partial: directory("partial")?, done: directory("done")? })
 }
 
 fn check(text: &str, environment: Environment) -> Result<(), String> {

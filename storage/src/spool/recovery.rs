@@ -14,18 +14,21 @@ pub(super) fn recover(inner: &Inner, wanted: &dyn Fn(&TransferKey) -> Keep) -> R
     let mut recovered = Recovered::default();
     for (directory, finished) in [(&inner.partial, false), (&inner.done, true)] {
         let mut removed = 0;
-        for name in names(directory).map_err(|source| SpoolFault::Read { operation: "list", source })? {
-            let path = directory.join(&name);
+        for name in
+            names(directory.path()).map_err(|source| SpoolFault::Read { operation: "list", source })?
+        {
+            let path = directory.path().join(&name);
             let Some(key) = TransferKey::from_file_stem(&name) else {
                 recovered.strange.push(path.display().to_string());
                 continue;
             };
             let fits = match wanted(&key) {
-                Keep::Nothing | Keep::Prefix(0) => {
+                Keep::Nothing => {
                     fs::remove_file(&path).map_err(|source| inner.poison("remove", source))?;
                     removed += 1;
                     continue;
                 }
+                Keep::Prefix(0) => true,
                 Keep::Prefix(bytes) => length(&path)?.is_some_and(|length| length >= bytes),
                 Keep::Whole(bytes) => finished && length(&path)? == Some(bytes),
             };
@@ -53,7 +56,7 @@ fn length(path: &Path) -> Result<Option<u64>, SpoolFault> {
     let read = || -> io::Result<Option<u64>> {
         let mut file = File::open(path)?;
         let header = Header::read(&mut file)?;
-        Ok(header.map(|_| file.metadata().map(|metadata| metadata.len() - Header::BYTES)).transpose()?)
+        header.map(|_| file.metadata().map(|metadata| metadata.len() - Header::BYTES)).transpose()
     };
     read().map_err(|source| SpoolFault::Read { operation: "look up", source })
 }

@@ -124,6 +124,7 @@ pub(super) async fn open(
         error => OpenFault::Migration(error),
     })?;
     stamp(&mut connection, environment, &**signer).await?;
+    settle_wal(&mut connection).await?;
     let log = check_log(&mut connection, signer.log()).await?;
     Ok(Opened { connection, log, lock })
 }
@@ -192,14 +193,18 @@ async fn stamp(
         if stored != log.key {
             return Err(OpenFault::OtherLogKey { stored, given: log.key.clone() });
         }
+        sqlx::query("UPDATE ledger SET openings = openings + 1").execute(&mut *transaction).await?;
+        transaction.commit().await?;
         return Ok(());
     }
-    sqlx::query("INSERT INTO ledger (only_row, environment, log_origin, log_key) VALUES (1, ?1, ?2, ?3)")
-        .bind(environment.name())
-        .bind(log.origin.as_str())
-        .bind(log.key.as_str())
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::query(
+        "INSERT INTO ledger (only_row, environment, log_origin, log_key, openings) VALUES (1, ?1, ?2, ?3, 1)",
+    )
+    .bind(environment.name())
+    .bind(log.origin.as_str())
+    .bind(log.key.as_str())
+    .execute(&mut *transaction)
+    .await?;
     let empty = Checkpoint { origin: log.origin.clone(), size: 0, root: merkle::empty_root() };
     sqlx::query("INSERT INTO log_head (only_row, size, root, checkpoint) VALUES (1, 0, ?1, ?2)")
         .bind(empty.root.as_bytes().as_slice())
@@ -207,6 +212,13 @@ async fn stamp(
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
+    Ok(())
+}
+
+/// Makes durable what a killed process had written and perhaps not synced: this process can read it already, and might
+/// give it out. Stamping has synced the WAL; this copies it into the database and syncs that, as far as readers let it.
+async fn settle_wal(connection: &mut SqliteConnection) -> Result<(), OpenFault> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(connection).await?;
     Ok(())
 }
 

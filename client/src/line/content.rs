@@ -1,0 +1,231 @@
+//! A request's body: a few bytes, or the file from an offset on, read ahead by a thread of its own.
+//!
+//! The file is looked at before the first block, with every block, and once more before the last one is let go: a file
+//! that changed ends in a broken message, never in a whole one.
+
+use std::{
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::PathBuf,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use crate::{
+    limits::{BLOCK_BYTES, BLOCKS_AHEAD},
+    source::{self, Fingerprint},
+};
+
+/// Why the content could not be sent to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ContentFault {
+    /// The file is not the one that was hashed.
+    #[error("the file changed after it was examined")]
+    Changed,
+    /// The file cannot be read.
+    #[error("the file cannot be read")]
+    Unreadable(#[source] io::Error),
+}
+
+/// What is sent of a file.
+pub(crate) struct Piece {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// What it must still be.
+    pub fingerprint: Fingerprint,
+    /// First byte to send.
+    pub offset: u64,
+}
+
+/// The thread that reads a file, and how far the line has taken what it read.
+pub(crate) struct Reading {
+    thread: JoinHandle<Result<(), ContentFault>>,
+    taken: Arc<AtomicU64>,
+}
+
+impl Reading {
+    /// Bytes of the file, from its beginning, that the line has taken.
+    pub fn reached(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the thread, once the body is gone. An error says that the file was to blame.
+    pub async fn finish(self) -> Result<(), ContentFault> {
+        self.thread.await.unwrap_or_else(|lost| Err(ContentFault::Unreadable(io::Error::other(lost))))
+    }
+}
+
+/// The body of a request.
+pub(crate) enum RequestBody {
+    /// All of it at once.
+    Bytes(Option<Bytes>),
+    /// A file, block by block.
+    File {
+        /// Blocks read ahead. Closed early when the file is to blame.
+        blocks: mpsc::Receiver<Bytes>,
+        /// Bytes still to come.
+        left: u64,
+        /// See [`Reading::reached`].
+        taken: Arc<AtomicU64>,
+    },
+}
+
+impl RequestBody {
+    /// A body that is there.
+    pub fn of(bytes: impl Into<Bytes>) -> Self {
+        RequestBody::Bytes(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty()))
+    }
+
+    /// A file from an offset on, with the thread that reads it.
+    pub fn of_file(piece: Piece) -> (Self, Reading) {
+        let (sender, blocks) = mpsc::channel(BLOCKS_AHEAD);
+        let taken = Arc::new(AtomicU64::new(piece.offset));
+        let left = piece.fingerprint.size.saturating_sub(piece.offset);
+        let thread = tokio::task::spawn_blocking(move || read_blocks(&piece, &sender));
+        (RequestBody::File { blocks, left, taken: Arc::clone(&taken) }, Reading { thread, taken })
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            RequestBody::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            RequestBody::File { left: 0, .. } => Poll::Ready(None),
+            RequestBody::File { blocks, left, taken } => {
+                let Some(block) = ready!(blocks.poll_recv(cx)) else {
+                    return Poll::Ready(Some(Err(io::Error::other("the content ends early"))));
+                };
+                let length = block.len() as u64;
+                *left = left.saturating_sub(length);
+                taken.fetch_add(length, Ordering::Relaxed);
+                Poll::Ready(Some(Ok(Frame::data(block))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, RequestBody::Bytes(None) | RequestBody::File { left: 0, .. })
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match self {
+            RequestBody::Bytes(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            RequestBody::File { left, .. } => *left,
+        })
+    }
+}
+
+fn read_blocks(piece: &Piece, blocks: &mpsc::Sender<Bytes>) -> Result<(), ContentFault> {
+    // Whatever it is that stands there now, it is not the file that was examined.
+    let mut file = source::open(&piece.path).map_err(|_| ContentFault::Changed)?;
+    let unchanged = |file: &File| {
+        let same = source::is_unchanged(file, &piece.path, &piece.fingerprint);
+        if same { Ok(()) } else { Err(ContentFault::Changed) }
+    };
+    unchanged(&file)?;
+    file.seek(SeekFrom::Start(piece.offset)).map_err(ContentFault::Unreadable)?;
+    let mut left = piece.fingerprint.size.saturating_sub(piece.offset);
+    while left > 0 {
+        let length = usize::try_from(left).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
+        let mut block = vec![0; length];
+        match file.read_exact(&mut block) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(ContentFault::Changed),
+            read => read.map_err(ContentFault::Unreadable)?,
+        }
+        unchanged(&file)?;
+        left -= length as u64;
+        if blocks.blocking_send(block.into()).is_err() {
+            // The request is gone; why is known there.
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    fn piece(path: &Path, offset: u64) -> Piece {
+        let fingerprint = Fingerprint::of(&fs::metadata(path).unwrap());
+        Piece { path: path.to_owned(), fingerprint, offset }
+    }
+
+    fn file_of(length: usize) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let content: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        fs::write(&path, &content).unwrap();
+        (directory, path, content)
+    }
+
+    #[tokio::test]
+    async fn a_file_is_sent_from_its_offset_to_its_end() {
+        let (_directory, path, content) = file_of(3 * BLOCK_BYTES + 17);
+        for offset in [0, 1, BLOCK_BYTES, 3 * BLOCK_BYTES + 16] {
+            let (body, reading) = RequestBody::of_file(piece(&path, offset as u64));
+            assert_eq!(body.size_hint().exact(), Some((content.len() - offset) as u64));
+            let sent = body.collect().await.unwrap().to_bytes();
+            assert_eq!(sent, content[offset..], "from {offset}");
+            assert_eq!(reading.reached(), content.len() as u64);
+            reading.finish().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changed_since_it_was_examined_never_goes_out_whole() {
+        type Change = fn(&Path);
+        let changes: [(&str, Change); 4] = [
+            ("longer", |path| fs::write(path, vec![0; 5 * BLOCK_BYTES]).unwrap()),
+            ("shorter", |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(9).unwrap()),
+            ("replaced", |path| {
+                let other = path.with_extension("new");
+                fs::write(&other, vec![1; 4 * BLOCK_BYTES]).unwrap();
+                fs::rename(&other, path).unwrap();
+            }),
+            ("gone", |path| fs::remove_file(path).unwrap()),
+        ];
+        for (name, change) in changes {
+            let (_directory, path, _) = file_of(4 * BLOCK_BYTES);
+            let piece = piece(&path, 0);
+            change(&path);
+            let (body, reading) = RequestBody::of_file(piece);
+            body.collect().await.expect_err(name);
+            assert!(matches!(reading.finish().await, Err(ContentFault::Changed)), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_while_it_is_sent_never_goes_out_whole() {
+        let (_directory, path, _) = file_of(20 * BLOCK_BYTES);
+        let (mut body, reading) = RequestBody::of_file(piece(&path, 0));
+        body.frame().await.unwrap().unwrap();
+        let file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        io::Write::write_all(&mut &file, b"x").unwrap();
+        body.collect().await.unwrap_err();
+        assert!(matches!(reading.finish().await, Err(ContentFault::Changed)));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_given_up_ends_its_reader() {
+        let (_directory, path, _) = file_of(20 * BLOCK_BYTES);
+        let (body, reading) = RequestBody::of_file(piece(&path, 0));
+        drop(body);
+        reading.finish().await.unwrap();
+    }
+}

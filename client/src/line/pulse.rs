@@ -1,0 +1,122 @@
+//! What moved on a connection, when, and what the kernel said of the far end while nothing moved.
+//!
+//! A peer that stops reading closes its window, and after TCP_USER_TIMEOUT the kernel ends the connection with the same
+//! ETIMEDOUT as a dead line gives, although the peer's kernel answered every probe. Only what was seen before the end
+//! tells the two apart: so while nothing moves, samples are taken, and the last ones decide.
+
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use pki::platform::PeerKernel;
+use protocol::cause::{Cause, of_connection_error};
+
+use crate::limits::SAMPLE_COUNTS_FOR;
+
+/// Shared by the connection, which moves it, and its watcher, who reads it.
+#[derive(Debug)]
+pub(crate) struct Pulse(Mutex<Beat>);
+
+/// The state of a connection at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beat {
+    /// When the last byte went out or came in.
+    pub moved: Instant,
+    /// A write waits for room.
+    pub write_waits: bool,
+    /// The first error the socket gave.
+    pub failed: Option<io::ErrorKind>,
+    /// The peer ended its side.
+    pub ended: bool,
+    /// What the kernel said of the far end, and when it was asked.
+    pub sample: Option<(PeerKernel, Instant)>,
+}
+
+impl Pulse {
+    pub fn new() -> Self {
+        let beat = Beat { moved: Instant::now(), write_waits: false, failed: None, ended: false, sample: None };
+        Pulse(Mutex::new(beat))
+    }
+
+    pub fn beat(&self) -> Beat {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut Beat)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Forgets how long nothing moved: a new exchange begins.
+    pub fn restart(&self) {
+        self.change(|beat| beat.moved = Instant::now());
+    }
+}
+
+impl Beat {
+    /// How long nothing has moved.
+    pub fn still_for(&self) -> Duration {
+        self.moved.elapsed()
+    }
+
+    /// What the socket itself said of the end, if it said anything.
+    pub fn socket_cause(&self) -> Option<Cause> {
+        match self.failed {
+            Some(kind) => Some(self.name_of(of_connection_error(&io::Error::from(kind)))),
+            None => self.ended.then_some(Cause::PeerClosed),
+        }
+    }
+
+    /// Why nothing moves: a far end whose kernel answers is stalled, any other is lost.
+    pub fn stillness(&self) -> Cause {
+        self.name_of(Cause::LinkLost)
+    }
+
+    /// A line that seems lost is only stalled if its far end answered a moment ago.
+    fn name_of(&self, cause: Cause) -> Cause {
+        match (cause, self.sample) {
+            (Cause::LinkLost, Some((PeerKernel::Answers, at))) if at.elapsed() <= SAMPLE_COUNTS_FOR => {
+                Cause::Stalled
+            }
+            _ => cause,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timed_out(sample: Option<(PeerKernel, Duration)>) -> Option<Cause> {
+        let pulse = Pulse::new();
+        pulse.change(|beat| {
+            beat.failed = Some(io::ErrorKind::TimedOut);
+            beat.sample = sample.and_then(|(kernel, ago)| Some((kernel, Instant::now().checked_sub(ago)?)));
+        });
+        pulse.beat().socket_cause()
+    }
+
+    #[test]
+    fn a_timeout_is_a_stall_only_if_the_far_end_answered_a_moment_ago() {
+        let (now, long_ago) = (Duration::ZERO, SAMPLE_COUNTS_FOR * 2);
+        assert_eq!(timed_out(Some((PeerKernel::Answers, now))), Some(Cause::Stalled));
+        assert_eq!(timed_out(Some((PeerKernel::Answers, long_ago))), Some(Cause::LinkLost));
+        assert_eq!(timed_out(Some((PeerKernel::Silent, now))), Some(Cause::LinkLost));
+        assert_eq!(timed_out(Some((PeerKernel::Unknown, now))), Some(Cause::LinkLost));
+        assert_eq!(timed_out(None), Some(Cause::LinkLost));
+    }
+
+    #[test]
+    fn a_closing_stays_a_closing_whatever_the_samples_say() {
+        let pulse = Pulse::new();
+        assert_eq!(pulse.beat().socket_cause(), None);
+        pulse.change(|beat| {
+            beat.ended = true;
+            beat.sample = Some((PeerKernel::Answers, Instant::now()));
+        });
+        assert_eq!(pulse.beat().socket_cause(), Some(Cause::PeerClosed));
+        pulse.change(|beat| beat.failed = Some(io::ErrorKind::ConnectionReset));
+        assert_eq!(pulse.beat().socket_cause(), Some(Cause::PeerClosed));
+    }
+}

@@ -1,0 +1,180 @@
+use rcgen::{CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope};
+use rustls_pki_types::CertificateDer;
+use time::Duration;
+
+use super::*;
+use crate::{
+    oid::tagged,
+    testing::{self, Authority, RawCrl, crl_params, today},
+};
+
+fn issuer(authority: &Authority) -> Issuer {
+    Issuer::of(&authority.der).unwrap()
+}
+
+fn read(der: &CertificateRevocationListDer<'_>, authority: &Authority) -> Result<Crl, CrlFault> {
+    UnverifiedCrl::parse(der)
+        .and_then(|list| list.verify(&issuer(authority)))
+        .map_err(|refused| refused.fault)
+}
+
+#[test]
+fn a_list_signed_by_another_key_of_the_same_name_is_refused() {
+    let (root, impostor) = (Authority::root("root"), Authority::root("root"));
+    assert_eq!(read(&impostor.crl(1, &[]), &root).unwrap_err(), CrlFault::BadSignature);
+}
+
+#[test]
+fn a_list_of_another_issuer_is_refused() {
+    let (root, other) = (Authority::root("root"), Authority::root("other"));
+    assert_eq!(read(&other.crl(1, &[]), &root).unwrap_err(), CrlFault::UnknownIssuer);
+}
+
+#[test]
+fn an_altered_list_is_refused() {
+    let root = Authority::root("root");
+    let good = root.crl(1, &[&root.serial]);
+    for at in 0..good.as_ref().len() {
+        let mut altered = good.as_ref().to_vec();
+        altered[at] ^= 1;
+        assert!(read(&altered.into(), &root).is_err(), "byte {at} may be altered");
+    }
+}
+
+#[test]
+fn a_cut_list_is_refused() {
+    let root = Authority::root("root");
+    let good = root.crl(1, &[&root.serial]);
+    for end in 0..good.as_ref().len() {
+        assert!(read(&good.as_ref()[..end].to_vec().into(), &root).is_err());
+    }
+    assert!(read(&[good.as_ref(), &[0]].concat().into(), &root).is_err());
+}
+
+#[test]
+fn a_list_of_an_issuer_that_may_not_sign_lists_is_refused() {
+    let root = Authority::root("root");
+    // The same key, in a certificate that does not allow it.
+    let mut params = testing::authority_params("root");
+    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+    let restricted: CertificateDer<'_> = root.certificate_again(&params);
+    let list = UnverifiedCrl::parse(&root.crl(1, &[])).unwrap();
+    let refused = list.verify(&Issuer::of(&restricted).unwrap()).unwrap_err();
+    assert_eq!(refused.fault, CrlFault::IssuerMayNotSign);
+}
+
+#[test]
+fn a_list_with_an_unknown_critical_extension_is_refused() {
+    let root = Authority::root("root");
+    let list = RawCrl { critical: vec![(&[0x2a, 0x03, 0x04], vec![0x05, 0x00])], ..RawCrl::good() };
+    assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::CriticalExtension);
+}
+
+#[test]
+fn an_entry_with_an_unknown_critical_extension_is_refused() {
+    let root = Authority::root("root");
+    let list = RawCrl { entry_critical: vec![(&[0x2a, 0x03, 0x04], vec![0x05, 0x00])], ..RawCrl::good() };
+    assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::CriticalExtension);
+}
+
+#[test]
+fn a_delta_list_is_refused() {
+    let root = Authority::root("root");
+    let list = RawCrl { critical: vec![(&[0x55, 0x1d, 0x1b], vec![0x02, 0x01, 0x01])], ..RawCrl::good() };
+    assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::Delta);
+}
+
+#[test]
+fn an_indirect_list_is_refused() {
+    let root = Authority::root("root");
+    // indirectCRL [4] TRUE (RFC 5280 section 5.2.5).
+    let list = RawCrl {
+        critical: vec![(&[0x55, 0x1d, 0x1c], tagged(0x30, &tagged(0x84, &[0xff])))],
+        ..RawCrl::good()
+    };
+    assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::Indirect);
+}
+
+#[test]
+fn a_list_for_some_reasons_only_is_refused_even_with_an_empty_bit_string() {
+    let root = Authority::root("root");
+    for reasons in [&[0x00][..], &[][..], &[0x01, 0x60][..]] {
+        // onlySomeReasons [3] BIT STRING.
+        let value = tagged(0x30, &tagged(0x83, reasons));
+        let list = RawCrl { critical: vec![(&[0x55, 0x1d, 0x1c], value)], ..RawCrl::good() };
+        assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::ScopeRestricted);
+    }
+}
+
+#[test]
+fn a_list_with_any_distribution_point_is_refused() {
+    let root = Authority::root("root");
+    for scope in [None, Some(CrlScope::UserCertsOnly), Some(CrlScope::CaCertsOnly)] {
+        let mut params = crl_params(1, &[]);
+        let distribution_point =
+            CrlDistributionPoint { uris: vec!["http://example.jp/part-1.crl".to_owned()] };
+        params.issuing_distribution_point = Some(CrlIssuingDistributionPoint { distribution_point, scope });
+        assert_eq!(read(&root.crl_of(&params), &root).unwrap_err(), CrlFault::ScopeRestricted);
+    }
+}
+
+#[test]
+fn a_list_without_a_number_is_refused() {
+    let root = Authority::root("root");
+    let list = RawCrl { number: None, ..RawCrl::good() };
+    assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::NoNumber);
+}
+
+#[test]
+fn a_number_of_more_than_twenty_octets_is_refused() {
+    let root = Authority::root("root");
+    let number = |octets| RawCrl { number: Some(tagged(0x02, &[0x01; 21][..octets])), ..RawCrl::good() };
+    assert_eq!(read(&root.raw_crl(&number(21)), &root).unwrap_err(), CrlFault::NoNumber);
+    assert!(read(&root.raw_crl(&number(20)), &root).is_ok());
+}
+
+#[test]
+fn a_list_that_never_ends_is_refused() {
+    let root = Authority::root("root");
+    let list = RawCrl { next_update: None, ..RawCrl::good() };
+    assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::NoNextUpdate);
+}
+
+#[test]
+fn a_list_that_ends_before_it_begins_is_refused() {
+    let root = Authority::root("root");
+    let list = RawCrl { next_update: Some(today() - Duration::days(9)), ..RawCrl::good() };
+    assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::Backwards);
+}
+
+#[test]
+fn a_list_signed_with_an_algorithm_that_is_not_accepted_is_refused() {
+    let root = Authority::root("root");
+    // ecdsa-with-SHA224: as long as the one with SHA-256, so that only the last arc changes.
+    let list = testing::patched(root.crl(1, &[]).as_ref(), &ECDSA_SHA256, &ECDSA_SHA224);
+    assert_eq!(read(&list.into(), &root).unwrap_err(), CrlFault::WeakSignature);
+}
+
+const ECDSA_SHA256: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+const ECDSA_SHA224: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x01];
+
+#[test]
+fn a_good_list_names_what_is_revoked_and_since_when() {
+    let root = Authority::root("root");
+    let leaf = root.leaf(&testing::client_params());
+    let list = read(&root.crl(7, &[&leaf.serial]), &root).unwrap();
+    assert_eq!(list.number().as_u64(), Some(7));
+    assert_eq!(list.revoked_count(), 1);
+    let since = list.revoked_since(leaf.serial.as_ref()).unwrap();
+    assert!(since < testing::moment(today()));
+    assert_eq!(list.revoked_since(root.serial.as_ref()), None);
+}
+
+#[test]
+fn numbers_are_compared_as_numbers_of_any_length() {
+    let number = |bytes: &[u8]| CrlNumber::from_be_bytes(bytes).unwrap();
+    assert!(number(&[2]) < number(&[1, 0]));
+    assert!(number(&[0, 0, 9]) == number(&[9]));
+    assert!(number(&[0xff; 20]) > number(&[0xff; 19]));
+    assert_eq!(number(&[1, 0]).to_string(), "256");
+}

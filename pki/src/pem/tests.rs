@@ -1,0 +1,79 @@
+use std::fs;
+
+use super::*;
+use crate::testing::{self, Authority};
+
+fn written(text: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file.pem");
+    fs::write(&file, text).unwrap();
+    (directory, file)
+}
+
+#[cfg(unix)]
+fn with_mode(text: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (directory, file) = written(text);
+    fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    (directory, file)
+}
+
+fn a_key() -> Vec<u8> {
+    testing::key_pem(&rcgen::KeyPair::generate().unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_group_or_others_may_read_or_write_is_refused() {
+    for open in [0o640, 0o604, 0o620, 0o644, 0o660, 0o777] {
+        let (_directory, file) = with_mode(&a_key(), open);
+        assert!(matches!(private_key(&file), Err(PemFault::KeyOpenToOthers { mode, .. }) if mode == open));
+    }
+    for closed in [0o600, 0o400] {
+        let (_directory, file) = with_mode(&a_key(), closed);
+        assert!(private_key(&file).is_ok(), "{closed:o}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fault_names_the_file_and_the_next_step() {
+    let (_directory, file) = with_mode(&a_key(), 0o640);
+    let text = private_key(&file).unwrap_err().to_string();
+    assert!(text.contains(&format!("chmod 600 {}", file.display())), "{text}");
+}
+
+#[test]
+fn two_keys_in_one_file_are_refused() {
+    let both = [a_key(), a_key()].concat();
+    assert!(matches!(private_key_in(&both, Path::new("key.pem")), Err(PemFault::TwoKeys { .. })));
+}
+
+#[test]
+fn a_missing_file_is_unreadable() {
+    let (directory, _) = written(b"");
+    let missing = directory.path().join("none.pem");
+    assert!(matches!(certificates(&missing), Err(PemFault::Unreadable { file, .. }) if file == missing));
+}
+
+#[test]
+fn a_file_without_what_is_looked_for_holds_nothing() {
+    let (_directory, file) = written(&a_key());
+    assert!(matches!(certificates(&file), Err(PemFault::Nothing { expected: "certificate", .. })));
+    assert!(matches!(crls(&file), Err(PemFault::Nothing { .. })));
+}
+
+#[test]
+fn a_file_that_was_cut_within_a_section_is_malformed() {
+    let root = Authority::root("root");
+    let whole = testing::certificates_pem(&[&root.der, &root.der]);
+    let (_directory, file) = written(&whole[..whole.len() - 40]);
+    assert!(matches!(certificates(&file), Err(PemFault::Malformed { .. })));
+}
+
+#[test]
+fn what_is_encoded_reads_back_in_order() {
+    let (one, other) = (Authority::root("one"), Authority::root("other"));
+    let (_directory, file) = written(&testing::certificates_pem(&[&one.der, &other.der]));
+    assert_eq!(certificates(&file).unwrap(), [one.der, other.der]);
+}
