@@ -21,3 +21,6 @@ pub use issue::{Issued, Validity};
 pub use lab::Lab;
 pub use profile::Profile;
 pub use revocation::{Reason, Revocation};
+
+#[cfg(test)]
+mod tests;

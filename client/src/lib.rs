@@ -15,6 +15,7 @@ pub mod limits;
 pub mod source;
 pub mod store;
 
+mod line;
 mod stamp;
 #[cfg(test)]
 mod testing;

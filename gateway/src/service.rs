@@ -204,12 +204,16 @@ async fn send(
 async fn deny(centre: &Arc<Centre>, peer: &Peer, turned: &Turned) {
     let problem = turned.problem;
     centre.counters.count(problem.code());
-    tracing::warn!(
-        identity = %peer.identity(), address = %peer.ends.remote, %problem, detail = turned.detail, "turned down"
-    );
+    // A signed refusal and the end of an attempt are on the transfer's own record, and were logged there.
     let on_record =
         turned.refusal.is_some() || problem.advice() != Advice::GiveUp && problem != Problem::NotFound;
-    if on_record || !centre.denials.may_record(peer.identity(), pki::clock::now()) {
+    let (identity, address, detail) = (peer.identity(), peer.ends.remote, turned.detail.as_deref());
+    if on_record {
+        tracing::debug!(%identity, %address, %problem, detail, "turned down");
+        return;
+    }
+    tracing::warn!(%identity, %address, %problem, detail, "turned down");
+    if !centre.denials.may_record(identity, pki::clock::now()) {
         return;
     }
     let entry =

@@ -15,6 +15,7 @@ macro_rules! claims {
 }
 
 claims! { attempts endings logs model offers spools }
+pub mod dice;
 pub mod samples;
 
 use async_trait::async_trait;
@@ -26,7 +27,7 @@ use crate::{audit::AuditLog, ledger::Ledger, spool::Spool};
 #[async_trait]
 pub trait LedgerBench: Send + Sync {
     /// The back end.
-    type Store: Ledger + AuditLog;
+    type Store: Ledger + AuditLog + 'static;
 
     /// Opens the ledger; the first time it is new.
     async fn open(&self) -> Self::Store;

@@ -148,3 +148,6 @@ impl SpoolFault {
         matches!(self, SpoolFault::Write { source, .. } if crate::is_full(source))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -297,3 +297,6 @@ impl AuditLog for SqliteLedger {
         self.audit.verify(progress).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,8 @@
 //! The socket under TLS, with every byte that moves put down in a [`Pulse`].
+//!
+//! When the peer has closed, a write fails at once, while the reason may still lie unread in the socket: an early
+//! answer, or the alert that names what is wrong with our certificate. So such a failure is put down and passed over,
+//! and the reading side, which comes to the reason first and to the end after it, tells whoever is above.
 
 use std::{
     io,
@@ -16,15 +20,18 @@ use super::pulse::Pulse;
 pub(crate) struct WatchedIo<S> {
     inner: S,
     pulse: Arc<Pulse>,
+    /// The peer takes nothing any more; only reading makes sense.
+    peer_left: bool,
 }
 
 impl<S> WatchedIo<S> {
     pub fn new(inner: S, pulse: Arc<Pulse>) -> Self {
-        WatchedIo { inner, pulse }
+        WatchedIo { inner, pulse, peer_left: false }
     }
 
-    fn wrote(&self, written: &Poll<io::Result<usize>>) {
-        self.pulse.change(|beat| match written {
+    /// Puts down what a write of `length` bytes came to.
+    fn wrote(&mut self, written: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
+        self.pulse.change(|beat| match &written {
             Poll::Pending => beat.write_waits = true,
             Poll::Ready(Ok(_)) => {
                 beat.write_waits = false;
@@ -35,7 +42,22 @@ impl<S> WatchedIo<S> {
                 beat.failed.get_or_insert(error.kind());
             }
         });
+        match written {
+            Poll::Ready(Err(error)) if is_closing(error.kind()) => {
+                self.peer_left = true;
+                Poll::Ready(Ok(length))
+            }
+            written => written,
+        }
     }
+}
+
+/// The peer's closing, as against a line that broke.
+fn is_closing(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
+    )
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for WatchedIo<S> {
@@ -53,9 +75,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for WatchedIo<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.peer_left {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.wrote(&written);
-        written
+        self.wrote(written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -63,9 +87,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedIo<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if self.peer_left {
+            return Poll::Ready(Ok(length));
+        }
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
-        self.wrote(&written);
-        written
+        self.wrote(written, length)
     }
 
     fn is_write_vectored(&self) -> bool {

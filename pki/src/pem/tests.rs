@@ -6,7 +6,7 @@ use crate::testing::{self, Authority};
 fn written(text: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file.pem");
-    fs::write(&file, text).unwrap();
+    durable::create(&file, text, durable::Access::Private).unwrap();
     (directory, file)
 }
 

@@ -115,6 +115,6 @@ fn the_clock_is_known_only_from_what_the_time_service_leaves_behind() {
     assert_eq!(clock_state_in(&timesync), ClockState::Unknown);
     fs::create_dir(&timesync).unwrap();
     assert_eq!(clock_state_in(&timesync), ClockState::Unsynchronised);
-    fs::write(timesync.join("synchronized"), b"").unwrap();
+    durable::create(&timesync.join("synchronized"), b"", durable::Access::Shared).unwrap();
     assert_eq!(clock_state_in(&timesync), ClockState::Synchronised);
 }

@@ -15,9 +15,9 @@ use protocol::{
     party::Environment,
 };
 use sqlx::{
-    Connection as _, Row as _, SqliteConnection,
+    Connection as _, Row as _, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::log::{Tail, node_count, read_frontier, read_head};
@@ -117,12 +117,14 @@ pub(super) async fn open(
     signer: &Arc<dyn LogSigner>,
 ) -> Result<Opened, OpenFault> {
     let lock = lock_and_create(path)?;
-    let mut connection = SqliteConnection::connect_with(&writer_options(path)).await?;
-    check_kind(&mut connection, path).await?;
-    MIGRATIONS.run(&mut connection).await.map_err(|error| match error {
+    // A pool of one, because that is what migrations are run on; its connection becomes the writer's.
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(writer_options(path)).await?;
+    check_kind(&pool, path).await?;
+    MIGRATIONS.run(&pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) => OpenFault::Newer,
         error => OpenFault::Migration(error),
     })?;
+    let mut connection = pool.acquire().await?.detach();
     stamp(&mut connection, environment, &**signer).await?;
     settle_wal(&mut connection).await?;
     let log = check_log(&mut connection, signer.log()).await?;
@@ -167,10 +169,9 @@ fn lock_and_create(path: &Path) -> Result<File, OpenFault> {
 }
 
 /// Nothing yet, or one of ours.
-async fn check_kind(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenFault> {
-    let tables: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await?;
-    let kind: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(connection).await?;
+async fn check_kind(pool: &SqlitePool, path: &Path) -> Result<(), OpenFault> {
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(pool).await?;
+    let kind: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(pool).await?;
     if tables == 0 || kind == APPLICATION_ID { Ok(()) } else { Err(OpenFault::NotALedger(path.to_owned())) }
 }
 

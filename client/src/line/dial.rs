@@ -1,0 +1,119 @@
+//! From an address to a connection that requests can go over.
+
+use std::{io, sync::Arc, time::Duration};
+
+use config::reader::HostPort;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use pki::{
+    platform::apply_link_timers,
+    tls::{alert_reason, own_refusal},
+};
+use protocol::link::LinkTimers;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Break, Deadlines, Line, RequestBody, pulse::Pulse, watched::WatchedIo};
+
+/// How a connection is made.
+pub(crate) struct Dialer {
+    pub address: HostPort,
+    /// For the Host header: the name the centre goes by.
+    pub host: String,
+    pub secure: Secure,
+    pub deadlines: Deadlines,
+}
+
+/// What goes between TCP and HTTP.
+pub(crate) enum Secure {
+    /// TLS with our certificate; the centre must show one for this name.
+    Tls(TlsConnector, ServerName<'static>),
+    /// Nothing: the tests of this crate have no certificates.
+    #[cfg(test)]
+    Nothing,
+}
+
+impl Dialer {
+    /// Makes a connection. Each step has its deadline.
+    pub async fn dial(&self) -> Result<Line, Break> {
+        let stream = match timeout(self.deadlines.detect_max, self.connect()).await {
+            Ok(connected) => connected,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        let stream = stream.map_err(|source| self.unreachable(source))?;
+        let ends = stream.local_addr().and_then(|local| Ok((local, stream.peer_addr()?)));
+        let ends = ends.map_err(|source| self.unreachable(source))?;
+        let pulse = Arc::new(Pulse::new());
+        let watched = WatchedIo::new(stream, Arc::clone(&pulse));
+        let (requests, connection) = match &self.secure {
+            Secure::Tls(connector, name) => {
+                let handshake = connector.connect(name.clone(), watched);
+                let stream = match timeout(self.deadlines.answer_max, handshake).await {
+                    Ok(shaken) => shaken.map_err(|error| refused(error, &pulse))?,
+                    Err(_) => return Err(given_up(&pulse, self.deadlines.answer_max)),
+                };
+                speak_http(stream).await?
+            }
+            #[cfg(test)]
+            Secure::Nothing => speak_http(watched).await?,
+        };
+        Ok(Line::new(requests, connection, pulse, ends, self.deadlines, self.host.clone()))
+    }
+
+    /// Tries every address of the name in turn.
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for address in lookup_host((self.address.host().as_str(), self.address.port())).await? {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    apply_link_timers(&stream, LinkTimers::for_detect_max(self.deadlines.detect_max))?;
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn unreachable(&self, source: io::Error) -> Break {
+        Break::Unreachable { address: self.address.to_string(), source }
+    }
+}
+
+fn refused(error: io::Error, pulse: &Pulse) -> Break {
+    if let Some(fault) = own_refusal(&error) {
+        return Break::TheirCertificate(fault);
+    }
+    if let Some(reason) = alert_reason(&error) {
+        return Break::OurCertificate(reason);
+    }
+    let beat = pulse.beat();
+    match beat.socket_cause() {
+        Some(cause) => Break::Cut { cause, detected_after: beat.still_for() },
+        None => Break::Handshake(error),
+    }
+}
+
+fn given_up(pulse: &Pulse, waited: Duration) -> Break {
+    Break::Cut { cause: pulse.beat().stillness(), detected_after: waited }
+}
+
+type Spoken = (http1::SendRequest<RequestBody>, AbortOnDropHandle<()>);
+
+async fn speak_http<S>(stream: S) -> Result<Spoken, Break>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // Begins nothing on the wire yet, so there is nothing to fail but the library itself.
+    let (requests, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| Break::Handshake(io::Error::other(error)))?;
+    // Why it ends is told to whoever waits for an answer; the task ends with the line that owns it.
+    let task = tokio::spawn(async move { _ = connection.await });
+    Ok((requests, AbortOnDropHandle::new(task)))
+}

@@ -1,0 +1,336 @@
+//! Claims about spools.
+
+use std::io::Read as _;
+
+use protocol::transfer_id::TransferKey;
+
+use super::{
+    SpoolBench,
+    dice::Dice,
+    samples::{key, sender},
+};
+use crate::spool::{Keep, Recovered, Spool, SpoolFault};
+
+fn nth(n: u64) -> TransferKey {
+    key(&sender(n), n)
+}
+
+fn read(spool: &impl Spool, key: &TransferKey, upto: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    spool.read(key, upto as u64).unwrap().read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes.len(), upto);
+    bytes
+}
+
+fn finish(spool: &impl Spool, key: &TransferKey, attempt: u32, bytes: &[u8]) {
+    let mut writer = spool.begin(key, attempt, 0, bytes.len() as u64).unwrap();
+    writer.write(bytes).unwrap();
+    writer.finish().unwrap();
+}
+
+#[track_caller]
+fn is_fenced<T>(result: Result<T, SpoolFault>, by: u32) {
+    match result {
+        Err(SpoolFault::Fenced { attempt }) => assert_eq!(attempt, by),
+        Err(fault) => panic!("not fenced, but {fault:?}"),
+        Ok(_) => panic!("not fenced"),
+    }
+}
+
+pub fn what_was_synced_is_there_after_a_kill(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let mut writer = spool.begin(&nth(1), 1, 0, 10).unwrap();
+    writer.write(b"abc").unwrap();
+    writer.write(b"de").unwrap();
+    assert_eq!(writer.sync().unwrap(), 5);
+    writer.write(b"lost").unwrap();
+    drop((writer, spool));
+
+    let spool = bench.open();
+    assert_eq!(read(&spool, &nth(1), 5), b"abcde");
+    assert_eq!(spool.finished_length(&nth(1)).unwrap(), None);
+}
+
+pub fn finished_content_is_there_after_a_kill(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    finish(&spool, &nth(1), 1, b"whole");
+    drop(spool);
+    let spool = bench.open();
+    assert_eq!(spool.finished_length(&nth(1)).unwrap(), Some(5));
+    assert_eq!(read(&spool, &nth(1), 5), b"whole");
+    assert_eq!(bench.contents(), 1);
+}
+
+pub fn empty_content_can_be_finished(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    finish(&spool, &nth(1), 1, b"");
+    assert_eq!(spool.finished_length(&nth(1)).unwrap(), Some(0));
+    assert_eq!(read(&spool, &nth(1), 0), b"");
+}
+
+pub fn a_newer_attempt_fences_the_older_writer(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let mut old = spool.begin(&nth(1), 1, 0, 6).unwrap();
+    old.write(b"old").unwrap();
+    old.sync().unwrap();
+    let mut new = spool.begin(&nth(1), 2, 3, 6).unwrap();
+    is_fenced(old.write(b"OLD"), 1);
+    is_fenced(old.sync(), 1);
+    new.write(b"new").unwrap();
+    is_fenced(old.write(b"OLD"), 1);
+    is_fenced(old.finish(), 1);
+    assert_eq!(new.sync().unwrap(), 6);
+    new.finish().unwrap();
+    assert_eq!(read(&spool, &nth(1), 6), b"oldnew");
+}
+
+pub fn an_older_attempt_cannot_begin_after_a_newer_one(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let mut new = spool.begin(&nth(1), 2, 0, 3).unwrap();
+    is_fenced(spool.begin(&nth(1), 1, 0, 3), 1);
+    new.write(b"new").unwrap();
+    new.sync().unwrap();
+    // Nor once the newer one was given up, nor after a stop.
+    drop(new);
+    is_fenced(spool.begin(&nth(1), 1, 0, 3), 1);
+    drop(spool);
+    let spool = bench.open();
+    is_fenced(spool.begin(&nth(1), 1, 0, 3), 1);
+    assert_eq!(read(&spool, &nth(1), 3), b"new");
+}
+
+pub fn an_older_attempt_cannot_touch_what_a_newer_one_finished(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let mut old = spool.begin(&nth(1), 1, 0, 5).unwrap();
+    old.write(b"wrong").unwrap();
+    finish(&spool, &nth(1), 3, b"right");
+    is_fenced(old.write(b""), 1);
+    is_fenced(old.finish(), 1);
+    is_fenced(spool.begin(&nth(1), 2, 0, 5), 2);
+    assert_eq!(read(&spool, &nth(1), 5), b"right");
+    assert_eq!(spool.finished_length(&nth(1)).unwrap(), Some(5));
+}
+
+pub fn an_attempt_begins_once(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let mut writer = spool.begin(&nth(1), 1, 0, 3).unwrap();
+    is_fenced(spool.begin(&nth(1), 1, 0, 3), 1);
+    writer.write(b"abc").unwrap();
+    drop(writer);
+    is_fenced(spool.begin(&nth(1), 1, 0, 3), 1);
+}
+
+pub fn an_attempt_goes_on_exactly_where_it_said(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let mut first = spool.begin(&nth(1), 1, 0, 8).unwrap();
+    first.write(b"abcdef").unwrap();
+    assert_eq!(first.sync().unwrap(), 6);
+    drop((first, spool));
+    // More may be there than the ledger counts; it goes.
+    let spool = bench.open();
+    let mut second = spool.begin(&nth(1), 2, 4, 8).unwrap();
+    assert!(spool.read(&nth(1), 5).is_err(), "content beyond the offset is still there");
+    second.write(b"EF").unwrap();
+    assert_eq!(second.sync().unwrap(), 6);
+    second.write(b"GH").unwrap();
+    second.finish().unwrap();
+    assert_eq!(read(&spool, &nth(1), 8), b"abcdEFGH");
+    assert_eq!(spool.finished_length(&nth(1)).unwrap(), Some(8));
+}
+
+pub fn an_attempt_does_not_begin_beyond_what_is_there(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let nothing = spool.begin(&nth(1), 1, 1, 9).err();
+    assert!(matches!(nothing, Some(SpoolFault::Damaged(..))), "{nothing:?}");
+    let mut writer = spool.begin(&nth(1), 2, 0, 9).unwrap();
+    writer.write(b"abc").unwrap();
+    writer.sync().unwrap();
+    drop(writer);
+    let beyond = spool.begin(&nth(1), 3, 4, 9).err();
+    assert!(matches!(beyond, Some(SpoolFault::Damaged(..))), "{beyond:?}");
+    let outside = spool.begin(&nth(1), 4, 10, 9).err();
+    assert!(matches!(outside, Some(SpoolFault::Length { .. })), "{outside:?}");
+    assert!(!spool.is_poisoned());
+    assert_eq!(read(&spool, &nth(1), 3), b"abc");
+}
+
+pub fn finished_content_can_be_opened_again_by_a_newer_attempt(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    finish(&spool, &nth(1), 1, b"abcdef");
+    drop(spool);
+    // Finished, but the stop came before the commit.
+    let spool = bench.open();
+    let mut writer = spool.begin(&nth(1), 2, 4, 6).unwrap();
+    assert_eq!(spool.finished_length(&nth(1)).unwrap(), None);
+    writer.write(b"EF").unwrap();
+    writer.finish().unwrap();
+    assert_eq!(read(&spool, &nth(1), 6), b"abcdEF");
+    assert_eq!(bench.contents(), 1);
+}
+
+pub fn content_is_never_longer_than_declared(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let mut writer = spool.begin(&nth(1), 1, 0, 4).unwrap();
+    writer.write(b"abc").unwrap();
+    let fault = writer.write(b"de").unwrap_err();
+    assert!(matches!(fault, SpoolFault::Length { length: 4, written: 5 }), "{fault:?}");
+    writer.write(b"d").unwrap();
+    writer.finish().unwrap();
+    assert_eq!(read(&spool, &nth(1), 4), b"abcd");
+}
+
+pub fn content_that_is_short_is_not_finished(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let mut writer = spool.begin(&nth(1), 1, 0, 4).unwrap();
+    writer.write(b"abc").unwrap();
+    let fault = writer.finish().unwrap_err();
+    assert!(matches!(fault, SpoolFault::Length { length: 4, written: 3 }), "{fault:?}");
+    assert_eq!(spool.finished_length(&nth(1)).unwrap(), None);
+}
+
+pub fn dropped_content_is_gone_and_its_writer_fenced(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let mut writer = spool.begin(&nth(1), 2, 0, 4).unwrap();
+    writer.write(b"ab").unwrap();
+    writer.sync().unwrap();
+    finish(&spool, &nth(2), 1, b"done");
+    spool.drop_content(&nth(1)).unwrap();
+    spool.drop_content(&nth(2)).unwrap();
+    assert_eq!(bench.contents(), 0);
+    is_fenced(writer.write(b"cd"), 2);
+    is_fenced(writer.sync(), 2);
+    is_fenced(spool.begin(&nth(1), 1, 0, 4), 1);
+    assert!(matches!(spool.read(&nth(2), 4).err(), Some(SpoolFault::Missing(_))));
+    // A later attempt begins anew.
+    finish(&spool, &nth(1), 3, b"anew");
+    is_fenced(writer.finish(), 2);
+    assert_eq!(read(&spool, &nth(1), 4), b"anew");
+}
+
+pub fn dropping_what_is_not_there_is_no_fault(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    spool.drop_content(&nth(1)).unwrap();
+    spool.drop_content(&nth(1)).unwrap();
+}
+
+pub fn reading_beyond_what_is_there_is_a_fault(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    assert!(matches!(spool.read(&nth(1), 0).err(), Some(SpoolFault::Missing(_))));
+    finish(&spool, &nth(1), 1, b"abc");
+    for upto in [4, u64::MAX] {
+        assert!(matches!(spool.read(&nth(1), upto).err(), Some(SpoolFault::Damaged(..))));
+    }
+    assert_eq!(read(&spool, &nth(1), 2), b"ab");
+}
+
+pub fn one_transfers_content_is_not_anothers(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let other_sender = TransferKey { sender: sender(2), ..nth(1) };
+    finish(&spool, &nth(1), 1, b"one");
+    finish(&spool, &other_sender, 1, b"other");
+    assert_eq!(read(&spool, &nth(1), 3), b"one");
+    assert_eq!(read(&spool, &other_sender, 5), b"other");
+}
+
+pub fn recovery_keeps_what_is_wanted_and_removes_the_rest(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    for n in 1..=4 {
+        let mut writer = spool.begin(&nth(n), 1, 0, 9).unwrap();
+        writer.write(b"abc").unwrap();
+        writer.sync().unwrap();
+        finish(&spool, &nth(n + 10), 1, b"done");
+    }
+    drop(spool);
+    let spool = bench.open();
+    let wanted = |key: &TransferKey| match (1..20).find(|n| nth(*n) == *key) {
+        Some(1) => Keep::Prefix(3),
+        // Nothing of it is counted, but it may be one that could not be looked up.
+        Some(2) => Keep::Prefix(0),
+        Some(11) => Keep::Whole(4),
+        // Finished, but the stop came before the commit.
+        Some(12) => Keep::Prefix(2),
+        Some(_) => Keep::Nothing,
+        None => panic!("asked about {key}"),
+    };
+    let recovered = spool.recover(&wanted).unwrap();
+    assert_eq!(recovered, Recovered { kept: 4, removed: 4, ..Recovered::default() });
+    assert_eq!(bench.contents(), 4);
+    assert_eq!(read(&spool, &nth(1), 3), b"abc");
+    assert_eq!(read(&spool, &nth(11), 4), b"done");
+    assert!(matches!(spool.read(&nth(3), 0).err(), Some(SpoolFault::Missing(_))));
+}
+
+pub fn recovery_names_what_is_shorter_than_the_ledger_says(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    for n in 1..=2 {
+        let mut writer = spool.begin(&nth(n), 1, 0, 9).unwrap();
+        writer.write(b"abc").unwrap();
+        writer.sync().unwrap();
+    }
+    finish(&spool, &nth(3), 1, b"done");
+    drop(spool);
+    let spool = bench.open();
+    let wanted = |key: &TransferKey| match () {
+        () if *key == nth(1) => Keep::Prefix(4),
+        () if *key == nth(2) => Keep::Whole(3),
+        () => Keep::Whole(5),
+    };
+    let mut recovered = spool.recover(&wanted).unwrap();
+    recovered.damaged.sort();
+    assert_eq!(recovered.damaged, [nth(1), nth(2), nth(3)]);
+    assert_eq!((recovered.kept, recovered.removed), (0, 0));
+    // It is left for people to look at.
+    assert_eq!(bench.contents(), 3);
+}
+
+pub fn a_random_life_is_that_of_a_list_of_bytes(bench: &impl SpoolBench) {
+    const LENGTH: u64 = 40;
+    let mut dice = Dice::from_seed();
+    let (mut spool, mut attempt) = (bench.open(), 0);
+    let (mut bytes, mut durable): (Vec<u8>, usize) = (Vec::new(), 0);
+    let mut writer = None;
+    for _ in 0..600 {
+        match dice.below(12) {
+            0 => {
+                let offset = dice.below(durable as u64 + 1);
+                attempt += 1;
+                writer = Some(spool.begin(&nth(1), attempt, offset, LENGTH).unwrap());
+                bytes.truncate(offset as usize);
+                durable = bytes.len();
+            }
+            1 => {
+                drop((writer.take(), spool));
+                spool = bench.open();
+                bytes.truncate(durable);
+            }
+            2 if dice.once_in(4) => {
+                spool.drop_content(&nth(1)).unwrap();
+                (writer, bytes, durable) = (None, Vec::new(), 0);
+            }
+            3..6 => {
+                let Some(writer) = &mut writer else { continue };
+                assert_eq!(writer.sync().unwrap(), bytes.len() as u64);
+                durable = bytes.len();
+            }
+            6 if bytes.len() as u64 == LENGTH => {
+                let Some(writer) = writer.take() else { continue };
+                writer.finish().unwrap();
+                durable = bytes.len();
+                assert_eq!(spool.finished_length(&nth(1)).unwrap(), Some(LENGTH));
+            }
+            _ => {
+                let Some(writer) = &mut writer else { continue };
+                let room = LENGTH as usize - bytes.len();
+                let piece: Vec<u8> = (0..dice.below(8)).map(|_| dice.next() as u8).collect();
+                match writer.write(&piece) {
+                    Ok(()) => bytes.extend(piece),
+                    Err(SpoolFault::Length { .. }) => assert!(piece.len() > room),
+                    Err(fault) => panic!("{fault:?}"),
+                }
+            }
+        }
+        if durable > 0 {
+            assert_eq!(read(&spool, &nth(1), durable), bytes[..durable]);
+        }
+    }
+}
