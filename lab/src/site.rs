@@ -40,7 +40,7 @@ pub enum SiteFault {
     /// No such identity.
     #[error("no identity can be made of these codes")]
     Identity(#[from] PartyError),
-    /// The example has changed and this was not.
+    /// The example has changed, and what is put into it has not.
     #[error("the example configuration has no key {0}")]
     NoSuchKey(String),
 }
@@ -181,8 +181,8 @@ fn write(file: &Path, text: &str) -> Result<(), SiteFault> {
         .map_err(|source| SiteFault::Write { directory: file.to_owned(), source })
 }
 
-/// The text with other values. A key that the example leaves to its default is added to its table; a table that is not
-/// there is a mistake.
+/// The text with other values. A key or table that the example leaves to its defaults is added; whether there is such a
+/// key, its program says.
 fn with_changes(text: &str, changes: Changes<'_>) -> Result<String, SiteFault> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     for (path, value) in changes {
@@ -197,7 +197,14 @@ fn set(lines: &mut Vec<String>, table: &str, key: &str, value: &str) -> Option<(
     let is_head = |line: &String| line.starts_with('[');
     let begin = match table {
         "" => 0,
-        table => lines.iter().position(|line| line.trim_end() == format!("[{table}]"))? + 1,
+        table => {
+            let head = format!("[{table}]");
+            let found = lines.iter().position(|line| line.trim_end() == head);
+            1 + found.unwrap_or_else(|| {
+                lines.push(head);
+                lines.len() - 1
+            })
+        }
     };
     let length = lines.iter().skip(begin).position(is_head).unwrap_or(lines.len() - begin);
     let written = format!("{key} = {value}");
@@ -244,8 +251,10 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_the_example_has_not_is_a_mistake() {
-        assert!(with_changes(CENTRE_EXAMPLE, &[("nothing.key", "1")]).is_err());
+    fn a_table_that_the_example_leaves_out_is_added() {
+        let text = with_changes(CENTRE_EXAMPLE, &[("limits.transfers_max", "3")]).unwrap();
+        let config = GatewayConfig::parse(&text, Path::new("gateway.toml")).unwrap();
+        assert_eq!(config.limits.transfers_max, 3);
         assert!(with_changes(CENTRE_EXAMPLE, &[("nothing", "1")]).is_err());
     }
 }

@@ -23,7 +23,7 @@ use x509_parser::{
 use crate::{
     clock::{moment_of_asn1, moment_of_unix},
     inspect::CrlFacts,
-    issuer::Issuer,
+    issuer::{Issuer, IssuerId},
     leaf,
     peer::{hex, name_text},
 };
@@ -262,18 +262,22 @@ impl UnverifiedCrl {
         CrlRefused { issuer: self.issuer_text.clone(), fault }
     }
 
-    /// Checks that this issuer made the list.
-    pub fn verify(self, issuer: &Issuer) -> Result<Crl, CrlRefused> {
-        match self.check_issuer(issuer) {
-            Ok(()) => Ok(Crl { read: self }),
-            Err(fault) => Err(self.refused(fault)),
+    /// Finds the authority that made the list among these: one of its name whose key fits.
+    pub fn verify<'a>(
+        self,
+        issuers: impl IntoIterator<Item = &'a Issuer>,
+    ) -> Result<(IssuerId, Crl), CrlRefused> {
+        let mut fault = CrlFault::UnknownIssuer;
+        for issuer in issuers.into_iter().filter(|issuer| issuer.id().name() == self.issuer_name) {
+            match self.check_issuer(issuer) {
+                Ok(()) => return Ok((issuer.id().clone(), Crl { read: self })),
+                Err(other) => fault = other,
+            }
         }
+        Err(self.refused(fault))
     }
 
     fn check_issuer(&self, issuer: &Issuer) -> Result<(), CrlFault> {
-        if self.issuer_name != issuer.id().name() {
-            return Err(CrlFault::UnknownIssuer);
-        }
         if !issuer.may_sign_crls() {
             return Err(CrlFault::IssuerMayNotSign);
         }

@@ -57,7 +57,7 @@ impl CrlArchive {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         let lists = verified.entry(issuer.id().clone()).or_insert_with(|| {
             let of_name = self.read.iter().filter(|list| list.issuer_name() == issuer.id().name());
-            of_name.filter_map(|list| list.clone().verify(issuer).ok()).collect()
+            of_name.filter_map(|list| list.clone().verify([issuer]).ok()).map(|(_, list)| list).collect()
         });
         Arc::clone(lists)
     }

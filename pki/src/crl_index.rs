@@ -49,7 +49,7 @@ impl CrlIndex {
     ) -> Result<Self, CrlRefused> {
         let mut index = CrlIndex::default();
         for der in lists {
-            let (id, list) = verify(UnverifiedCrl::parse(der)?, issuers.clone())?;
+            let (id, list) = UnverifiedCrl::parse(der)?.verify(issuers.clone())?;
             if list.this_update() > now {
                 return Err(list.refused(CrlFault::FromTheFuture { this_update: list.this_update() }));
             }
@@ -125,21 +125,6 @@ impl CrlIndex {
     pub fn iter(&self) -> impl Iterator<Item = &Crl> {
         self.lists.values().map(Arc::as_ref)
     }
-}
-
-/// Finds the authority that made the list: an authority of its name whose key fits.
-fn verify<'a>(
-    list: UnverifiedCrl,
-    issuers: impl Iterator<Item = &'a Issuer>,
-) -> Result<(IssuerId, Crl), CrlRefused> {
-    let mut refused = list.refused(CrlFault::UnknownIssuer);
-    for issuer in issuers.filter(|issuer| issuer.id().name() == list.issuer_name()) {
-        match list.clone().verify(issuer) {
-            Ok(verified) => return Ok((issuer.id().clone(), verified)),
-            Err(other) => refused = other,
-        }
-    }
-    Err(refused)
 }
 
 fn refuse_same_number(one: &Crl, other: &Crl) -> Result<(), CrlRefused> {

@@ -10,6 +10,7 @@ mod log;
 mod offer;
 mod opening;
 mod proofs;
+mod queries;
 mod rows;
 mod verify;
 mod writer;
@@ -197,25 +198,18 @@ impl Ledger for SqliteLedger {
     }
 
     async fn undelivered(&self) -> Result<Vec<TransferKey>, LedgerFault> {
-        let query = sqlx::query(
-            "SELECT sender, id FROM transfer WHERE phase = 'committed' AND delivered_at IS NULL ORDER BY number",
-        );
+        let query = sqlx::query(queries::UNDELIVERED);
         keys(query.fetch_all(self.readers()).await)
     }
 
     async fn overdue(&self, now: Moment, limit: u32) -> Result<Vec<TransferKey>, LedgerFault> {
-        let query = sqlx::query(
-            "SELECT sender, id FROM transfer WHERE phase IN ('offered', 'aborted') AND deadline <= ?1 \
-             ORDER BY deadline LIMIT ?2",
-        );
+        let query = sqlx::query(queries::OVERDUE);
         keys(query.bind(now.unix_ms()).bind(limit).fetch_all(self.readers()).await)
     }
 
     async fn counts(&self) -> Result<Counts, LedgerFault> {
-        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT name, count FROM tally ORDER BY name")
-            .fetch_all(self.readers())
-            .await
-            .map_err(StoreFault::from)?;
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as(queries::COUNTS).fetch_all(self.readers()).await.map_err(StoreFault::from)?;
         let of = |wanted: &str| rows.iter().find(|(name, _)| name == wanted).map_or(0, |(_, count)| *count);
         let waiting = |done: &str| of("committed").saturating_sub(of(done)).cast_unsigned();
         Ok(Counts {
@@ -238,9 +232,7 @@ impl Ledger for SqliteLedger {
         at: Moment,
         entry: &(dyn for<'t> Fn(&'t Transfer) -> Entry + Send + Sync),
     ) -> Result<Vec<TransferKey>, LedgerFault> {
-        let query = sqlx::query(
-            "SELECT sender, id FROM transfer WHERE phase IN ('receiving', 'checking') ORDER BY number",
-        );
+        let query = sqlx::query(queries::RUNNING);
         let running = keys(query.fetch_all(self.readers()).await)?;
         // All are asked for before the first answer is awaited, so that they share transactions.
         let mut answers = Vec::with_capacity(running.len());

@@ -1,1 +1,22 @@
-//! tests
+//! What the end-to-end tests stand on: a lab of their own each, the real programs as processes, and a sender that can
+//! do everything wrong.
+//!
+//! Each file of `tests/tests/` has one theme and its tests state one claim each. They use port 0 and a directory of
+//! their own, and wait for conditions: a line in a log, an entry, an end of a connection, never for time to pass.
+//! Programs are taken from where the tests lie; `cargo test -p tests` builds only the tests, so build the workspace
+//! first, as `cargo verify` does.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is a test's own code: whatever fails here is a failed test, and says where"
+)]
+
+pub mod centre;
+pub mod chance;
+pub mod files;
+pub mod lab;
+pub mod papers;
+pub mod tools;
+pub mod wire;

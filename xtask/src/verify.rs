@@ -210,6 +210,8 @@ fn benches_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
         .filter(|package| package.name == "benches")
         .flat_map(|package| &package.programs)
         .collect();
+    // Benchmarks start the programs beside their own.
+    run_command(&mut workspace.cargo(&["build", "--release", "--workspace", "--bins"]))?;
     for program in &programs {
         run_command(&mut workspace.cargo(&["run", "--release", "--package", "benches", "--bin", program]))?;
     }

@@ -14,7 +14,8 @@ fn issuer(authority: &Authority) -> Issuer {
 
 fn read(der: &CertificateRevocationListDer<'_>, authority: &Authority) -> Result<Crl, CrlFault> {
     UnverifiedCrl::parse(der)
-        .and_then(|list| list.verify(&issuer(authority)))
+        .and_then(|list| list.verify([&issuer(authority)]))
+        .map(|(_, list)| list)
         .map_err(|refused| refused.fault)
 }
 
@@ -59,7 +60,7 @@ fn a_list_of_an_issuer_that_may_not_sign_lists_is_refused() {
     params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
     let restricted: CertificateDer<'_> = root.certificate_again(&params);
     let list = UnverifiedCrl::parse(&root.crl(1, &[])).unwrap();
-    let refused = list.verify(&Issuer::of(&restricted).unwrap()).unwrap_err();
+    let refused = list.verify([&Issuer::of(&restricted).unwrap()]).unwrap_err();
     assert_eq!(refused.fault, CrlFault::IssuerMayNotSign);
 }
 

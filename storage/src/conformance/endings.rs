@@ -44,9 +44,12 @@ pub async fn a_commit_that_lost_the_race_for_the_same_content_is_not_done(bench:
 pub async fn one_of_many_commits_of_the_same_content_wins(bench: &impl LedgerBench) {
     const RACERS: u64 = 8;
     let ledger = Arc::new(bench.open().await);
-    let mut racers = Vec::new();
+    let mut ready = Vec::new();
     for n in 0..RACERS {
-        let key = checking(&*ledger, offer_of(&sender(1), n, 1)).await;
+        ready.push(checking(&*ledger, offer_of(&sender(1), n, 1)).await);
+    }
+    let mut racers = Vec::new();
+    for key in ready {
         let ledger = Arc::clone(&ledger);
         racers.push(tokio::spawn(async move { ledger.step(&key, commit(&key, 1)).await }));
     }

@@ -264,12 +264,12 @@ impl FileWriter {
 
 impl SpoolWriter for FileWriter {
     fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolFault> {
+        self.inner.check_poison()?;
+        let _turn = hold(&self.fence, self.attempt)?;
         let end = self.written.saturating_add(bytes.len() as u64);
         if end > self.length {
             return Err(SpoolFault::Length { length: self.length, written: end });
         }
-        self.inner.check_poison()?;
-        let _turn = hold(&self.fence, self.attempt)?;
         let written = self.inner.disk.write_all(&mut self.file, bytes);
         written.map_err(|source| self.inner.poison("write", source))?;
         self.written = end;
@@ -292,11 +292,11 @@ impl SpoolWriter for FileWriter {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), SpoolFault> {
+        self.inner.check_poison()?;
+        drop(hold(&self.fence, self.attempt)?);
         if self.written != self.length {
             return Err(SpoolFault::Length { length: self.length, written: self.written });
         }
-        self.inner.check_poison()?;
-        drop(hold(&self.fence, self.attempt)?);
         self.sync_content()?;
         let _turn = hold(&self.fence, self.attempt)?;
         let Inner { disk, partial, done, .. } = &*self.inner;

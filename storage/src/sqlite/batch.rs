@@ -6,7 +6,7 @@
 use protocol::{digest::Sha256, entry::Entry, moment::Moment, receiver::Phase, transfer_id::TransferKey};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{log::Tail, rows};
+use super::{log::Tail, queries, rows};
 use crate::{
     audit::SignedHead,
     ledger::{LedgerFault, StoreFault},
@@ -127,14 +127,11 @@ impl Batch<'_> {
         let Acknowledging { receipts, text, at, entry } = acknowledging;
         let mut pending = Vec::new();
         for (key, sha256) in &receipts {
-            let row = sqlx::query(
-                "SELECT t.number, t.acknowledged_at, a.text FROM transfer t \
-                 JOIN answer a ON a.transfer = t.number AND a.what = 'receipt' WHERE t.sender = ?1 AND t.id = ?2",
-            )
-            .bind(key.sender.to_string())
-            .bind(key.id.to_string())
-            .fetch_optional(&mut *self.connection)
-            .await?;
+            let row = sqlx::query(queries::RECEIPT)
+                .bind(key.sender.to_string())
+                .bind(key.id.to_string())
+                .fetch_optional(&mut *self.connection)
+                .await?;
             let unknown = || Acknowledged::Unknown(key.clone());
             let Some(row) = row else {
                 let unknown = unknown();

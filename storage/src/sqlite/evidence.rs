@@ -154,7 +154,8 @@ pub(super) async fn check_completeness(connection: &mut SqliteConnection) -> Res
     let row = sqlx::query(
         "SELECT t.sender, t.id, t.phase, m.transfer AS manifest, a.what FROM transfer t \
          LEFT JOIN manifest m ON m.transfer = t.number LEFT JOIN answer a ON a.transfer = t.number \
-         WHERE m.transfer IS NULL OR coalesce(a.what, '') <> \
+         LEFT JOIN acknowledgement k ON k.number = t.acknowledgement \
+         WHERE m.transfer IS NULL OR (t.acknowledged_at IS NULL) <> (k.number IS NULL) OR coalesce(a.what, '') <> \
          CASE t.phase WHEN 'committed' THEN 'receipt' WHEN 'refused' THEN 'refusal' ELSE '' END LIMIT 1",
     )
     .fetch_optional(connection)
@@ -167,6 +168,6 @@ pub(super) async fn check_completeness(connection: &mut SqliteConnection) -> Res
     match (row.try_get("phase")?, row.try_get::<Option<&str>, _>("what")?) {
         ("committed", None) => Err(damaged(Place::Receipt(key), MISSING)),
         ("refused", None) => Err(damaged(Place::Refusal(key), MISSING)),
-        _ => Err(damaged(Place::Transfer(key), "its state contradicts its receipt or refusal")),
+        _ => Err(damaged(Place::Transfer(key), "its state contradicts the evidence kept of it")),
     }
 }

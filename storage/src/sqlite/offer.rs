@@ -8,7 +8,7 @@ use sqlx::Row as _;
 
 use super::{
     batch::{Batch, Done, Stop, of_transfer},
-    rows,
+    queries, rows,
 };
 use crate::{
     ledger::{LedgerFault, StoreFault},
@@ -72,14 +72,11 @@ impl Batch<'_> {
     }
 
     async fn unfinished(&mut self, new: &NewTransfer, enough: u32) -> Result<u32, StoreFault> {
-        let count = sqlx::query_scalar(
-            "SELECT count(*) FROM (SELECT 1 FROM transfer WHERE sender = ?1 \
-             AND phase IN ('offered', 'receiving', 'checking', 'aborted') LIMIT ?2)",
-        )
-        .bind(new.key.sender.to_string())
-        .bind(enough)
-        .fetch_one(&mut *self.connection)
-        .await?;
+        let count = sqlx::query_scalar(queries::UNFINISHED)
+            .bind(new.key.sender.to_string())
+            .bind(enough)
+            .fetch_one(&mut *self.connection)
+            .await?;
         Ok(count)
     }
 

@@ -11,6 +11,7 @@ use protocol::{
 };
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
+use super::queries;
 use crate::{
     ledger::StoreFault,
     transfer::{Submission, Transfer},
@@ -28,26 +29,11 @@ pub(super) struct Stored {
     pub(super) transfer: Transfer,
 }
 
-/// Every query that yields whole transfers: the same columns, another condition.
-macro_rules! select_transfer {
-    ($condition:literal) => {
-        concat!(
-            "SELECT t.number, t.sender, t.id, t.receiver, t.kind, t.claim_month, t.length, t.sha256, t.class, ",
-            "t.manifest_sha256, t.resubmission_of, t.phase, t.reason, t.attempt, t.durable, t.mismatches, t.since, ",
-            "t.offered_at, t.deadline, t.delivered_at, t.acknowledged_at, m.text AS manifest, m.entry AS offer_entry, ",
-            "a.what, a.text AS answer, a.entry AS answer_entry, k.text AS acknowledgement ",
-            "FROM transfer t LEFT JOIN manifest m ON m.transfer = t.number LEFT JOIN answer a ON a.transfer = t.number ",
-            "LEFT JOIN acknowledgement k ON k.number = t.acknowledgement WHERE ",
-            $condition
-        )
-    };
-}
-
 pub(super) async fn find(
     connection: &mut SqliteConnection,
     key: &TransferKey,
 ) -> Result<Option<Stored>, StoreFault> {
-    let row = sqlx::query(select_transfer!("t.sender = ?1 AND t.id = ?2"))
+    let row = sqlx::query(queries::FIND)
         .bind(key.sender.to_string())
         .bind(key.id.to_string())
         .fetch_optional(connection)
@@ -62,11 +48,7 @@ pub(super) async fn held(
     sha256: &Sha256,
     except: Option<&TransferKey>,
 ) -> Result<Option<Stored>, StoreFault> {
-    let query = select_transfer!(
-        "t.phase = 'committed' AND t.sender = ?1 AND t.sha256 = ?2 AND t.receiver = ?3 AND t.kind = ?4 \
-         AND t.claim_month = ?5 AND t.id <> ?6 ORDER BY t.number DESC LIMIT 1"
-    );
-    let row = sqlx::query(query)
+    let row = sqlx::query(queries::HELD)
         .bind(submission.sender.to_string())
         .bind(sha256.as_bytes().as_slice())
         .bind(submission.receiver.to_string())

@@ -1,21 +1,26 @@
 //! The suite, run on SQLite files, and what is true of those alone.
 
+mod damage;
+mod groups;
+mod opening;
+mod poison;
+mod reading;
+
 use std::{path::PathBuf, sync::Arc};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use protocol::checkpoint::{LogIdentity, LogSigner};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::*;
 use crate::conformance::LedgerBench;
 
-pub(super) struct Key(Ed25519KeyPair, LogIdentity);
+struct Key(Ed25519KeyPair, LogIdentity);
 
-impl Key {
-    pub(super) fn signer(seed: u8) -> Arc<dyn LogSigner> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
-        let public_key = pair.public_key().as_ref().try_into().unwrap();
-        Arc::new(Key(pair, LogIdentity::new("sekisho/test/log", &public_key).unwrap()))
-    }
+fn signer(seed: u8) -> Arc<dyn LogSigner> {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+    let public_key = pair.public_key().as_ref().try_into().unwrap();
+    Arc::new(Key(pair, LogIdentity::new("sekisho/test/log", &public_key).unwrap()))
 }
 
 impl LogSigner for Key {
@@ -30,22 +35,43 @@ impl LogSigner for Key {
 
 /// A ledger file in a directory of its own.
 pub(super) struct Bench {
-    pub(super) directory: tempfile::TempDir,
-    pub(super) signer: Arc<dyn LogSigner>,
+    directory: tempfile::TempDir,
+    signer: Arc<dyn LogSigner>,
 }
 
 impl Bench {
     pub(super) fn new() -> Self {
-        Bench { directory: tempfile::tempdir().unwrap(), signer: Key::signer(1) }
+        Bench { directory: tempfile::tempdir().unwrap(), signer: signer(1) }
     }
 
-    pub(super) fn path(&self) -> PathBuf {
+    fn path(&self) -> PathBuf {
         self.directory.path().join("state/ledger.db")
     }
 
-    pub(super) async fn try_open(&self, environment: Environment) -> Result<SqliteLedger, OpenFault> {
-        SqliteLedger::open(&self.path(), environment, Arc::clone(&self.signer)).await
+    async fn try_open(&self) -> Result<SqliteLedger, OpenFault> {
+        SqliteLedger::open(&self.path(), Environment::Test, Arc::clone(&self.signer)).await
     }
+
+    /// A connection to the file behind the ledger's back, bound by none of its rules.
+    async fn raw(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.path()).foreign_keys(false);
+        let mut raw = SqliteConnection::connect_with(&options).await.unwrap();
+        run(&mut raw, "PRAGMA ignore_check_constraints = ON").await;
+        let rules: Vec<String> = sqlx::query_scalar(
+            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name NOT LIKE 'tally_%'",
+        )
+        .fetch_all(&mut raw)
+        .await
+        .unwrap();
+        for rule in rules {
+            run(&mut raw, &format!("DROP TRIGGER {rule}")).await;
+        }
+        raw
+    }
+}
+
+async fn run(raw: &mut SqliteConnection, sql: &str) -> u64 {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(raw).await.unwrap().rows_affected()
 }
 
 #[async_trait]
@@ -53,7 +79,7 @@ impl LedgerBench for Bench {
     type Store = SqliteLedger;
 
     async fn open(&self) -> SqliteLedger {
-        self.try_open(Environment::Test).await.unwrap()
+        self.try_open().await.unwrap()
     }
 
     async fn kill(&self, ledger: SqliteLedger) {

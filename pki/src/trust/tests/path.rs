@@ -77,3 +77,24 @@ fn a_path_longer_than_an_authority_allows_is_refused() {
     let refused = trust.verify(&[leaf.der, further.der, below.der], Purpose::TlsClient, now());
     assert_eq!(refused, Err(PeerFault::ChainTooLong));
 }
+
+#[test]
+fn a_name_outside_what_an_authority_may_certify_is_refused() {
+    let fault = |host| {
+        let root = Authority::root("root");
+        let mut params = authority_params("below");
+        params.name_constraints = Some(rcgen::NameConstraints {
+            permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("example.jp".to_owned())],
+            excluded_subtrees: vec![],
+        });
+        let below = root.below_of(params);
+        let mut params = client_params();
+        params.subject_alt_names.push(testing::dns(host));
+        let leaf = below.leaf(&params);
+        let lists = [root.crl(1, &[]), below.crl(1, &[])];
+        let trust = testing::trust(&[&root.der], &[&below.der], &[&lists[0], &lists[1]]);
+        trust.verify(&[leaf.der, below.der], Purpose::TlsClient, now()).err()
+    };
+    assert_eq!(fault("edge.example.com"), Some(PeerFault::NameNotAllowed));
+    assert_eq!(fault("edge.example.jp"), None);
+}

@@ -1,0 +1,430 @@
+//! Why nothing could be opened, or why a file did not arrive, each with a stable code and what to do next.
+
+use std::path::PathBuf;
+
+use pki::{
+    credential::CredentialFault,
+    evidence::EvidenceSignerFault,
+    fault::PeerFault,
+    random::NoRandomness,
+    tls::TlsFault,
+    trust::TrustFault,
+};
+use protocol::{
+    cause::Cause,
+    jws::SignFault,
+    party::{Identity, Party},
+    problem::{Advice, Problem},
+    transfer_id::TransferId,
+};
+
+use crate::{
+    centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault, source::SourceFault,
+    store::StoreFault,
+};
+
+/// Whom a fault belongs to; the exit codes of the command are made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// This machine: disk, clock, randomness.
+    Machine,
+    /// The settings, or what was asked for.
+    Settings,
+    /// Certificates, keys, revocation lists; ours or the centre's.
+    Material,
+    /// The file, or the right to send it: somebody has to change something.
+    Refused,
+    /// Line or centre: another run will do.
+    Line,
+    /// Evidence that does not verify: people must look into it.
+    Evidence,
+}
+
+/// Why a client could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The state directory.
+    #[error("the state directory cannot be used")]
+    Store(#[from] StoreFault),
+    /// Certificate or key under `[tls]`.
+    #[error("the certificate or key under [tls] cannot be used")]
+    Credential(#[from] CredentialFault),
+    /// Anchors or lists.
+    #[error("the anchors or revocation lists under [{section}] cannot be used")]
+    Trust {
+        /// Table of the settings.
+        section: &'static str,
+        /// Why.
+        #[source]
+        source: TrustFault,
+    },
+    /// The TLS configuration.
+    #[error("no secure connection can be set up")]
+    Tls(#[from] TlsFault),
+    /// Certificate or key under `[evidence]`.
+    #[error("the certificate or key under [evidence] cannot be used")]
+    Evidence(#[from] EvidenceSignerFault),
+    /// A certificate does not name the sender.
+    #[error("the certificate under [{section}] is of {identity} and may not send for {party}")]
+    NotOurs {
+        /// Table of the settings.
+        section: &'static str,
+        /// Whom it names.
+        identity: Box<Identity>,
+        /// Whom the settings name.
+        party: Party,
+    },
+    /// The two certificates name different identities.
+    #[error("the certificates under [tls] and [evidence] name different identities: {tls} and {evidence}")]
+    TwoIdentities {
+        /// Under `[tls]`.
+        tls: Box<Identity>,
+        /// Under `[evidence]`.
+        evidence: Box<Identity>,
+    },
+    /// The centre's name is no name that a certificate could carry.
+    #[error("`{0}` is no name that a certificate could carry")]
+    ServerName(String),
+}
+
+impl OpenError {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            OpenError::Store(StoreFault::InUse { .. }) => "in_use",
+            OpenError::Store(StoreFault::Log(_)) => "send_log",
+            OpenError::Store(_) => "state",
+            OpenError::Credential(_) => "tls_certificate",
+            OpenError::Trust { .. } => "trust",
+            OpenError::Tls(_) => "tls",
+            OpenError::Evidence(_) => "evidence_certificate",
+            OpenError::NotOurs { .. } | OpenError::TwoIdentities { .. } => "certificate_identity",
+            OpenError::ServerName(_) => "server_name",
+        }
+    }
+
+    /// Whom it belongs to.
+    pub const fn blame(&self) -> Blame {
+        match self {
+            OpenError::Store(fault) => blame_of_store(fault),
+            OpenError::ServerName(_) => Blame::Settings,
+            _ => Blame::Material,
+        }
+    }
+
+    /// What to do, in one sentence.
+    pub const fn next_step(&self) -> &'static str {
+        match self {
+            OpenError::Store(fault) => next_of_store(fault),
+            OpenError::Credential(_) | OpenError::Evidence(_) | OpenError::Trust { .. } | OpenError::Tls(_) => {
+                "read the cause above; renew or replace the named file"
+            }
+            OpenError::NotOurs { .. } | OpenError::TwoIdentities { .. } => {
+                "name the right certificates, or the right party, in the settings"
+            }
+            OpenError::ServerName(_) => "correct centre.server_name in the settings",
+        }
+    }
+}
+
+/// Why a file did not arrive, or a question was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The file.
+    #[error("the file cannot be sent")]
+    Source(#[from] SourceFault),
+    /// What it was to be sent as.
+    #[error("the file does not fit what it is to be sent as")]
+    Filing(#[from] FilingFault),
+    /// The certificate does not name the sender.
+    #[error("our certificate is of {identity} and may not send for {sender}")]
+    NotOurs {
+        /// Whom it names.
+        identity: Box<Identity>,
+        /// In whose name the file was to be sent.
+        sender: Party,
+    },
+    /// The state directory.
+    #[error("the state of the transfer cannot be kept")]
+    Store(#[from] StoreFault),
+    /// The evidence key.
+    #[error("the manifest or acknowledgement cannot be signed")]
+    Sign(#[from] SignFault),
+    /// No random bytes.
+    #[error("no transfer id can be made")]
+    Random(#[from] NoRandomness),
+    /// Another task sends this file now.
+    #[error("transfer {id} is being sent by another task")]
+    Running {
+        /// Which one.
+        id: TransferId,
+    },
+    /// Already ended otherwise.
+    #[error("transfer {id} has ended: {phase}")]
+    Ended {
+        /// Which one.
+        id: TransferId,
+        /// How.
+        phase: &'static str,
+    },
+    /// The centre refused our certificate.
+    #[error("certificate refused: {reason}")]
+    CertificateRefused {
+        /// Stable name of the reason, as the centre's alert gives it.
+        reason: &'static str,
+    },
+    /// We refused the centre's certificate.
+    #[error("the centre's certificate does not count: {fault}")]
+    CentreNotTrusted {
+        /// Why.
+        fault: PeerFault,
+    },
+    /// Every try of this run failed.
+    #[error("not delivered after {tries} tries; the last one: {last}")]
+    NotDelivered {
+        /// The transfer, which stays resumable.
+        id: TransferId,
+        /// Tries of this run.
+        tries: u32,
+        /// What the last one met.
+        last: LastTry,
+    },
+    /// The centre answered no, without a signed refusal.
+    #[error("the centre answered: {problem}")]
+    TurnedDown {
+        /// Which transfer.
+        id: TransferId,
+        /// Why.
+        problem: Problem,
+    },
+    /// The centre refused for good; the verified refusal is kept.
+    #[error("refused for good: {problem}")]
+    Refused {
+        /// Which transfer.
+        id: TransferId,
+        /// Why.
+        problem: Problem,
+        /// The claims check's word for the place of the fault.
+        fault: Option<String>,
+        /// The refusal.
+        refusal: PathBuf,
+    },
+    /// The transfer was called off before.
+    #[error("transfer {id} was called off")]
+    Cancelled {
+        /// Which one.
+        id: TransferId,
+    },
+    /// A receipt or refusal does not count.
+    #[error("what the centre signed does not count")]
+    Evidence(#[from] EvidenceFault),
+    /// The centre's log does not bear the receipt out.
+    #[error("the centre's log does not bear out its receipt")]
+    CentreLog(#[from] CentreLogFault),
+    /// The centre's log contradicted itself, now or before. No transfer until people have looked into it.
+    #[error("the centre's log contradicts what it showed before: {reason}")]
+    LogForked {
+        /// What contradicts.
+        reason: String,
+    },
+    /// It was called off here; the transfer stays resumable.
+    #[error("stopped before the file arrived")]
+    Stopped,
+}
+
+/// What a failed try met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LastTry {
+    /// No connection, or none that counts.
+    Unreachable(String),
+    /// A connection that was cut.
+    Cut(Cause),
+    /// The centre said not now.
+    Turned(Problem),
+    /// The centre's answer is not understood.
+    BadAnswer(&'static str),
+    /// Everything is at the centre, which has not answered with a receipt yet.
+    NoReceiptYet,
+}
+
+impl LastTry {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            LastTry::Unreachable(_) => "unreachable",
+            LastTry::Cut(cause) => cause.name(),
+            LastTry::Turned(problem) => problem.code(),
+            LastTry::BadAnswer(_) => "bad_answer",
+            LastTry::NoReceiptYet => "no_receipt_yet",
+        }
+    }
+}
+
+impl std::fmt::Display for LastTry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LastTry::Unreachable(reason) => f.write_str(reason),
+            LastTry::Cut(cause) => write!(f, "the connection was lost ({cause})"),
+            LastTry::Turned(problem) => write!(f, "{} ({problem})", problem.title()),
+            LastTry::BadAnswer(reason) => write!(f, "the centre's answer is not understood: {reason}"),
+            LastTry::NoReceiptYet => f.write_str("the centre is still checking"),
+        }
+    }
+}
+
+impl SendError {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            SendError::Source(fault) => match fault {
+                SourceFault::Unreadable { .. } => "source_unreadable",
+                SourceFault::NotAFile { .. } => "not_a_file",
+                SourceFault::Name { .. } => "bad_file_name",
+                SourceFault::Changed { .. } => "source_changed",
+                SourceFault::Incomplete { .. } => "claims_incomplete",
+                SourceFault::Stopped => "stopped",
+            },
+            SendError::Filing(fault) => fault.code(),
+            SendError::NotOurs { .. } => "not_yours",
+            SendError::Store(_) => "state",
+            SendError::Sign(_) => "sign",
+            SendError::Random(_) => "randomness",
+            SendError::Running { .. } => "running",
+            SendError::Ended { .. } => "ended",
+            SendError::CertificateRefused { .. } => "certificate_refused",
+            SendError::CentreNotTrusted { .. } => "centre_not_trusted",
+            SendError::NotDelivered { last, .. } => last.code(),
+            SendError::TurnedDown { problem, .. } | SendError::Refused { problem, .. } => problem.code(),
+            SendError::Cancelled { .. } => "cancelled",
+            SendError::Evidence(_) => "evidence",
+            SendError::CentreLog(fault) => fault.code(),
+            SendError::LogForked { .. } => "log_forked",
+            SendError::Stopped => "stopped",
+        }
+    }
+
+    /// What a program does next.
+    pub const fn advice(&self) -> Advice {
+        match self {
+            SendError::NotDelivered { last: LastTry::NoReceiptYet, .. } | SendError::Running { .. } => Advice::Ask,
+            SendError::NotDelivered { .. } | SendError::Stopped | SendError::Source(SourceFault::Stopped) => {
+                Advice::Retry
+            }
+            SendError::TurnedDown { problem, .. } => problem.advice(),
+            _ => Advice::GiveUp,
+        }
+    }
+
+    /// Whom it belongs to.
+    pub const fn blame(&self) -> Blame {
+        match self {
+            SendError::Source(SourceFault::Stopped) | SendError::Stopped => Blame::Line,
+            // A person is editing it, or a program still writes: the next run will find it at rest.
+            SendError::Source(SourceFault::Changed { .. }) => Blame::Line,
+            SendError::Source(SourceFault::Incomplete { .. }) | SendError::Filing(_) => Blame::Refused,
+            SendError::Source(_) | SendError::Ended { .. } => Blame::Settings,
+            SendError::NotOurs { .. }
+            | SendError::CertificateRefused { .. }
+            | SendError::CentreNotTrusted { .. } => Blame::Material,
+            SendError::Store(fault) => blame_of_store(fault),
+            SendError::Sign(_) | SendError::Random(_) => Blame::Machine,
+            SendError::NotDelivered { .. } | SendError::Running { .. } => Blame::Line,
+            SendError::TurnedDown { problem, .. } => match problem.advice() {
+                Advice::GiveUp => Blame::Refused,
+                Advice::Retry | Advice::Ask => Blame::Line,
+            },
+            SendError::Refused { .. } | SendError::Cancelled { .. } => Blame::Refused,
+            SendError::Evidence(_) | SendError::CentreLog(_) | SendError::LogForked { .. } => Blame::Evidence,
+        }
+    }
+
+    /// What to do, in one sentence.
+    pub const fn next_step(&self) -> &'static str {
+        match self {
+            SendError::Source(SourceFault::Incomplete { .. }) => {
+                "write the file out of the claims software (レセコン) once more, whole, and send that"
+            }
+            SendError::Source(SourceFault::Changed { .. }) => {
+                "wait until the claims software has finished writing the file, then send it again"
+            }
+            SendError::Source(SourceFault::Name { .. }) => "give the file a plain name such as RECEIPTC.UKE",
+            SendError::Source(SourceFault::Stopped) | SendError::Stopped => {
+                "run the same command again; it goes on where it stopped"
+            }
+            SendError::Source(_) => "check the name of the file and who may read it",
+            SendError::Filing(FilingFault::Sender { .. }) => {
+                "check that it is the right file; for another code of the certificate add --as institution:CODE"
+            }
+            SendError::Filing(_) => "check that it is the right file, and what is given with the command",
+            SendError::NotOurs { .. } => "use the settings whose certificate names this institution",
+            SendError::Store(fault) => next_of_store(fault),
+            SendError::Sign(_) | SendError::Random(_) => "restart the machine; if it happens again call the contact",
+            SendError::Running { .. } => "wait for it to end",
+            SendError::Ended { .. } => "look at it with `sekisho status`",
+            SendError::CertificateRefused { .. } => {
+                "renew or replace the certificate under [tls]; if it is new, ask the centre which ones it accepts"
+            }
+            SendError::CentreNotTrusted { .. } => {
+                "do not send; check the address, and the anchors and revocation lists under [tls]"
+            }
+            SendError::NotDelivered { .. } => {
+                "nothing is lost: run the same command again when the line is back; it goes on where it stopped"
+            }
+            SendError::TurnedDown { problem, .. } => match problem.advice() {
+                Advice::GiveUp => "read what the centre says; something must change before the file can be sent",
+                Advice::Retry | Advice::Ask => "run the same command again later",
+            },
+            SendError::Refused { problem: Problem::AlreadyHeld, .. } => {
+                "the centre holds the same file already; its earlier receipt stands in the refusal"
+            }
+            SendError::Refused { .. } => "read what the centre says, correct the file or the settings, and send it anew",
+            SendError::Cancelled { .. } => "send the file again; it becomes a new transfer",
+            SendError::Evidence(_) | SendError::CentreLog(_) => {
+                "do not count the file as arrived; call the contact and keep the state directory as it is"
+            }
+            SendError::LogForked { .. } => {
+                "send nothing more to this centre; call the contact and keep the state directory as it is"
+            }
+        }
+    }
+}
+
+const fn blame_of_store(fault: &StoreFault) -> Blame {
+    match fault {
+        StoreFault::InUse { .. } => Blame::Line,
+        StoreFault::NoSuchTransfer { .. } => Blame::Settings,
+        StoreFault::Altered { .. } => Blame::Evidence,
+        StoreFault::Log(fault) => match fault {
+            crate::store::send_log::LogFault::Io { .. }
+            | crate::store::send_log::LogFault::Entry
+            | crate::store::send_log::LogFault::Poisoned
+            | crate::store::send_log::LogFault::Random(_) => Blame::Machine,
+            _ => Blame::Evidence,
+        },
+        StoreFault::Key(_) => Blame::Material,
+        StoreFault::Io { .. } | StoreFault::Lost => Blame::Machine,
+    }
+}
+
+const fn next_of_store(fault: &StoreFault) -> &'static str {
+    match fault {
+        StoreFault::InUse { .. } => "wait until the other one has ended, then run the command again",
+        StoreFault::NoSuchTransfer { .. } => "look at the ids with `sekisho status`",
+        StoreFault::Altered { .. } | StoreFault::Log(_) | StoreFault::Key(_) => {
+            "keep the state directory as it is and call the contact; what was sent before stays provable"
+        }
+        StoreFault::Io { .. } | StoreFault::Lost => "check the disk: free space, and who may write there",
+    }
+}
+
+/// What the system said, for people: the chain of causes in one line.
+pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}

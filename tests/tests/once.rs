@@ -1,0 +1,129 @@
+//! An id is one transfer for ever: asked again it says the same again, and it is nobody else's.
+
+use protocol::{kind::Kind, problem::Problem, statement::Refusal, transfer_id::TransferKey, wire::State};
+use tests::{
+    centre::Centre,
+    files::claims_file,
+    lab::{TestLab, institution},
+    papers::{Papers, new_id},
+    wire::{Caller, get, post, send_head},
+};
+
+struct Setting {
+    lab: TestLab,
+    centre: Centre,
+    caller: Caller,
+    papers: Papers,
+    content: Vec<u8>,
+}
+
+async fn setting() -> Setting {
+    let lab = TestLab::new();
+    let centre = lab.centre(&[]).await;
+    let party = institution(Kind::Medical, 1);
+    let site = lab.sender("clinic", &party, centre.address, &[]);
+    let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
+    let content = claims_file(Kind::Medical, &party, 20_000, 1);
+    Setting { lab, centre, caller, papers, content }
+}
+
+impl Setting {
+    /// Sends the content under a new id: its key, manifest and receipt.
+    async fn send(&self) -> (TransferKey, String, String) {
+        let manifest = self.papers.manifest(Kind::Medical, &self.content);
+        let (key, text) = (manifest.key(), self.papers.sign(&manifest));
+        assert_eq!(self.caller.offer(&text).await.status, 201);
+        let receipt = self.caller.send(&key, &self.content).await.receipt();
+        (key, text, receipt)
+    }
+}
+
+#[tokio::test]
+async fn the_same_id_again_returns_the_stored_receipt_byte_for_byte() {
+    let setting = setting().await;
+    let (key, manifest, receipt) = setting.send().await;
+    let again = setting.caller.offer(&manifest).await;
+    assert_eq!(again.status, 200);
+    assert_eq!(again.json::<State>().receipt.map(|held| held.receipt), Some(receipt.clone()));
+    assert_eq!(setting.caller.state(&key).await.receipt.map(|held| held.receipt), Some(receipt.clone()));
+    assert_eq!(setting.caller.receipt(&key).await.text(), receipt);
+    let delivered = setting.centre.delivered(&key).await;
+    assert_eq!((delivered.receipt, delivered.content), (receipt.clone(), setting.content.clone()));
+    // Neither a new process nor an acknowledgement changes it.
+    let Setting { centre, caller, papers, .. } = setting;
+    let acknowledgement = papers.acknowledgement(&key, &receipt);
+    let answer = caller.ask(&post("/v1/acknowledgements", "application/jose", acknowledgement.as_bytes())).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    let centre = centre.again_after_kill().await;
+    assert_eq!(caller.at(centre.address).receipt(&key).await.text(), receipt);
+}
+
+#[tokio::test]
+async fn another_manifest_under_the_same_id_is_refused() {
+    let setting = setting().await;
+    let first = setting.papers.manifest(Kind::Medical, &setting.content);
+    assert_eq!(setting.caller.offer(&setting.papers.sign(&first)).await.status, 201);
+    let mut other = first.clone();
+    other.file_name = "OTHER.UKE".to_owned();
+    let answer = setting.caller.offer(&setting.papers.sign(&other)).await;
+    assert_eq!((answer.status, answer.problem()), (409, Problem::ManifestConflict));
+    // The first one stands as it stood.
+    assert_eq!(setting.caller.send(&first.key(), &setting.content).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_same_content_under_a_new_id_is_refused_with_the_earlier_receipt() {
+    let setting = setting().await;
+    let (_, _, receipt) = setting.send().await;
+    let second = setting.papers.manifest(Kind::Medical, &setting.content);
+    let answer = setting.caller.offer(&setting.papers.sign(&second)).await;
+    assert_eq!((answer.status, answer.problem()), (409, Problem::AlreadyHeld));
+    let body: protocol::wire::ProblemBody = answer.json();
+    let refusal = body.refusal.expect("the refusal is signed");
+    let refusal = protocol::jws::Unverified::<Refusal>::parse(&refusal).unwrap().claimed().clone();
+    assert_eq!(refusal.reason, Problem::AlreadyHeld);
+    assert_eq!((refusal.transfer_id, refusal.earlier_receipt), (second.transfer_id, Some(receipt)));
+    // It is final: the id never commits later.
+    let later = setting.caller.send(&second.key(), &setting.content).await;
+    assert_eq!(later.problem(), Problem::AlreadyHeld);
+    assert_eq!(setting.centre.inbox().len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_content_is_taken_once_more_when_the_manifest_names_the_first() {
+    let setting = setting().await;
+    let (first, _, receipt) = setting.send().await;
+    let mut again = setting.papers.manifest(Kind::Medical, &setting.content);
+    again.resubmission_of = Some(first.id);
+    assert_eq!(setting.caller.offer(&setting.papers.sign(&again)).await.status, 201);
+    let second = setting.caller.send(&again.key(), &setting.content).await.receipt();
+    assert_ne!(second, receipt);
+}
+
+#[tokio::test]
+async fn another_partys_id_is_not_found_whatever_is_asked_of_it() {
+    let setting = setting().await;
+    let (key, manifest, _) = setting.send().await;
+    let site = setting.lab.sender("other", &institution(Kind::Medical, 2), setting.centre.address, &[]);
+    let (other, other_papers) = (Caller::new(&site, setting.centre.address), Papers::of(&site));
+    let unknown = TransferKey { id: new_id(), ..key.clone() };
+    for key in [&key, &unknown] {
+        let location = key.location();
+        for request in [
+            get(&location),
+            get(&format!("{location}/receipt")),
+            format!("DELETE {location} HTTP/1.1\r\nhost: centre\r\n\r\n").into_bytes(),
+            send_head(key, 0, 0),
+        ] {
+            let answer = other.ask(&request).await;
+            assert_eq!((answer.status, answer.problem()), (404, Problem::NotFound), "{location}");
+        }
+    }
+    // Nor is it in conflict: the same id in another party's name is another transfer.
+    let content = claims_file(Kind::Medical, &other_papers.party, 20_000, 1);
+    let mut same_id = other_papers.manifest(Kind::Medical, &content);
+    same_id.transfer_id = key.id;
+    assert_eq!(other.offer(&other_papers.sign(&same_id)).await.status, 201);
+    // And a manifest of the first party does not come in by another's certificate.
+    assert_eq!(other.offer(&manifest).await.problem(), Problem::NotYours);
+}

@@ -1,0 +1,86 @@
+//! A file that did not come whole is never taken for one.
+//!
+//! Over real sockets and real TLS: every proper prefix of a small claims file, each followed by every way a connection
+//! can end.
+
+#![expect(clippy::unwrap_used, reason = "a helper of the tests")]
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use protocol::{entry::Event, kind::Kind, transfer_id::TransferKey};
+use tests::{
+    centre::spooled,
+    files::claims_file,
+    lab::{TestLab, institution},
+    papers::Papers,
+    wire::{Caller, Ending, send_head},
+};
+use tokio::task::JoinSet;
+
+/// Transfers that are cut over and over again at the same time.
+const TRANSFERS: usize = 24;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_prefix_followed_by_every_ending_is_never_committed() {
+    let lab = TestLab::new();
+    let centre = lab.centre(&[("limits.open_transfers_per_sender_max", "100")]).await;
+    let party = institution(Kind::Pharmacy, 1);
+    let site = lab.sender("pharmacy", &party, centre.address, &[]);
+    let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
+    let content = Arc::new(claims_file(Kind::Pharmacy, &party, 0, 1));
+
+    let cases: Vec<(usize, Ending)> =
+        (0..content.len()).flat_map(|length| Ending::ALL.map(|ending| (length, ending))).collect();
+    let count = cases.len();
+    let (next, cases) = (Arc::new(AtomicUsize::new(0)), Arc::new(cases));
+    let done = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut workers = JoinSet::new();
+    for _ in 0..TRANSFERS {
+        // Every transfer declares the same content; only a commit would make it `already_held`.
+        let manifest = papers.manifest(Kind::Pharmacy, &content);
+        let key = manifest.key();
+        assert_eq!(caller.offer(&papers.sign(&manifest)).await.status, 201);
+        let (caller, content) = (caller.clone(), Arc::clone(&content));
+        let (next, cases, done) = (Arc::clone(&next), Arc::clone(&cases), Arc::clone(&done));
+        workers.spawn(async move {
+            while let Some((length, ending)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                cut(&caller, &key, &content, *length, *ending).await;
+                done.lock().unwrap().insert((*length, format!("{ending:?}")));
+            }
+            key
+        });
+    }
+    let keys = workers.join_all().await;
+    assert_eq!(done.lock().unwrap().len(), count);
+
+    for key in &keys {
+        let state = caller.state(key).await;
+        assert_eq!((state.phase.as_str(), state.offset, state.receipt), ("aborted", 0, None), "{key}");
+    }
+    let entries = centre.entries().await;
+    let is = |event: Event| move |entry: &&protocol::entry::Entry| entry.event == event;
+    let began = entries.iter().filter(is(Event::AttemptBegan)).count();
+    assert_eq!(entries.iter().filter(is(Event::Aborted)).count(), began, "each attempt that began was aborted");
+    // A reset may overtake the head of its request, and then no attempt begins. Nothing else may.
+    assert!(began >= count * 3 / 4, "only {began} of {count} attempts began");
+    assert_eq!(entries.iter().filter(is(Event::Committed)).count(), 0);
+    assert_eq!(centre.inbox(), []);
+    println!("{count} connections were cut, {began} attempts had begun, {} files in the spool", spooled(&centre.site).len());
+
+    // The whole content still commits, under one of the ids.
+    assert_eq!(caller.send(&keys[0], &content).await.status, 200);
+    assert_eq!(centre.delivered(&keys[0]).await.content, *content);
+}
+
+async fn cut(caller: &Caller, key: &TransferKey, content: &[u8], length: usize, ending: Ending) {
+    let mut line = caller.line().await;
+    let head = send_head(key, 0, content.len() as u64);
+    line.write(&[&head, &content[..length]].concat()).await;
+    line.end(ending, content[length]).await;
+}
