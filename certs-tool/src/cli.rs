@@ -86,13 +86,13 @@ pub struct Issue {
     /// What the certificate is for.
     #[arg(long, value_enum)]
     pub profile: Profile,
-    /// Whom it names: urn:sekisho:<environment>:<role>:<code>[+<code>…].
+    /// Whom it names: urn:sekisho:ENVIRONMENT:ROLE:CODE[+CODE…].
     #[arg(long, value_name = "URN", value_parser = identity)]
     pub identity: Identity,
     /// A host name or IP address that the centre is dialled by; may be given more than once.
     #[arg(long = "dns", value_name = "NAME")]
     pub names: Vec<String>,
-    /// Path of the new files, without .pem [default: DIR/<profile>-<role>-<code>]
+    /// Path of the new files, without .pem [default: DIR/PROFILE-ROLE-CODE]
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
     /// Start of its life: a time, or a span from now [default: five minutes ago]

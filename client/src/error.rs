@@ -3,12 +3,8 @@
 use std::path::PathBuf;
 
 use pki::{
-    credential::CredentialFault,
-    evidence::EvidenceSignerFault,
-    fault::PeerFault,
-    random::NoRandomness,
-    tls::TlsFault,
-    trust::TrustFault,
+    credential::CredentialFault, evidence::EvidenceSignerFault, fault::PeerFault, random::NoRandomness,
+    tls::TlsFault, trust::TrustFault,
 };
 use protocol::{
     cause::Cause,
@@ -116,9 +112,10 @@ impl OpenError {
     pub const fn next_step(&self) -> &'static str {
         match self {
             OpenError::Store(fault) => next_of_store(fault),
-            OpenError::Credential(_) | OpenError::Evidence(_) | OpenError::Trust { .. } | OpenError::Tls(_) => {
-                "read the cause above; renew or replace the named file"
-            }
+            OpenError::Credential(_)
+            | OpenError::Evidence(_)
+            | OpenError::Trust { .. }
+            | OpenError::Tls(_) => "read the cause above; renew or replace the named file",
             OpenError::NotOurs { .. } | OpenError::TwoIdentities { .. } => {
                 "name the right certificates, or the right party, in the settings"
             }
@@ -306,7 +303,9 @@ impl SendError {
     /// What a program does next.
     pub const fn advice(&self) -> Advice {
         match self {
-            SendError::NotDelivered { last: LastTry::NoReceiptYet, .. } | SendError::Running { .. } => Advice::Ask,
+            SendError::NotDelivered { last: LastTry::NoReceiptYet, .. } | SendError::Running { .. } => {
+                Advice::Ask
+            }
             SendError::NotDelivered { .. } | SendError::Stopped | SendError::Source(SourceFault::Stopped) => {
                 Advice::Retry
             }
@@ -358,7 +357,9 @@ impl SendError {
             SendError::Filing(_) => "check that it is the right file, and what is given with the command",
             SendError::NotOurs { .. } => "use the settings whose certificate names this institution",
             SendError::Store(fault) => next_of_store(fault),
-            SendError::Sign(_) | SendError::Random(_) => "restart the machine; if it happens again call the contact",
+            SendError::Sign(_) | SendError::Random(_) => {
+                "restart the machine; if it happens again call the contact"
+            }
             SendError::Running { .. } => "wait for it to end",
             SendError::Ended { .. } => "look at it with `sekisho status`",
             SendError::CertificateRefused { .. } => {
@@ -371,13 +372,17 @@ impl SendError {
                 "nothing is lost: run the same command again when the line is back; it goes on where it stopped"
             }
             SendError::TurnedDown { problem, .. } => match problem.advice() {
-                Advice::GiveUp => "read what the centre says; something must change before the file can be sent",
+                Advice::GiveUp => {
+                    "read what the centre says; something must change before the file can be sent"
+                }
                 Advice::Retry | Advice::Ask => "run the same command again later",
             },
             SendError::Refused { problem: Problem::AlreadyHeld, .. } => {
                 "the centre holds the same file already; its earlier receipt stands in the refusal"
             }
-            SendError::Refused { .. } => "read what the centre says, correct the file or the settings, and send it anew",
+            SendError::Refused { .. } => {
+                "read what the centre says, correct the file or the settings, and send it anew"
+            }
             SendError::Cancelled { .. } => "send the file again; it becomes a new transfer",
             SendError::Evidence(_) | SendError::CentreLog(_) => {
                 "do not count the file as arrived; call the contact and keep the state directory as it is"
@@ -389,7 +394,7 @@ impl SendError {
     }
 }
 
-const fn blame_of_store(fault: &StoreFault) -> Blame {
+pub(crate) const fn blame_of_store(fault: &StoreFault) -> Blame {
     match fault {
         StoreFault::InUse { .. } => Blame::Line,
         StoreFault::NoSuchTransfer { .. } => Blame::Settings,
@@ -406,7 +411,7 @@ const fn blame_of_store(fault: &StoreFault) -> Blame {
     }
 }
 
-const fn next_of_store(fault: &StoreFault) -> &'static str {
+pub(crate) const fn next_of_store(fault: &StoreFault) -> &'static str {
     match fault {
         StoreFault::InUse { .. } => "wait until the other one has ended, then run the command again",
         StoreFault::NoSuchTransfer { .. } => "look at the ids with `sekisho status`",

@@ -148,24 +148,28 @@ mod tests {
         BelievesChains, EvidenceKey, RECEIVER_IDENTITY, SENDER_IDENTITY, manifest, receipt_for, refusal_for,
     };
 
-    fn judged(receipt: &Receipt, signer: &str) -> Result<Signed<Receipt>, EvidenceFault> {
-        let (text, manifest) = manifest(b"content");
+    fn judged(
+        receipt: &Receipt,
+        signer: &str,
+        offered: Offered<'_>,
+    ) -> Result<Signed<Receipt>, EvidenceFault> {
         let receipt = jws::sign(receipt, &EvidenceKey::of(signer)).unwrap();
-        verify_receipt(&receipt, Offered { text: &text, manifest: &manifest }, &BelievesChains)
+        verify_receipt(&receipt, offered, &BelievesChains)
     }
 
     #[test]
     fn a_receipt_of_another_signer_does_not_count() {
         let (text, manifest) = manifest(b"content");
         let receipt = receipt_for(&text, &manifest);
-        judged(&receipt, RECEIVER_IDENTITY).unwrap();
+        let offered = Offered { text: &text, manifest: &manifest };
+        judged(&receipt, RECEIVER_IDENTITY, offered).unwrap();
         for other in [
             SENDER_IDENTITY,
             "urn:sekisho:test:review-agency:213",
             "urn:sekisho:production:review-agency:113",
             "urn:sekisho:test:insurer:01130012",
         ] {
-            let fault = judged(&receipt, other).unwrap_err();
+            let fault = judged(&receipt, other, offered).unwrap_err();
             assert!(matches!(fault, EvidenceFault::Signer { .. }), "{other}: {fault}");
         }
     }
@@ -174,6 +178,7 @@ mod tests {
     fn a_receipt_that_differs_in_any_part_does_not_count() {
         let (text, manifest) = manifest(b"content");
         let good = receipt_for(&text, &manifest);
+        let offered = Offered { text: &text, manifest: &manifest };
         let other = protocol::digest::Sha256::of(b"other");
         let id = protocol::transfer_id::TransferId::new(good.received_at, [1; 10]);
         let party = "institution:1310000026".parse().unwrap();
@@ -188,7 +193,7 @@ mod tests {
             ("receiver", Receipt { receiver: agency, ..good.clone() }),
             ("class", Receipt { class: protocol::kind::Class::Public, ..good.clone() }),
         ] {
-            let fault = judged(&receipt, RECEIVER_IDENTITY).unwrap_err();
+            let fault = judged(&receipt, RECEIVER_IDENTITY, offered).unwrap_err();
             assert!(
                 matches!(fault, EvidenceFault::Differs { field: named, .. } if named == field),
                 "{field}: {fault}"

@@ -8,14 +8,30 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures"))]
 
+pub mod bundle;
 pub mod centre_log;
+mod client;
+pub mod command;
+mod desk;
+pub mod error;
 pub mod evidence;
 pub mod filing;
 pub mod limits;
-pub mod source;
-pub mod store;
-
 mod line;
+mod manifest;
+pub mod progress;
+mod retry;
+pub mod source;
 mod stamp;
+pub mod store;
+mod transfer;
+
+pub use bundle::{Place, Verified, VerifyFault, verify_bundle};
+pub use client::{Client, Sent, TransferStatus, read_transfers};
+pub use error::{Blame, LastTry, OpenError, SendError};
+pub use filing::Filing;
+pub use progress::{Progress, ProgressEvent, Unwatched};
+pub use store::Attempt;
+
 #[cfg(test)]
 mod testing;

@@ -1,3 +1,7 @@
 //! The `sekisho` command: only wiring.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    client::command::run(std::env::args_os())
+}

@@ -20,11 +20,8 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest_and_at_least_half_is_certain() {
-        let retry = Retry {
-            attempts: 5,
-            first_wait: Duration::from_secs(4),
-            longest_wait: Duration::from_secs(20),
-        };
+        let retry =
+            Retry { attempts: 5, first_wait: Duration::from_secs(4), longest_wait: Duration::from_secs(20) };
         for (next, longest) in [(2, 4), (3, 8), (4, 16), (5, 20), (90, 20)] {
             for random in [0, 1, 12_345, u64::MAX] {
                 let wait = wait_before(next, &retry, random);

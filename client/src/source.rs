@@ -135,16 +135,19 @@ pub fn examine(
         if bytes.is_empty() {
             break;
         }
+        total += bytes.len() as u64;
+        if total > fingerprint.size {
+            // Somebody appends to it; following would perhaps never end.
+            return Err(SourceFault::Changed { path: path.to_owned() });
+        }
         hasher.update(bytes);
         check.update(bytes);
-        total += bytes.len() as u64;
         done(total, fingerprint.size);
     }
     if total != fingerprint.size || !is_unchanged(&file, &canonical, &fingerprint) {
         return Err(SourceFault::Changed { path: path.to_owned() });
     }
-    let summary =
-        check.finish().map_err(|fault| SourceFault::Incomplete { path: path.to_owned(), fault })?;
+    let summary = check.finish().map_err(|fault| SourceFault::Incomplete { path: path.to_owned(), fault })?;
     Ok(Examined { path: canonical, file_name, fingerprint, sha256: hasher.finish(), summary })
 }
 

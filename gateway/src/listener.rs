@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use pki::{peer::peer_identity, platform::apply_link_timers};
+use pki::{fault::PeerFault, peer::peer_identity, platform::apply_link_timers};
 use protocol::link::LinkTimers;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -82,11 +82,15 @@ async fn connection(
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
-            // A refused certificate was counted and logged with its reason by the verifier's observer.
-            if pki::tls::own_refusal(&error).is_none() {
-                centre.counters.count("handshake_failed");
-                tracing::debug!(address = %ends.remote, %error, "handshake failed");
-            }
+            // A certificate that was shown and refused is counted and logged, with its reason, by the verifier's
+            // observer; whoever shows none is known only here.
+            let reason = match pki::tls::own_refusal(&error) {
+                Some(PeerFault::NoCert) => PeerFault::NoCert.code(),
+                Some(_) => return,
+                None => "handshake_failed",
+            };
+            centre.counters.count(reason);
+            tracing::debug!(address = %ends.remote, reason, %error, "handshake failed");
             return;
         }
         Err(_) => {

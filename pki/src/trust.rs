@@ -64,7 +64,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Reads and checks the files. Work for a thread that may block: a list with 100,000 entries takes a quarter of a
+    /// Reads and checks the files. Work for a thread that may block: a list with 100,000 entries takes about a tenth of a
     /// second.
     pub fn load(files: &TrustFiles, now: Moment) -> Result<Self, TrustFault> {
         let mut anchors = Vec::new();

@@ -5,7 +5,7 @@
     reason = "the page lies in version control, which keeps the last good one"
 )]
 
-use std::{env, fmt::Write as _, fs, path::Path};
+use std::{env, fs, path::Path};
 
 use protocol::{
     cause::Cause,
@@ -51,11 +51,12 @@ fn page() -> String {
             Advice::Ask => "ask",
             Advice::GiveUp => "give_up",
         };
-        writeln!(page, "| `{}` | {} | {advice} | {} |", problem.code(), problem.status(), problem.title()).unwrap();
+        page +=
+            &format!("| `{}` | {} | {advice} | {} |\n", problem.code(), problem.status(), problem.title());
     }
     page.push_str(CAUSES);
     for cause in Cause::ALL {
-        writeln!(page, "| `{}` | {} |", cause.name(), cause.meaning()).unwrap();
+        page += &format!("| `{}` | {} |\n", cause.name(), cause.meaning());
     }
     page
 }

@@ -118,6 +118,7 @@ macro_rules! spool_claims {
             finished_content_is_there_after_a_kill,
             empty_content_can_be_finished,
             a_newer_attempt_fences_the_older_writer,
+            what_an_older_attempt_still_writes_is_never_seen,
             an_older_attempt_cannot_begin_after_a_newer_one,
             an_older_attempt_cannot_touch_what_a_newer_one_finished,
             an_attempt_begins_once,

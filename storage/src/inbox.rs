@@ -265,3 +265,6 @@ fn check_names(parts: &[(&str, &[u8])]) -> Result<(), InboxFault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ use protocol::{
     receiver::Input,
     transfer_id::TransferKey,
 };
-use sqlx::SqlitePool;
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -55,7 +55,13 @@ pub struct SqliteLedger {
     queue: mpsc::Sender<Command>,
     health: Arc<Health>,
     audit: SqliteAudit,
-    writer: Mutex<Option<JoinHandle<File>>>,
+    writer: Mutex<Option<JoinHandle<Ended>>>,
+}
+
+/// What the writer leaves: its connection, and the lock that kept other processes out.
+struct Ended {
+    connection: SqliteConnection,
+    _lock: File,
 }
 
 impl SqliteLedger {
@@ -71,10 +77,7 @@ impl SqliteLedger {
         let health = Arc::new(Health::default());
         let (queue, commands) = mpsc::channel(QUEUE_MAX);
         let writer = Writer { connection, log, signer, health: Arc::clone(&health) };
-        let task = tokio::spawn(async move {
-            writer.run(commands).await;
-            lock
-        });
+        let task = tokio::spawn(async move { Ended { connection: writer.run(commands).await, _lock: lock } });
         Ok(SqliteLedger { queue, health, audit, writer: Mutex::new(Some(task)) })
     }
 
@@ -83,12 +86,19 @@ impl SqliteLedger {
         // A writer that is gone already has nothing to be told.
         let _ = self.queue.send(Command::Close).await;
         let task = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task
-            && let Err(error) = task.await
-        {
-            tracing::error!(%error, "the ledger's writer did not end in good order");
-        }
+        let ended = match task {
+            Some(task) => task.await,
+            None => return,
+        };
         self.audit.close().await;
+        match ended {
+            Ok(ended) => {
+                if let Err(error) = ended.connection.close().await {
+                    tracing::warn!(%error, "the ledger's connection did not close in good order");
+                }
+            }
+            Err(error) => tracing::error!(%error, "the ledger's writer did not end in good order"),
+        }
     }
 
     /// Transactions that became durable since the ledger was opened.

@@ -9,8 +9,13 @@ use std::{
 use gateway::{admin::Status, log_key, start::LEDGER_FILE};
 use lab::{program::Process, site::CentreSite};
 use protocol::{checkpoint::LogSigner as _, entry::Entry, transfer_id::TransferKey};
-use storage::{audit::AuditLog as _, sqlite::SqliteAudit};
+use storage::{
+    audit::{AuditFault, AuditLog as _, AuditReport},
+    sqlite::SqliteAudit,
+};
 use tokio::process::Command;
+
+use crate::patience::patiently;
 
 /// A centre. Dropped, it is killed; if the test fails, its log is printed.
 pub struct Centre {
@@ -45,7 +50,8 @@ impl Centre {
         let mut command = command(&program("sekisho-gateway"));
         command.args(["run", "--config"]).arg(&site.config);
         let process = Process::spawn(command).unwrap();
-        let address = process.says("where it listens", listening).await.unwrap_or_else(|fault| panic!("{fault}"));
+        let address = patiently("a centre that listens", process.says("where it listens", listening)).await;
+        let address = address.unwrap_or_else(|fault| panic!("{fault}"));
         Centre { site, process, address }
     }
 
@@ -70,7 +76,7 @@ impl Centre {
     /// Waits for a line of its log that holds all of these words.
     pub async fn logs(&self, words: &[&str]) -> String {
         let found = |line: &str| words.iter().all(|word| line.contains(word)).then(|| line.to_owned());
-        let line = self.process.err.wait_for(found).await;
+        let line = patiently(&format!("a line of {words:?}"), self.process.err.wait_for(found)).await;
         line.unwrap_or_else(|| panic!("it ended without a line of {words:?}"))
     }
 
@@ -83,6 +89,27 @@ impl Centre {
     /// What it says of itself.
     pub async fn status(&self) -> Status {
         gateway::admin::ask_status(&self.site.data).await.unwrap()
+    }
+
+    /// Waits until this holds of what it says of itself.
+    pub async fn until(&self, what: &str, condition: impl Fn(&Status) -> bool) -> Status {
+        let asking = async {
+            loop {
+                let status = self.status().await;
+                if condition(&status) {
+                    return status;
+                }
+            }
+        };
+        patiently(what, asking).await
+    }
+
+    /// Computes its whole log afresh.
+    pub async fn verify_log(&self) -> Result<AuditReport, AuditFault> {
+        let log = open_log(&self.site).await;
+        let report = log.verify(&|_, _| ()).await;
+        log.close().await;
+        report
     }
 
     /// Every entry of its log.
@@ -130,8 +157,7 @@ pub fn program(name: &str) -> PathBuf {
 
 /// Every entry of a centre's log, whether it runs or not.
 pub async fn entries(site: &CentreSite) -> Vec<Entry> {
-    let key = log_key::load(&site.data).unwrap();
-    let log = SqliteAudit::open(&site.data.join(LEDGER_FILE), key.log().clone()).await.unwrap();
+    let log = open_log(site).await;
     let size = log.head().await.unwrap().checkpoint.size;
     let mut entries = Vec::new();
     for index in 0..size {
@@ -140,6 +166,11 @@ pub async fn entries(site: &CentreSite) -> Vec<Entry> {
     }
     log.close().await;
     entries
+}
+
+async fn open_log(site: &CentreSite) -> SqliteAudit {
+    let key = log_key::load(&site.data).unwrap();
+    SqliteAudit::open(&site.data.join(LEDGER_FILE), key.log().clone()).await.unwrap()
 }
 
 /// The transfers in a centre's inbox.
@@ -160,17 +191,27 @@ pub fn spooled(site: &CentreSite) -> Vec<PathBuf> {
     files_below(&site.data.join("spool"))
 }
 
-/// All files below a directory, at any depth.
+/// All files below a directory, at any depth; sockets are none.
 pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let Ok(listed) = std::fs::read_dir(directory) else { return files };
     for entry in listed {
         let path = entry.unwrap().path();
-        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else if path.is_file() {
+            files.push(path);
+        }
     }
     files
 }
 
+/// `listening on ADDRESS`, or `{"listening":"ADDRESS"}` from a centre that speaks JSON.
 fn listening(line: &str) -> Option<SocketAddr> {
-    line.strip_prefix("listening on ")?.parse().ok()
+    let plain = || line.strip_prefix("listening on ")?.parse().ok();
+    let json = || {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        line.get("listening")?.as_str()?.parse().ok()
+    };
+    plain().or_else(json)
 }

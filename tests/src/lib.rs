@@ -18,5 +18,7 @@ pub mod chance;
 pub mod files;
 pub mod lab;
 pub mod papers;
+pub mod patience;
+pub mod shim;
 pub mod tools;
 pub mod wire;

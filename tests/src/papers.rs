@@ -1,6 +1,9 @@
 //! Signed statements of a sender, right or wrong in any part.
 
-use base64::{Engine as _, engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD}};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use lab::site::SenderSite;
 use pki::{clock, evidence::EvidenceSigner, log_key::LogKey, random::random_bytes};
 use protocol::{

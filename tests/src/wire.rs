@@ -1,9 +1,13 @@
 //! A sender that writes its requests by hand: HTTP/1.1 over mutual TLS, as right or wrong as a test wants it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use lab::site::SenderSite;
-use pki::{clock, credential::Credential, trust::{Trust, TrustFiles}};
+use pki::{
+    clock,
+    credential::Credential,
+    trust::{Trust, TrustFiles},
+};
 use protocol::{
     party::Environment,
     problem::Problem,
@@ -19,7 +23,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls::ClientConfig};
 
-use crate::lab::agency;
+use crate::{lab::agency, patience::patiently};
 
 /// What a sender's connections are made with.
 #[derive(Clone)]
@@ -86,11 +90,23 @@ impl Caller {
 
     /// A new connection, its handshake done.
     pub async fn line(&self) -> Line {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
+        self.try_line().await.unwrap()
+    }
+
+    /// As [`Caller::line`], to a centre that may be gone.
+    pub async fn try_line(&self) -> io::Result<Line> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
         let name = ServerName::IpAddress(self.address.ip().into());
-        let stream = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await.unwrap();
-        Line { stream, ahead: Vec::new() }
+        let stream = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await?;
+        Ok(Line { stream, ahead: Vec::new() })
+    }
+
+    /// One request on a connection of its own, to a centre that may be gone.
+    pub async fn try_ask(&self, request: &[u8]) -> Option<Answer> {
+        let mut line = self.try_line().await.ok()?;
+        line.write(request).await;
+        line.answer().await
     }
 
     /// One request on a connection of its own.
@@ -161,7 +177,7 @@ impl Line {
 
     async fn read_more(&mut self) -> Option<()> {
         let mut buffer = vec![0; 64 * 1024];
-        match self.stream.read(&mut buffer).await {
+        match patiently("something from the centre", self.stream.read(&mut buffer)).await {
             Ok(0) | Err(_) => None,
             Ok(count) => {
                 self.ahead.extend_from_slice(&buffer[..count]);
@@ -212,8 +228,9 @@ impl Answer {
 
     /// The body as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> T {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{} {error}: {}", self.status, String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("{} {error}: {}", self.status, String::from_utf8_lossy(&self.body))
+        })
     }
 
     /// The problem it speaks of, which must be well formed and have the answer's status.

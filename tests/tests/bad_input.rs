@@ -77,8 +77,10 @@ impl Setting {
             assert!(count == 0 || phase == "refused", "{count} transfers are {phase}");
         }
         assert_eq!(self.centre.inbox(), []);
-        let content: Vec<_> =
-            spooled(&self.centre.site).into_iter().filter(|file| std::fs::metadata(file).unwrap().len() > 100).collect();
+        let content: Vec<_> = spooled(&self.centre.site)
+            .into_iter()
+            .filter(|file| std::fs::metadata(file).unwrap().len() > 100)
+            .collect();
         assert_eq!(content, Vec::<std::path::PathBuf>::new());
     }
 
@@ -105,7 +107,11 @@ async fn requests_that_are_not_of_the_documented_form_are_turned_down_with_their
     let duplicate = format!("{{\"manifest\":\"{good}\",\"manifest\":\"{good}\"}}");
     setting
         .expect_all(vec![
-            ("no length", head("POST /v1/transfers HTTP/1.1\r\ncontent-type: application/json"), Problem::LengthRequired),
+            (
+                "no length",
+                head("POST /v1/transfers HTTP/1.1\r\ncontent-type: application/json"),
+                Problem::LengthRequired,
+            ),
             ("body over its limit", with_length("/v1/transfers", "10000000"), Problem::BodyTooLarge),
             ("HTTP/1.0", head("GET /v1/log/checkpoint HTTP/1.0"), Problem::HttpVersion),
             ("no such address", get("/v1/nothing"), Problem::NotFound),
@@ -115,9 +121,17 @@ async fn requests_that_are_not_of_the_documented_form_are_turned_down_with_their
             ("PUT", head("PUT /v1/transfers HTTP/1.1"), Problem::MethodNotAllowed),
             ("GET on offers", get("/v1/transfers"), Problem::MethodNotAllowed),
             ("a method nobody knows", head("BREW /v1/transfers HTTP/1.1"), Problem::MethodNotAllowed),
-            ("other content type", post("/v1/transfers", "text/plain", body.as_bytes()), Problem::UnsupportedMediaType),
+            (
+                "other content type",
+                post("/v1/transfers", "text/plain", body.as_bytes()),
+                Problem::UnsupportedMediaType,
+            ),
             ("not JSON", json("manifest"), Problem::BadRequest),
-            ("not UTF-8", post("/v1/transfers", "application/json", b"{\"manifest\":\"\xff\xfe\"}"), Problem::BadRequest),
+            (
+                "not UTF-8",
+                post("/v1/transfers", "application/json", b"{\"manifest\":\"\xff\xfe\"}"),
+                Problem::BadRequest,
+            ),
             ("not an object", json("[]"), Problem::BadRequest),
             ("an unknown key", json("{\"manifest\":\"a.b.c\",\"x\":1}"), Problem::BadRequest),
             ("a key twice", json(&duplicate), Problem::BadRequest),
@@ -170,14 +184,30 @@ async fn statements_that_are_not_of_the_documented_form_are_turned_down_with_the
             ("the other algorithm", reheaded("\"ES256\"", "\"ES384\""), Problem::BadSigner),
             ("signature altered", offer(&flipped), Problem::BadSigner),
             ("a key twice", swap("\"version\":1", "\"version\":1,\"version\":1"), Problem::BadStatement),
-            ("an unknown key", swap("\"version\":1", "\"version\":1,\"colour\":\"red\""), Problem::BadStatement),
+            (
+                "an unknown key",
+                swap("\"version\":1", "\"version\":1,\"colour\":\"red\""),
+                Problem::BadStatement,
+            ),
             ("a missing key", swap("\"length\":", "\"size\":"), Problem::BadStatement),
             ("an unknown version", swap("\"version\":1", "\"version\":2"), Problem::UnsupportedVersion),
-            ("an unknown kind", swap("\"kind\":\"medical\"", "\"kind\":\"holiday-photos\""), Problem::UnknownKind),
+            (
+                "an unknown kind",
+                swap("\"kind\":\"medical\"", "\"kind\":\"holiday-photos\""),
+                Problem::UnknownKind,
+            ),
             ("no length in it", swap(",\"length\":", ",\"length\":-"), Problem::BadStatement),
-            ("not UTF-8", offer(&papers.sign_bytes(Manifest::TYP, b"{\"version\":1,\"kind\":\"\xff\"}")), Problem::BadStatement),
+            (
+                "not UTF-8",
+                offer(&papers.sign_bytes(Manifest::TYP, b"{\"version\":1,\"kind\":\"\xff\"}")),
+                Problem::BadStatement,
+            ),
             ("no JSON", offer(&papers.sign_bytes(Manifest::TYP, b"manifest")), Problem::BadStatement),
-            ("deep JSON", offer(&papers.sign_bytes(Manifest::TYP, "[".repeat(20_000).as_bytes())), Problem::BadStatement),
+            (
+                "deep JSON",
+                offer(&papers.sign_bytes(Manifest::TYP, "[".repeat(20_000).as_bytes())),
+                Problem::BadStatement,
+            ),
         ])
         .await;
     setting.expect_no_transfer().await;
@@ -206,8 +236,20 @@ async fn a_file_name_that_could_do_harm_is_refused() {
     let long = "a".repeat(FILE_NAME_BYTES_MAX + 1);
     let longest = "a".repeat(FILE_NAME_BYTES_MAX);
     for name in [
-        "", ".", "..", "../x", "a/b", "/etc/passwd", "a\\b", "C:\\x", "a\0b", "a\nb", "a\u{1b}[2J", "\u{202e}txt.exe",
-        "\u{2066}a", &long,
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "/etc/passwd",
+        "a\\b",
+        "C:\\x",
+        "a\0b",
+        "a\nb",
+        "a\u{1b}[2J",
+        "\u{202e}txt.exe",
+        "\u{2066}a",
+        &long,
     ] {
         let request = setting.manifest_but(|manifest| manifest.file_name = name.to_owned());
         let answer = setting.caller.ask(&request).await;
@@ -228,27 +270,59 @@ async fn offers_that_do_not_belong_here_are_turned_down_with_their_codes() {
     let identity = |uri: &str| Identity::from_uri(uri).unwrap();
     setting
         .expect_all(vec![
-            ("other environment", setting.manifest_but(|manifest| {
-                manifest.environment = Environment::Production;
-                manifest.acting = identity("urn:sekisho:production:institution:1310000018");
-            }), Problem::WrongEnvironment),
-            ("other sender", setting.manifest_but(|manifest| manifest.sender = other.clone()), Problem::NotYours),
-            ("other acting", setting.manifest_but(|manifest| {
-                manifest.acting = identity(&format!("urn:sekisho:test:institution:{}", other.code()));
-            }), Problem::NotYours),
+            (
+                "other environment",
+                setting.manifest_but(|manifest| {
+                    manifest.environment = Environment::Production;
+                    manifest.acting = identity("urn:sekisho:production:institution:1310000018");
+                }),
+                Problem::WrongEnvironment,
+            ),
+            (
+                "other sender",
+                setting.manifest_but(|manifest| manifest.sender = other.clone()),
+                Problem::NotYours,
+            ),
+            (
+                "other acting",
+                setting.manifest_but(|manifest| {
+                    manifest.acting = identity(&format!("urn:sekisho:test:institution:{}", other.code()));
+                }),
+                Problem::NotYours,
+            ),
             ("no month", setting.manifest_but(|manifest| manifest.claim_month = None), Problem::BadStatement),
             // From here on the no is signed, final and on record.
-            ("other receiver", setting.manifest_but(|manifest| {
-                manifest.receiver = "review-agency:127".parse().unwrap();
-            }), Problem::WrongReceiver),
-            ("over the limit", setting.manifest_but(|manifest| manifest.length = 1024 * 1024 + 1), Problem::TooLarge),
-            ("class too low", setting.manifest_but(|manifest| manifest.class = Class::Public), Problem::ClassTooLow),
-            ("from the future", setting.manifest_but(|manifest| {
-                manifest.created_at = from_now(11 * 60 * 1000);
-            }), Problem::CreatedAtOutOfRange),
-            ("from long ago", setting.manifest_but(|manifest| {
-                manifest.created_at = from_now(-31 * 24 * 60 * 60 * 1000);
-            }), Problem::CreatedAtOutOfRange),
+            (
+                "other receiver",
+                setting.manifest_but(|manifest| {
+                    manifest.receiver = "review-agency:127".parse().unwrap();
+                }),
+                Problem::WrongReceiver,
+            ),
+            (
+                "over the limit",
+                setting.manifest_but(|manifest| manifest.length = 1024 * 1024 + 1),
+                Problem::TooLarge,
+            ),
+            (
+                "class too low",
+                setting.manifest_but(|manifest| manifest.class = Class::Public),
+                Problem::ClassTooLow,
+            ),
+            (
+                "from the future",
+                setting.manifest_but(|manifest| {
+                    manifest.created_at = from_now(11 * 60 * 1000);
+                }),
+                Problem::CreatedAtOutOfRange,
+            ),
+            (
+                "from long ago",
+                setting.manifest_but(|manifest| {
+                    manifest.created_at = from_now(-31 * 24 * 60 * 60 * 1000);
+                }),
+                Problem::CreatedAtOutOfRange,
+            ),
         ])
         .await;
     setting.expect_nothing_left().await;
@@ -272,11 +346,19 @@ async fn content_that_is_not_as_declared_is_turned_down_and_dropped() {
         .expect_all(vec![
             ("no length", head(&key, &declared, ""), Problem::LengthRequired),
             ("no offset", head(&key, "upload-offset: 0\r\n", ""), Problem::BadUploadHeader),
-            ("two offsets", head(&key, "upload-offset: 0", "upload-offset: 0\r\nupload-offset: 0"), Problem::BadUploadHeader),
+            (
+                "two offsets",
+                head(&key, "upload-offset: 0", "upload-offset: 0\r\nupload-offset: 0"),
+                Problem::BadUploadHeader,
+            ),
             ("offset -1", head(&key, "upload-offset: 0", "upload-offset: -1"), Problem::BadUploadHeader),
             ("offset +0", head(&key, "upload-offset: 0", "upload-offset: +0"), Problem::BadUploadHeader),
             ("not complete", head(&key, "?1", "?0"), Problem::BadUploadHeader),
-            ("other content type", head(&key, "application/partial-upload", "text/plain"), Problem::UnsupportedMediaType),
+            (
+                "other content type",
+                head(&key, "application/partial-upload", "text/plain"),
+                Problem::UnsupportedMediaType,
+            ),
             ("other offset", send_head(&key, 1, length - 1), Problem::WrongOffset),
             ("one byte too many", send_head(&key, 0, length + 1), Problem::LengthMismatch),
             ("one byte too few", send_head(&key, 0, length - 1), Problem::LengthMismatch),
@@ -310,7 +392,12 @@ async fn a_claims_file_that_is_not_what_its_manifest_says_is_refused_for_good_be
         ("last record cut off", whole[..last_record].to_vec(), Kind::Medical, Problem::ClaimsIncomplete),
         ("empty", Vec::new(), Kind::Medical, Problem::ClaimsIncomplete),
         ("no claims file at all", b"GIF89a".to_vec(), Kind::Medical, Problem::ClaimsIncomplete),
-        ("another institution's", claims_file(Kind::Medical, &institution(Kind::Medical, 2), 9_000, 1), Kind::Medical, Problem::ClaimsCodeMismatch),
+        (
+            "another institution's",
+            claims_file(Kind::Medical, &institution(Kind::Medical, 2), 9_000, 1),
+            Kind::Medical,
+            Problem::ClaimsCodeMismatch,
+        ),
         ("another payer's", replaced(b"UK,1,13", b"UK,2,13"), Kind::Medical, Problem::ClaimsPayerMismatch),
         ("another kind", whole.clone(), Kind::Dental, Problem::ClaimsKindMismatch),
     ] {
@@ -347,8 +434,12 @@ async fn any_transfer_encoding_is_answered_with_411_and_a_close() {
         "transfer-encoding: gzip, chunked",
     ] {
         for request in [
-            format!("PATCH {path} HTTP/1.1\r\nhost: c\r\ncontent-type: application/partial-upload\r\nupload-offset: 0\r\nupload-complete: ?1\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"),
-            format!("POST /v1/transfers HTTP/1.1\r\nhost: c\r\ncontent-type: application/json\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"),
+            format!(
+                "PATCH {path} HTTP/1.1\r\nhost: c\r\ncontent-type: application/partial-upload\r\nupload-offset: 0\r\nupload-complete: ?1\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"
+            ),
+            format!(
+                "POST /v1/transfers HTTP/1.1\r\nhost: c\r\ncontent-type: application/json\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"
+            ),
             format!("GET {path} HTTP/1.1\r\nhost: c\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"),
         ] {
             let mut line = setting.caller.line().await;
@@ -371,7 +462,8 @@ async fn what_the_http_engine_rejects_ends_as_a_bare_4xx_or_a_close_and_is_count
         "GET  /v1 HTTP/1.1\r\nhost: c\r\n\r\n".to_owned(),
         "POST /v1/transfers HTTP/1.1\r\nhost: c\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n".to_owned(),
         "POST /v1/transfers HTTP/1.1\r\nhost: c\r\ncontent-length: five\r\n\r\n".to_owned(),
-        "POST /v1/transfers HTTP/1.1\r\nhost: c\r\ncontent-length: 99999999999999999999999\r\n\r\n".to_owned(),
+        "POST /v1/transfers HTTP/1.1\r\nhost: c\r\ncontent-length: 99999999999999999999999\r\n\r\n"
+            .to_owned(),
         "GET /v1 HTTP/1.1\r\nhost: c\r\n bad: fold\r\n\r\n".to_owned(),
         "GET /v1 HTTP/1.1\r\nho st: c\r\n\r\n".to_owned(),
         format!("GET /v1 HTTP/1.1\r\nhost: c\r\n{}\r\n", "a: b\r\n".repeat(40)),

@@ -52,7 +52,8 @@ async fn the_same_id_again_returns_the_stored_receipt_byte_for_byte() {
     // Neither a new process nor an acknowledgement changes it.
     let Setting { centre, caller, papers, .. } = setting;
     let acknowledgement = papers.acknowledgement(&key, &receipt);
-    let answer = caller.ask(&post("/v1/acknowledgements", "application/jose", acknowledgement.as_bytes())).await;
+    let answer =
+        caller.ask(&post("/v1/acknowledgements", "application/jose", acknowledgement.as_bytes())).await;
     assert_eq!(answer.status, 204, "{}", answer.text());
     let centre = centre.again_after_kill().await;
     assert_eq!(caller.at(centre.address).receipt(&key).await.text(), receipt);

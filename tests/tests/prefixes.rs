@@ -66,12 +66,19 @@ async fn every_prefix_followed_by_every_ending_is_never_committed() {
     let entries = centre.entries().await;
     let is = |event: Event| move |entry: &&protocol::entry::Entry| entry.event == event;
     let began = entries.iter().filter(is(Event::AttemptBegan)).count();
-    assert_eq!(entries.iter().filter(is(Event::Aborted)).count(), began, "each attempt that began was aborted");
+    assert_eq!(
+        entries.iter().filter(is(Event::Aborted)).count(),
+        began,
+        "each attempt that began was aborted"
+    );
     // A reset may overtake the head of its request, and then no attempt begins. Nothing else may.
     assert!(began >= count * 3 / 4, "only {began} of {count} attempts began");
     assert_eq!(entries.iter().filter(is(Event::Committed)).count(), 0);
     assert_eq!(centre.inbox(), []);
-    println!("{count} connections were cut, {began} attempts had begun, {} files in the spool", spooled(&centre.site).len());
+    println!(
+        "{count} connections were cut, {began} attempts had begun, {} files in the spool",
+        spooled(&centre.site).len()
+    );
 
     // The whole content still commits, under one of the ids.
     assert_eq!(caller.send(&keys[0], &content).await.status, 200);

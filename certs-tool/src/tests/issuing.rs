@@ -17,6 +17,19 @@ fn a_second_lab_in_the_same_place_is_refused_and_the_first_is_untouched() {
 }
 
 #[test]
+fn a_lab_is_not_begun_where_a_part_of_it_would_be_in_the_way() {
+    for part in ["issuing.pem", "crls.pem", "state.json"] {
+        let directory = tempfile::tempdir().unwrap();
+        durable::create(&directory.path().join(part), b"mine", durable::Access::Shared).unwrap();
+        assert!(matches!(
+            Lab::init(directory.path(), Environment::Test, now()),
+            Err(LabFault::Exists { .. })
+        ));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "{part}: something was begun");
+    }
+}
+
+#[test]
 fn neither_key_nor_certificate_is_ever_overwritten() {
     let place = place();
     for taken in ["a.pem", "b.key.pem"] {

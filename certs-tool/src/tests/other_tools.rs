@@ -62,6 +62,14 @@ fn openssl_prints_our_private_identifiers() {
 }
 
 #[test]
+fn a_leaf_says_that_it_is_no_authority() {
+    let place = place();
+    let issued = place.issue(Profile::Institution, "a").unwrap();
+    let Some((_, said)) = openssl(&["x509", "-noout", "-text", "-in"], &[&issued.cert_path]) else { return };
+    assert!(said.contains("CA:FALSE"), "{said}");
+}
+
+#[test]
 fn openssl_reads_the_keys() {
     let place = place();
     let issued = place.issue(Profile::Evidence, "e").unwrap();

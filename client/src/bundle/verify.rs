@@ -219,7 +219,10 @@ fn judge_manifest(text: &str, at: Moment, verifier: &dyn Verifier) -> Result<Sig
         .map_err(|error| fault(Place::Manifest, in_one_line(&error)))?;
     let said = manifest.statement();
     if *manifest.signer() != said.acting {
-        return Err(fault(Place::Manifest, format!("signed by {}, who is not the sender", manifest.signer())));
+        return Err(fault(
+            Place::Manifest,
+            format!("signed by {}, who is not the sender", manifest.signer()),
+        ));
     }
     if !said.acting.acts_for(&said.sender) {
         return Err(fault(Place::Manifest, format!("{} may not send for {}", said.acting, said.sender)));
@@ -315,8 +318,8 @@ fn judge_acknowledgement(
 }
 
 fn judge_file(path: &Path, manifest: &Manifest) -> Result<(), VerifyFault> {
-    let (length, sha256) =
-        digest(path).map_err(|error| fault(Place::File, format!("cannot read {}: {error}", path.display())))?;
+    let (length, sha256) = digest(path)
+        .map_err(|error| fault(Place::File, format!("cannot read {}: {error}", path.display())))?;
     if length != manifest.length {
         let reason = format!("the file has {length} bytes, {} were received", manifest.length);
         return Err(fault(Place::FileLength, reason));

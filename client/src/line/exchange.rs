@@ -67,7 +67,8 @@ impl Line {
         stop: &CancellationToken,
         mut tick: impl FnMut(),
     ) -> Result<Answer, Break> {
-        let host = HeaderValue::from_str(&self.host).map_err(|_| Break::BadAnswer("the centre's host name"))?;
+        let host =
+            HeaderValue::from_str(&self.host).map_err(|_| Break::BadAnswer("the centre's host name"))?;
         request.headers_mut().insert(HOST, host);
         self.pulse.restart();
         let requests = &mut self.requests;

@@ -15,7 +15,7 @@ use std::{io, time::Duration};
 use pki::fault::PeerFault;
 use protocol::cause::Cause;
 
-pub(crate) use content::{ContentFault, Piece, Reading, RequestBody};
+pub(crate) use content::{ContentFault, Piece, RequestBody};
 pub(crate) use dial::{Dialer, Secure};
 pub(crate) use exchange::{Answer, Line};
 

@@ -36,7 +36,8 @@ pub(crate) struct Beat {
 
 impl Pulse {
     pub fn new() -> Self {
-        let beat = Beat { moved: Instant::now(), write_waits: false, failed: None, ended: false, sample: None };
+        let beat =
+            Beat { moved: Instant::now(), write_waits: false, failed: None, ended: false, sample: None };
         Pulse(Mutex::new(beat))
     }
 

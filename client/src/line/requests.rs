@@ -10,8 +10,8 @@ use protocol::{
     problem::Problem,
     transfer_id::TransferKey,
     wire::{
-        ACKNOWLEDGEMENTS, JOSE, JSON, LOG_SEEN, Offer, PARTIAL_UPLOAD, PROBLEM_JSON, ProblemBody, ReceiptAnswer,
-        State, TRANSFERS, UPLOAD_COMPLETE, UPLOAD_OFFSET,
+        ACKNOWLEDGEMENTS, JOSE, JSON, LOG_SEEN, Offer, PARTIAL_UPLOAD, PROBLEM_JSON, ProblemBody,
+        ReceiptAnswer, State, TRANSFERS, UPLOAD_COMPLETE, UPLOAD_OFFSET,
     },
 };
 use serde::de::DeserializeOwned;
@@ -62,7 +62,12 @@ pub(crate) fn offered(answer: &Answer, key: &TransferKey) -> Result<Reply<State>
 }
 
 /// Sends content from an offset to the end.
-pub(crate) fn send(key: &TransferKey, offset: u64, body: RequestBody, log_seen: Option<u64>) -> Request<RequestBody> {
+pub(crate) fn send(
+    key: &TransferKey,
+    offset: u64,
+    body: RequestBody,
+    log_seen: Option<u64>,
+) -> Request<RequestBody> {
     let mut request = request(Method::PATCH, &key.location(), body);
     with_type(&mut request, PARTIAL_UPLOAD);
     let headers = request.headers_mut();
@@ -103,7 +108,11 @@ pub(crate) fn cancel(key: &TransferKey) -> Request<RequestBody> {
 
 /// Reads an answer that has nothing to say but that it was done.
 pub(crate) fn done(answer: &Answer) -> Result<Reply<()>, Break> {
-    if answer.status == StatusCode::NO_CONTENT { Ok(Reply::Done(())) } else { turned(answer).map(Reply::Turned) }
+    if answer.status == StatusCode::NO_CONTENT {
+        Ok(Reply::Done(()))
+    } else {
+        turned(answer).map(Reply::Turned)
+    }
 }
 
 fn request(method: Method, path: &str, body: RequestBody) -> Request<RequestBody> {

@@ -47,7 +47,9 @@ pub(crate) fn is_taken(directory: &Path) -> bool {
 
 fn open(path: &Path) -> io::Result<File> {
     match durable::new_file(durable::Access::Private).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => OpenOptions::new().write(true).open(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path)
+        }
         opened => opened,
     }
 }

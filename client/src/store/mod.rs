@@ -44,7 +44,7 @@ pub use record::{Attempt, Record};
 
 use crate::limits::STATE_FILE_BYTES_MAX;
 use lock::Lock;
-use send_log::{LogFault, SendLog};
+use send_log::{LogFault, LogSummary, SendLog};
 
 pub(crate) const MANIFEST: &str = "manifest.jws";
 pub(crate) const RECEIPT: &str = "receipt.jws";
@@ -114,6 +114,11 @@ pub struct Transfer {
     pub manifest: Manifest,
     /// The changing part.
     pub record: Record,
+}
+
+/// Holds the send log of a state directory against its signed checkpoint, without opening the directory for work.
+pub fn verify_log(root: &Path) -> Result<LogSummary, LogFault> {
+    send_log::verify(&root.join(LOG))
 }
 
 impl Transfer {
@@ -196,7 +201,11 @@ impl Store {
     }
 
     /// Changes what is known of a centre, durably.
-    pub fn update_centre(&mut self, party: &Party, change: impl FnOnce(&mut Centre)) -> Result<(), StoreFault> {
+    pub fn update_centre(
+        &mut self,
+        party: &Party,
+        change: impl FnOnce(&mut Centre),
+    ) -> Result<(), StoreFault> {
         let mut centres = self.centres.clone();
         change(centres.entry(party));
         if centres != self.centres {
@@ -218,7 +227,12 @@ impl Store {
     }
 
     /// Makes a transfer durable, whole or not at all.
-    pub fn create(&self, manifest_text: String, manifest: Manifest, record: Record) -> Result<Transfer, StoreFault> {
+    pub fn create(
+        &self,
+        manifest_text: String,
+        manifest: Manifest,
+        record: Record,
+    ) -> Result<Transfer, StoreFault> {
         let transfers = self.root.join(TRANSFERS);
         let id = manifest.transfer_id.to_string();
         let beside = transfers.join(format!(".{id}.tmp"));
@@ -277,8 +291,11 @@ fn sweep(transfers: &Path) -> Result<(), StoreFault> {
 }
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), StoreFault> {
-    let bytes = serde_json::to_vec(value)
-        .map_err(|source| StoreFault::Io { doing: "write", path: path.to_owned(), source: source.into() })?;
+    let bytes = serde_json::to_vec(value).map_err(|source| StoreFault::Io {
+        doing: "write",
+        path: path.to_owned(),
+        source: source.into(),
+    })?;
     durable::replace(path, &bytes, Access::Private).map_err(io_fault("write", path))
 }
 

@@ -154,7 +154,13 @@ mod tests {
         let now = Moment::from_unix_ms(1);
         let mut phases: Vec<Phase> = Cause::ALL.into_iter().map(Phase::Aborted).collect();
         phases.extend(Problem::ALL.iter().copied().map(Phase::Refused));
-        phases.extend([Phase::Held, Phase::Sending, Phase::AwaitingReceipt, Phase::Received, Phase::Cancelled]);
+        phases.extend([
+            Phase::Held,
+            Phase::Sending,
+            Phase::AwaitingReceipt,
+            Phase::Received,
+            Phase::Cancelled,
+        ]);
         for phase in phases {
             let mut record = Record::held("file".to_owned(), fingerprint.clone(), now);
             record.enter(Sender { phase, ..record.sender(1) }, now);

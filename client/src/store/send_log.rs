@@ -226,8 +226,11 @@ impl SendLog {
 pub fn verify(directory: &Path) -> Result<LogSummary, LogFault> {
     let file = directory.join(IDENTITY);
     let text = std::fs::read(&file).map_err(io_fault("read", &file))?;
-    let log: LogIdentity = serde_json::from_slice(&text)
-        .map_err(|source| LogFault::Io { doing: "understand", file, source: source.into() })?;
+    let log: LogIdentity = serde_json::from_slice(&text).map_err(|source| LogFault::Io {
+        doing: "understand",
+        file,
+        source: source.into(),
+    })?;
     let replayed = replay(directory, &log)?;
     Ok(LogSummary {
         log,
@@ -259,8 +262,13 @@ fn replay(directory: &Path, log: &LogIdentity) -> Result<Replayed, LogFault> {
         Some((text, checkpoint)) => (text.clone(), checkpoint.size),
         None => (String::new(), 0),
     };
-    let mut replayed =
-        Replayed { tree: Tree::empty(), borders: vec![0], checkpoint: text, signed: signed_size, torn: false };
+    let mut replayed = Replayed {
+        tree: Tree::empty(),
+        borders: vec![0],
+        checkpoint: text,
+        signed: signed_size,
+        torn: false,
+    };
     let mut signed_root = (signed_size == 0).then(|| replayed.tree.root());
     let file = directory.join(ENTRIES);
     let mut lines = BufReader::new(File::open(&file).map_err(io_fault("open", &file))?);
@@ -268,7 +276,8 @@ fn replay(directory: &Path, log: &LogIdentity) -> Result<Replayed, LogFault> {
     loop {
         line.clear();
         let limit = LOG_LINE_BYTES_MAX as u64;
-        let read = lines.by_ref().take(limit).read_until(b'\n', &mut line).map_err(io_fault("read", &file))?;
+        let read =
+            lines.by_ref().take(limit).read_until(b'\n', &mut line).map_err(io_fault("read", &file))?;
         if read == 0 {
             break;
         }

@@ -65,7 +65,9 @@ fn nobody_but_its_owner_sees_the_state() {
     let store = open(&root).unwrap();
     let (text, manifest) = manifest(b"content");
     let transfer = store.create(text, manifest, record()).unwrap();
-    for (path, mode) in [(root.clone(), 0o700), (transfer.file(MANIFEST), 0o600), (transfer.file(STATE), 0o600)] {
+    for (path, mode) in
+        [(root.clone(), 0o700), (transfer.file(MANIFEST), 0o600), (transfer.file(STATE), 0o600)]
+    {
         let found = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(found, mode, "{}", path.display());
     }

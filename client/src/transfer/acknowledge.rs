@@ -45,7 +45,8 @@ impl Drive<'_> {
         match requests::done(&answer) {
             Ok(Reply::Done(())) => {
                 let crls = self.desk.crls.clone();
-                self.write(move |store, transfer| journal::acknowledged(store, transfer, &text, &crls)).await?;
+                self.write(move |store, transfer| journal::acknowledged(store, transfer, &text, &crls))
+                    .await?;
                 Ok(None)
             }
             Ok(Reply::Turned(turned)) => Ok(Some(format!("{} ({})", turned.problem.title(), turned.problem))),

@@ -46,7 +46,9 @@ pub(crate) fn held(store: &mut Store, transfer: &mut Transfer) -> Result<(), Sto
 /// The centre answered an offer of this manifest: it has seen our log up to the manifest's checkpoint.
 pub(crate) fn offer_taken(store: &mut Store, transfer: &mut Transfer) -> Result<(), StoreFault> {
     if let Some(size) = shown_size(transfer) {
-        store.update_centre(&transfer.manifest.receiver, |centre| centre.shown = centre.shown.max(Some(size)))?;
+        store.update_centre(&transfer.manifest.receiver, |centre| {
+            centre.shown = centre.shown.max(Some(size))
+        })?;
     }
     transfer.record.offered = true;
     transfer.save()
@@ -64,7 +66,11 @@ pub(crate) fn shown_size(transfer: &Transfer) -> Option<u64> {
 }
 
 /// An attempt begins at this offset.
-pub(crate) fn attempt(store: &mut Store, transfer: &mut Transfer, offset: u64) -> Result<Vec<Act>, StoreFault> {
+pub(crate) fn attempt(
+    store: &mut Store,
+    transfer: &mut Transfer,
+    offset: u64,
+) -> Result<Vec<Act>, StoreFault> {
     let now = pki::clock::now();
     let acts = step(transfer, Input::Wanted { offset }, now)?;
     let number = u32::try_from(transfer.record.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
@@ -89,6 +95,12 @@ pub(crate) fn attempt(store: &mut Store, transfer: &mut Transfer, offset: u64) -
 /// All bytes are out and the centre is checking.
 pub(crate) fn checking(transfer: &mut Transfer) -> Result<(), StoreFault> {
     step(transfer, Input::Checking, pki::clock::now())?;
+    transfer.save()
+}
+
+/// The centre says how much it holds, and nothing is sent now.
+pub(crate) fn holds(transfer: &mut Transfer, offset: u64) -> Result<(), StoreFault> {
+    transfer.record.offset = offset;
     transfer.save()
 }
 
@@ -123,8 +135,7 @@ fn end_early(
             // How soon a cut was noticed says nothing about a stop of this program.
             attempt.detected_ms = (cut.cause != Cause::Restarted).then_some(cut.detected_ms);
         }
-        entry_of_attempt =
-            (Some(attempt.number), u64::try_from(now.ms_since(attempt.began)).ok());
+        entry_of_attempt = (Some(attempt.number), u64::try_from(now.ms_since(attempt.began)).ok());
     }
     transfer.save()?;
     let (attempt, duration_ms) = entry_of_attempt;
@@ -175,7 +186,11 @@ pub(crate) fn received(
     store.update_centre(&receiver, |centre| centre.saw(saw))?;
     let statement_sha256 = Some(Sha256::of(answer.receipt.as_bytes()));
     let attempts = u32::try_from(transfer.record.attempts.len()).ok();
-    let seq = log(store, transfer, Event::Received, |entry| Entry { statement_sha256, attempt: attempts, ..entry })?;
+    let seq = log(store, transfer, Event::Received, |entry| Entry {
+        statement_sha256,
+        attempt: attempts,
+        ..entry
+    })?;
     transfer.record.received_entry = Some(seq);
     if let Some(attempt) = transfer.record.attempts.last_mut()
         && attempt.ended.is_none()
@@ -262,7 +277,8 @@ fn write_bundle(store: &Store, transfer: &Transfer, crls: &[Vec<u8>]) -> Result<
     let receipt = transfer.text(RECEIPT)?.ok_or_else(|| altered(RECEIPT))?;
     let proof = transfer.text(PROOF)?.ok_or_else(|| altered(PROOF))?;
     let proof = serde_json::from_str(&proof).map_err(|_| altered(PROOF))?;
-    let (Some(offered), Some(received)) = (transfer.record.offered_entry, transfer.record.received_entry) else {
+    let (Some(offered), Some(received)) = (transfer.record.offered_entry, transfer.record.received_entry)
+    else {
         return Err(altered("state.json"));
     };
     let sender_log = bundle::SenderProof {

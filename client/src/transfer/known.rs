@@ -60,7 +60,9 @@ pub(crate) fn cause_of(problem: Problem) -> Cause {
         Problem::TooSlow => Cause::TooSlow,
         Problem::DigestMismatch => Cause::DigestMismatch,
         Problem::LengthMismatch => Cause::LengthMismatch,
-        Problem::Superseded | Problem::WrongOffset | Problem::AlreadyFinal | Problem::NotFound => Cause::Superseded,
+        Problem::Superseded | Problem::WrongOffset | Problem::AlreadyFinal | Problem::NotFound => {
+            Cause::Superseded
+        }
         Problem::Cancelled => Cause::Cancelled,
         Problem::NotPermitted => Cause::Revoked,
         Problem::Draining => Cause::Draining,

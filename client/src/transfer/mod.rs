@@ -7,9 +7,10 @@
 mod acknowledge;
 pub(crate) mod journal;
 mod known;
+mod question;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -66,15 +67,22 @@ enum Trouble {
     Final(SendError),
 }
 
-impl<E: Into<SendError>> From<E> for Trouble {
-    fn from(error: E) -> Self {
-        match error.into() {
+impl From<SendError> for Trouble {
+    fn from(error: SendError) -> Self {
+        match error {
             // The next question names the log whose proof is missing.
-            SendError::CentreLog(CentreLogFault::NoConsistency) => {
-                Trouble::Again(LastTry::BadAnswer("a receipt without proof that the centre's log continues"), None)
-            }
+            SendError::CentreLog(CentreLogFault::NoConsistency) => Trouble::Again(
+                LastTry::BadAnswer("a receipt without proof that the centre's log continues"),
+                None,
+            ),
             error => Trouble::Final(error),
         }
+    }
+}
+
+impl From<StoreFault> for Trouble {
+    fn from(fault: StoreFault) -> Self {
+        Trouble::Final(fault.into())
     }
 }
 
@@ -199,8 +207,7 @@ impl<'a> Drive<'a> {
         self.write(move |store, transfer| journal::attempt(store, transfer, offset)).await?;
         let number = self.transfer.record.sender(self.transfer.manifest.length).attempts;
         self.progress.event(&ProgressEvent::Attempt { number, offset });
-        let piece =
-            Piece { path: source.path.clone(), fingerprint: source.fingerprint.clone(), offset };
+        let piece = Piece { path: source.path.clone(), fingerprint: source.fingerprint.clone(), offset };
         let (body, reading) = RequestBody::of_file(piece);
         let request = requests::send(&self.transfer.manifest.key(), offset, body, self.log_seen().await?);
         let (progress, total) = (self.progress, self.transfer.manifest.length);
@@ -362,7 +369,10 @@ impl<'a> Drive<'a> {
     }
 
     /// A small request and its answer, over the line that is there or a new one.
-    async fn exchange(&mut self, request: hyper::Request<RequestBody>) -> Result<crate::line::Answer, Trouble> {
+    async fn exchange(
+        &mut self,
+        request: hyper::Request<RequestBody>,
+    ) -> Result<crate::line::Answer, Trouble> {
         match self.try_exchange(request).await {
             Ok(answer) => Ok(answer),
             Err(broken) => {
@@ -453,11 +463,6 @@ fn cause_of_break(broken: &Break) -> (Cause, Duration) {
             (Cause::PeerClosed, Duration::ZERO)
         }
     }
-}
-
-/// Where an unfinished transfer's file is expected.
-pub(crate) fn source_of(path: &Path, fingerprint: &Fingerprint) -> Source {
-    Source { path: path.to_owned(), fingerprint: fingerprint.clone() }
 }
 
 #[cfg(test)]

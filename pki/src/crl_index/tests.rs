@@ -151,3 +151,14 @@ fn for_what_was_signed_before_a_revocation_the_certificate_was_good() {
     assert_eq!(ask(since.unix_ms() - 1), Status::Good);
     assert_eq!(ask(since.unix_ms()), Status::Revoked { since });
 }
+
+#[test]
+fn a_list_that_has_ended_does_not_vouch_for_what_was_signed_before_a_revocation() {
+    let root = Authority::root("root");
+    let leaf = root.leaf(&testing::client_params());
+    let index = build(&[root.crl(1, &[&leaf.serial])], &[&root]).unwrap();
+    let id = Issuer::of(&root.der).unwrap().id().clone();
+    let (later, before) = (moment(today() + Duration::days(9)), moment(today() - Duration::days(9)));
+    let verdict = index.status_at(&id, leaf.serial.as_ref(), later, before);
+    assert!(matches!(verdict, Status::Expired { .. }));
+}

@@ -124,7 +124,12 @@ impl ServerCertVerifier for ServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, cert, dss, &provider().signature_verification_algorithms)
+        verify_tls13_signature(message, cert, dss, &provider().signature_verification_algorithms).inspect_err(
+            |error| {
+                let fault = PeerFault::of_tls(error).unwrap_or(PeerFault::Other);
+                log_refusal("server", &Refused { fault, certificate: Description::of_der(cert) });
+            },
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -36,7 +36,9 @@ pub struct Refused {
     pub certificate: Option<Description>,
 }
 
-/// Hears of every client that showed a certificate and was refused. Called within the handshake: it must not block.
+/// Hears of every client that showed a certificate and was refused. Called within the handshake: it must not block. Of a
+/// client that shows none nobody hears but whoever drives the handshake: [`super::own_refusal`] tells it
+/// [`PeerFault::NoCert`].
 pub type RefusalObserver = Arc<dyn Fn(&Refused) + Send + Sync>;
 
 /// A server that takes only clients whose certificates count here and are of this environment.
@@ -98,6 +100,12 @@ impl ClientVerifier {
         }
         Ok(())
     }
+
+    fn refuse(&self, certificate: &CertificateDer<'_>, fault: PeerFault) {
+        let refused = Refused { fault, certificate: Description::of_der(certificate) };
+        log_refusal("client", &refused);
+        (self.observer)(&refused);
+    }
 }
 
 impl ClientCertVerifier for ClientVerifier {
@@ -124,9 +132,7 @@ impl ClientCertVerifier for ClientVerifier {
             .map(|der| CertificateDer::from(der.as_ref()))
             .collect();
         let Err(fault) = self.judge(&chain, time) else { return Ok(ClientCertVerified::assertion()) };
-        let refused = Refused { fault, certificate: Description::of_der(end_entity) };
-        log_refusal("client", &refused);
-        (self.observer)(&refused);
+        self.refuse(end_entity, fault);
         Err(fault.to_tls())
     }
 
@@ -145,7 +151,11 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, cert, dss, &provider().signature_verification_algorithms)
+        verify_tls13_signature(message, cert, dss, &provider().signature_verification_algorithms).inspect_err(
+            |error| {
+                self.refuse(cert, PeerFault::of_tls(error).unwrap_or(PeerFault::Other));
+            },
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

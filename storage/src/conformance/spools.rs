@@ -84,6 +84,32 @@ pub fn a_newer_attempt_fences_the_older_writer(bench: &impl SpoolBench) {
     assert_eq!(read(&spool, &nth(1), 6), b"oldnew");
 }
 
+pub fn what_an_older_attempt_still_writes_is_never_seen(bench: &impl SpoolBench) {
+    const LENGTH: usize = 4000;
+    let spool = bench.open();
+    for round in 0..40 {
+        let key = nth(round);
+        let mut old = spool.begin(&key, 1, 0, LENGTH as u64).unwrap();
+        std::thread::scope(|threads| {
+            let writing = threads.spawn(move || {
+                // Writes until it is fenced, as an attempt does that has not heard yet.
+                for _ in 0..LENGTH {
+                    match old.write(b"o") {
+                        Ok(()) => {}
+                        Err(SpoolFault::Fenced { attempt: 1 }) => return,
+                        Err(fault) => panic!("{fault:?}"),
+                    }
+                }
+            });
+            let mut new = spool.begin(&key, 2, 0, LENGTH as u64).unwrap();
+            new.write(&[b'n'; LENGTH]).unwrap();
+            new.finish().unwrap();
+            writing.join().unwrap();
+        });
+        assert_eq!(read(&spool, &key, LENGTH), [b'n'; LENGTH], "round {round}");
+    }
+}
+
 pub fn an_older_attempt_cannot_begin_after_a_newer_one(bench: &impl SpoolBench) {
     let spool = bench.open();
     let mut new = spool.begin(&nth(1), 2, 0, 3).unwrap();

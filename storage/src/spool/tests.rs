@@ -1,9 +1,14 @@
 //! The suite, run on a directory, and what is true of that alone.
 
+mod broken;
+mod stamps;
+
+use std::path::PathBuf;
+
 use protocol::party::Environment;
 
 use super::*;
-use crate::conformance::SpoolBench;
+use crate::conformance::{SpoolBench, samples};
 
 struct Bench(tempfile::TempDir);
 
@@ -12,7 +17,7 @@ impl Bench {
         Bench(tempfile::tempdir().unwrap())
     }
 
-    fn root(&self) -> std::path::PathBuf {
+    fn root(&self) -> PathBuf {
         self.0.path().join("spool")
     }
 }
@@ -28,6 +33,17 @@ impl SpoolBench for Bench {
         let count = |name| std::fs::read_dir(self.root().join(name)).unwrap().count();
         count("partial") + count("done")
     }
+}
+
+fn nth(n: u64) -> TransferKey {
+    samples::key(&samples::sender(n), n)
+}
+
+/// Begins, writes and finishes.
+fn finish(spool: &FileSpool, key: &TransferKey, bytes: &[u8]) {
+    let mut writer = spool.begin(key, 1, 0, bytes.len() as u64).unwrap();
+    writer.write(bytes).unwrap();
+    writer.finish().unwrap();
 }
 
 crate::spool_claims!(Bench::new());

@@ -139,7 +139,9 @@ pub(super) async fn read_head(
     let Some(row) = row else { return Ok(None) };
     let checkpoint =
         Checkpoint { origin: origin.to_owned(), size: unsigned(&row, "size")?, root: sha256(&row, "root")? };
-    Ok(Some(SignedHead { text: row.try_get("checkpoint")?, checkpoint }))
+    // A note that is no text any more is one that nobody signed; whoever verifies it will say so.
+    let text = String::from_utf8_lossy(row.try_get("checkpoint")?).into_owned();
+    Ok(Some(SignedHead { text, checkpoint }))
 }
 
 /// The stored hashes of these nodes and leaves; what is not stored is missing in the answer.

@@ -58,14 +58,16 @@ mod tests {
 
     #[tokio::test]
     async fn no_query_reads_its_way_through_all_transfers() {
-        let ledger = Bench::new().open().await;
+        let bench = Bench::new();
+        let ledger = bench.open().await;
         for query in [FIND, HELD, RECEIPT, UNFINISHED, RUNNING, UNDELIVERED, OVERDUE, COUNTS] {
             let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
             let steps = sqlx::query(explain).fetch_all(ledger.audit().pool()).await.unwrap();
             let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
             // A partial index holds only what is sought: going through it is no scan of the past.
             let scans = |step: &&String| {
-                step.starts_with("SCAN") && !step.contains("USING INDEX transfer_") && !step.contains("tally")
+                let bounded = ["USING INDEX transfer_", "(subquery", "tally"];
+                step.starts_with("SCAN") && !bounded.iter().any(|bounded| step.contains(bounded))
             };
             assert_eq!(steps.iter().find(scans), None, "{query}\n{steps:#?}");
         }

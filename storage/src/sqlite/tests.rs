@@ -10,7 +10,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use protocol::checkpoint::{LogIdentity, LogSigner};
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, sqlite::SqliteConnectOptions};
 
 use super::*;
 use crate::conformance::LedgerBench;
@@ -86,7 +86,7 @@ impl LedgerBench for Bench {
         // The writer is stopped wherever it stands; with it goes the lock.
         let writer = ledger.writer.lock().unwrap().take().unwrap();
         writer.abort();
-        assert!(writer.await.unwrap_err().is_cancelled());
+        assert!(writer.await.is_err_and(|ended| ended.is_cancelled()));
     }
 
     fn log(&self) -> LogIdentity {

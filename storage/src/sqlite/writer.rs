@@ -74,8 +74,9 @@ pub(super) struct Writer {
 type Answer = Box<dyn FnOnce(Result<&SignedHead, &Arc<StoreFault>>) + Send>;
 
 impl Writer {
-    /// Runs until [`Command::Close`], or until nobody is left who could ask.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+    /// Runs until [`Command::Close`], or until nobody is left who could ask. Yields the connection, to be closed last:
+    /// the last one to be closed puts the WAL's content into the database and removes it, if it may write.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) -> SqliteConnection {
         let mut waiting = Vec::with_capacity(BATCH_MAX);
         while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
             if waiting.iter().any(|command| matches!(command, Command::Close)) {
@@ -94,9 +95,7 @@ impl Writer {
             // What was not reached is dropped only now: its callers find the poison set.
             drop(commands);
         }
-        if let Err(error) = self.connection.close().await {
-            tracing::warn!(%error, "the ledger's connection did not close in good order");
-        }
+        self.connection
     }
 
     async fn write(

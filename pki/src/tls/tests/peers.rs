@@ -1,15 +1,18 @@
 //! Two sides, a wire of buffers between them, and the good case.
 
-use std::{ops::DerefMut, sync::Arc};
+use std::{ops::DerefMut, path::Path, sync::Arc};
 
 use protocol::party::Environment;
 use rustls::{
     ClientConfig, ClientConnection, ConnectionCommon, Error as TlsError, HandshakeKind, NamedGroup,
     ProtocolVersion, ServerConfig, ServerConnection, SideData,
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 
 use crate::{
     peer::peer_identity,
+    pem,
+    provider::provider,
     testing::{self, Authority, CENTRE, HOST, INSTITUTION},
     tls::{ALPN, client_config, server_config},
     trust::Trust,
@@ -42,6 +45,13 @@ impl World {
         let own = testing::credential(&self.client, &[]);
         client_config(&own, trust, "review-agency:113".parse().unwrap(), Environment::Test).unwrap()
     }
+}
+
+/// Shows one leaf's certificate and signs with the other's key; neither needs to be fit for anything.
+pub(super) fn stolen(shown: &testing::Leaf, signing: &testing::Leaf) -> Arc<SingleCertAndKey> {
+    let key = pem::private_key_in(&testing::key_pem(&signing.key), Path::new("key")).unwrap();
+    let key = provider().key_provider.load_private_key(key).unwrap();
+    Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![shown.der.clone()], key)))
 }
 
 /// How a handshake ended on each side.

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use protocol::party::Environment;
 use rcgen::CertificateParams;
-use rustls::{AlertDescription, ClientConfig, Error as TlsError, PeerIncompatible};
+use rustls::{AlertDescription, ClientConfig, Error as TlsError, PeerIncompatible, sign::SingleCertAndKey};
 
-use super::peers::{Met, World, meet};
+use super::peers::{Met, World, meet, stolen};
 use crate::{
     fault::PeerFault,
     oid, provider,
@@ -14,19 +14,13 @@ use crate::{
     tls::{alert_reason, own_refusal, server_config_observed},
 };
 
-/// A client with this certificate meets the good server. The client checks nothing, so that what it shows is judged.
-fn visit(world: &World, params: &CertificateParams) -> (Met, Option<PeerFault>) {
-    let leaf = world.root.leaf(params);
-    let own = rustls::sign::CertifiedKey::from_der(
-        vec![leaf.der.clone()],
-        crate::pem::private_key_in(&testing::key_pem(&leaf.key), std::path::Path::new("key")).unwrap(),
-        &provider::provider(),
-    )
-    .unwrap();
+/// A client that shows this meets the good server. The client checks nothing of its own, so that what it shows is
+/// judged. Also what the observer of refusals heard.
+fn visit(world: &World, shown: Arc<SingleCertAndKey>) -> (Met, Option<PeerFault>) {
     let mut client = (*world.client_config(world.trust())).clone();
-    client.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(own));
-    let seen = Arc::new(Mutex::new(None));
-    let noted = Arc::clone(&seen);
+    client.client_auth_cert_resolver = shown;
+    let heard = Arc::new(Mutex::new(None));
+    let noted = Arc::clone(&heard);
     let server = server_config_observed(
         &testing::credential(&world.server, &[]),
         world.trust(),
@@ -35,13 +29,15 @@ fn visit(world: &World, params: &CertificateParams) -> (Met, Option<PeerFault>) 
     )
     .unwrap();
     let met = meet(Arc::new(client), server);
-    let fault = *seen.lock().unwrap();
+    let fault = *heard.lock().unwrap();
     (met, fault)
 }
 
 fn assert_refused(params: &CertificateParams, fault: PeerFault, alert: AlertDescription) {
-    let (met, seen) = visit(&World::new(), params);
-    assert_eq!(seen, Some(fault));
+    let world = World::new();
+    let leaf = world.root.leaf(params);
+    let (met, heard) = visit(&world, stolen(&leaf, &leaf));
+    assert_eq!(heard, Some(fault));
     assert_eq!(met.client.unwrap_err(), TlsError::AlertReceived(alert));
     assert!(met.server.is_err());
 }
@@ -147,4 +143,38 @@ fn a_client_of_another_authority_is_refused() {
     let met = meet(stranger.client_config(Arc::new(trust_of_both)), world.server_config(world.trust()));
     // Same name, other key: the signature does not fit.
     assert_eq!(own_refusal(&met.server.unwrap_err()), Some(PeerFault::BadSignature));
+}
+
+#[test]
+fn a_client_with_anothers_certificate_and_its_own_key_is_refused() {
+    let world = World::new();
+    let thief = world.root.leaf(&testing::client_params());
+    let (met, heard) = visit(&world, stolen(&world.client, &thief));
+    assert_eq!(heard, Some(PeerFault::BadSignature));
+    assert_eq!(own_refusal(&met.server.unwrap_err()), Some(PeerFault::BadSignature));
+    assert_eq!(alert_reason(&met.client.unwrap_err()), Some("bad_signature"));
+}
+
+/// An HTTP library's error around an I/O error around the TLS error.
+#[derive(Debug, thiserror::Error)]
+#[error("sending the request failed")]
+struct Wrapped(#[source] std::io::Error);
+
+#[test]
+fn an_alert_is_found_below_other_libraries_errors() {
+    let alert = || TlsError::AlertReceived(AlertDescription::CertificateRevoked);
+    let below_io = std::io::Error::new(std::io::ErrorKind::InvalidData, alert());
+    assert_eq!(alert_reason(&below_io), Some("revoked"));
+    assert_eq!(alert_reason(&Wrapped(below_io)), Some("revoked"));
+    assert_eq!(alert_reason(&Wrapped(std::io::ErrorKind::BrokenPipe.into())), None);
+}
+
+#[test]
+fn an_alert_about_other_matters_is_no_refusal_of_our_certificate() {
+    for other in
+        [AlertDescription::CloseNotify, AlertDescription::InternalError, AlertDescription::ProtocolVersion]
+    {
+        assert_eq!(alert_reason(&TlsError::AlertReceived(other)), None);
+    }
+    assert_eq!(own_refusal(&TlsError::AlertReceived(AlertDescription::CertificateRevoked)), None);
 }

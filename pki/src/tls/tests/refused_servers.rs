@@ -5,7 +5,7 @@ use std::sync::Arc;
 use protocol::party::Environment;
 use rcgen::CertificateParams;
 
-use super::peers::{World, meet, meet_at};
+use super::peers::{World, meet, meet_at, stolen};
 use crate::{
     credential::CredentialFault,
     fault::PeerFault,
@@ -80,6 +80,28 @@ fn a_revoked_server_is_refused() {
     let trust = Arc::new(testing::trust(&[&world.root.der], &[], &[&list]));
     let met = meet(world.client_config(trust), world.server_config(world.trust()));
     assert_eq!(own_refusal(&met.client.unwrap_err()), Some(PeerFault::Revoked));
+}
+
+#[test]
+fn a_server_with_anothers_certificate_and_its_own_key_is_refused() {
+    let world = World::new();
+    let thief = world.root.leaf(&testing::server_params());
+    let mut server = (*world.server_config(world.trust())).clone();
+    server.cert_resolver = stolen(&world.server, &thief);
+    let met = meet(world.client_config(world.trust()), Arc::new(server));
+    assert_eq!(own_refusal(&met.client.unwrap_err()), Some(PeerFault::BadSignature));
+}
+
+#[test]
+fn a_server_of_tls_1_2_is_refused() {
+    let world = World::new();
+    let library = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(library)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(stolen(&world.server, &world.server));
+    assert!(meet(world.client_config(world.trust()), Arc::new(server)).client.is_err());
 }
 
 #[test]

@@ -44,3 +44,29 @@ fn the_server_sends_no_ticket_keeps_no_session_and_takes_no_early_data() {
     assert!(!config.session_storage.can_cache());
     assert!(!config.ticketer.enabled());
 }
+
+#[test]
+fn our_client_comes_back_by_a_full_handshake_even_if_the_server_would_resume() {
+    let world = World::new();
+    let mut server = (*world.server_config(world.trust())).clone();
+    server.session_storage = rustls::server::ServerSessionMemoryCache::new(8);
+    server.send_tls13_tickets = 2;
+    let (client, server) = (world.client_config(world.trust()), Arc::new(server));
+    for _ in 0..2 {
+        let met = meet(Arc::clone(&client), Arc::clone(&server));
+        assert_eq!(met.client.unwrap().handshake_kind(), Some(HandshakeKind::Full));
+    }
+}
+
+#[test]
+fn a_server_that_offers_resumption_is_resumed_by_the_eager_client_of_these_tests() {
+    // Else the tests above would pass whatever the settings.
+    let world = World::new();
+    let mut server = (*world.server_config(world.trust())).clone();
+    server.session_storage = rustls::server::ServerSessionMemoryCache::new(8);
+    server.send_tls13_tickets = 2;
+    let (client, server) = (eager(&world), Arc::new(server));
+    assert!(meet(Arc::clone(&client), Arc::clone(&server)).client.is_ok());
+    let again = meet(client, server).client.unwrap();
+    assert_eq!(again.handshake_kind(), Some(HandshakeKind::Resumed));
+}

@@ -93,6 +93,19 @@ fn a_production_identity_from_a_lab_authority_is_refused() {
 }
 
 #[test]
+fn a_production_identity_is_refused_if_any_authority_in_its_path_is_a_labs() {
+    let root = Authority::root("root");
+    let mut params = authority_params("below");
+    params.custom_extensions.push(testing::test_only());
+    let below = root.below_of(params);
+    let leaf = below.leaf(&leaf_params("urn:sekisho:production:institution:1310000018", oid::CLIENT_AUTH));
+    let lists = [root.crl(1, &[]), below.crl(1, &[])];
+    let trust = testing::trust(&[&root.der], &[&below.der], &[&lists[0], &lists[1]]);
+    let refused = trust.verify(&[leaf.der, below.der], Purpose::TlsClient, now());
+    assert_eq!(refused, Err(PeerFault::WrongEnvironment));
+}
+
+#[test]
 fn a_good_leaf_yields_its_identity() {
     assert_eq!(judge(&client_params()).unwrap().identity().to_uri(), testing::INSTITUTION);
 }

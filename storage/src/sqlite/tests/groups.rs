@@ -20,7 +20,8 @@ async fn jam(bench: &Bench) -> SqliteConnection {
 
 /// Sends the call off without waiting for its answer.
 fn send_off<'a, T>(call: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
-    let mut call = Box::pin(call);
+    // Else tokio would hold the later ones of many calls back.
+    let mut call = Box::pin(tokio::task::unconstrained(call));
     let mut context = Context::from_waker(Waker::noop());
     assert!(call.as_mut().poll(&mut context).is_pending(), "it was answered although the file is locked");
     call

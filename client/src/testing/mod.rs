@@ -1,5 +1,8 @@
 //! What the tests of this crate share: a small claims file, and keys whose "certificates" say who holds them.
 
+pub mod centre;
+pub mod desk;
+
 use std::fmt::Write as _;
 
 use aws_lc_rs::{
@@ -265,7 +268,6 @@ impl CentreLog {
 
 /// The log as it is now, and its size.
 pub fn seen(log: &CentreLog, at: &str) -> (SeenLog, u64) {
-    let seen =
-        SeenLog { log: log.key.log().clone(), checkpoint: log.checkpoint(), at: at.parse().unwrap() };
+    let seen = SeenLog { log: log.key.log().clone(), checkpoint: log.checkpoint(), at: at.parse().unwrap() };
     (seen, log.tree.size())
 }

@@ -1,0 +1,173 @@
+//! Errors and results, for people and for programs. The structures here are the contract of `--json`: keys are added,
+//! never renamed or removed, while `version` stays 1.
+
+use std::error::Error;
+
+use config::shared::Contact;
+use protocol::problem::Advice;
+use serde::Serialize;
+
+use super::exit::Exit;
+use crate::{
+    error::{OpenError, SendError, in_one_line},
+    store::StoreFault,
+};
+
+/// The version of every JSON object printed.
+pub(super) const VERSION: u32 = 1;
+
+/// Where and how to print.
+#[derive(Clone, Copy)]
+pub(super) struct Output {
+    pub json: bool,
+}
+
+/// What every JSON object begins with.
+#[derive(Serialize)]
+pub(super) struct Head {
+    pub version: u32,
+    pub command: &'static str,
+    pub ok: bool,
+}
+
+impl Head {
+    pub fn of(command: &'static str, exit: Exit) -> Self {
+        Head { version: VERSION, command, ok: exit == Exit::Done }
+    }
+}
+
+/// One error, as a program gets it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Failure {
+    /// The stable code.
+    pub code: &'static str,
+    /// What and why, in one line.
+    pub message: String,
+    /// What to do.
+    pub next: String,
+    /// `retry`, `ask` or `give_up`.
+    pub advice: Advice,
+    #[serde(skip)]
+    pub exit: Exit,
+}
+
+impl Failure {
+    /// Something about the command line, the settings, or a named file.
+    pub fn usage(code: &'static str, message: String, next: &str) -> Self {
+        Failure { code, message, next: next.to_owned(), advice: Advice::GiveUp, exit: Exit::Usage }
+    }
+}
+
+impl From<&OpenError> for Failure {
+    fn from(error: &OpenError) -> Self {
+        let retry = matches!(error, OpenError::Store(StoreFault::InUse { .. }));
+        Failure {
+            code: error.code(),
+            message: in_one_line(error),
+            next: error.next_step().to_owned(),
+            advice: if retry { Advice::Retry } else { Advice::GiveUp },
+            exit: error.blame().into(),
+        }
+    }
+}
+
+impl From<&SendError> for Failure {
+    fn from(error: &SendError) -> Self {
+        Failure {
+            code: error.code(),
+            message: message(error),
+            next: error.next_step().to_owned(),
+            advice: error.advice(),
+            exit: error.blame().into(),
+        }
+    }
+}
+
+impl From<&StoreFault> for Failure {
+    fn from(fault: &StoreFault) -> Self {
+        let (error, message) = (in_one_line(fault), fault);
+        let blame = crate::error::blame_of_store(message);
+        Failure {
+            code: "state",
+            message: error,
+            next: crate::error::next_of_store(message).to_owned(),
+            advice: Advice::GiveUp,
+            exit: blame.into(),
+        }
+    }
+}
+
+/// The chain of causes, and for a no of the centre its sentence for people.
+fn message(error: &SendError) -> String {
+    match error {
+        SendError::TurnedDown { problem, .. } => {
+            format!("the centre answered: {} ({problem})", problem.title())
+        }
+        SendError::Refused { problem, fault, refusal, .. } => {
+            let fault = fault.as_ref().map(|word| format!(" [{word}]")).unwrap_or_default();
+            let title = problem.title();
+            format!("refused for good: {title} ({problem}){fault}; signed refusal: {}", refusal.display())
+        }
+        error => in_one_line(error as &(dyn Error + 'static)),
+    }
+}
+
+impl Output {
+    /// Prints the JSON object of a command.
+    pub fn object(self, object: &impl Serialize) {
+        match serde_json::to_string(object) {
+            Ok(text) => println!("{text}"),
+            Err(error) => eprintln!("sekisho: the result could not be written as JSON: {error}"),
+        }
+    }
+
+    /// Prints a line for people.
+    pub fn line(self, line: &str) {
+        if !self.json {
+            println!("{line}");
+        }
+    }
+
+    /// Prints an error for people: what, why, what next, whom to call.
+    pub fn error(self, about: Option<&str>, failure: &Failure, contact: Option<&Contact>) {
+        if self.json {
+            return;
+        }
+        let about = about.map(|about| format!("{about}: ")).unwrap_or_default();
+        eprintln!("sekisho: {about}{}: {}", headline(failure.exit), failure.message);
+        eprintln!("  次にすること / next: {}", failure.next);
+        if let Some(contact) = contact {
+            eprintln!("  連絡先 / contact: {contact}");
+        }
+    }
+
+    /// The end of a command that could not begin.
+    pub fn give_up(self, command: &'static str, failure: &Failure, contact: Option<&Contact>) -> Exit {
+        #[derive(Serialize)]
+        struct Object<'a> {
+            #[serde(flatten)]
+            head: Head,
+            error: &'a Failure,
+            contact: Option<String>,
+        }
+        if self.json {
+            let head = Head::of(command, failure.exit);
+            self.object(&Object { head, error: failure, contact: contact.map(ToString::to_string) });
+        }
+        self.error(None, failure, contact);
+        failure.exit
+    }
+}
+
+/// The clerk's own language first.
+fn headline(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Done => "完了 (done)",
+        Exit::Other => "この端末の障害です (this machine failed)",
+        Exit::Usage => "指定または設定に誤りがあります (wrong command or settings)",
+        Exit::Material => "証明書を確認してください (check the certificates)",
+        Exit::Refused => "受け付けられませんでした (refused)",
+        Exit::NotYet => "まだ送信できていません (not delivered yet)",
+        Exit::Evidence => "記録または証拠が一致しません (evidence does not verify)",
+    }
+}

@@ -1,0 +1,120 @@
+//! Progress for people: a bar with rate and time left on a terminal, plain lines anywhere else, nothing beside JSON.
+
+use std::{io::IsTerminal as _, sync::Mutex, time::Duration};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::progress::{Progress, ProgressEvent};
+
+/// Shows one file's progress.
+pub(super) struct Screen {
+    name: String,
+    bar: Option<Mutex<Option<ProgressBar>>>,
+    silent: bool,
+}
+
+impl Screen {
+    /// For a file of this name.
+    pub fn of(name: String, json: bool) -> Self {
+        let bar = (!json && std::io::stderr().is_terminal()).then(|| Mutex::new(None));
+        Screen { name, bar, silent: json }
+    }
+
+    fn moved(&self, phase: &'static str, done: u64, total: u64) {
+        let Some(bar) = &self.bar else { return };
+        let Ok(mut bar) = bar.lock() else { return };
+        let bar = bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new(total);
+            bar.set_style(style());
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        if bar.prefix() != phase {
+            // Rate and time left are those of this phase.
+            bar.reset();
+            bar.set_prefix(phase);
+            bar.set_message(self.name.clone());
+            bar.set_position(done);
+            bar.reset_eta();
+        }
+        bar.set_length(total);
+        bar.set_position(done);
+    }
+
+    fn tell(&self, line: &str) {
+        if self.silent {
+            return;
+        }
+        let line = format!("{}: {line}", self.name);
+        if let Some(bar) = &self.bar
+            && let Ok(bar) = bar.lock()
+            && let Some(bar) = bar.as_ref()
+        {
+            bar.suspend(|| eprintln!("{line}"));
+            return;
+        }
+        eprintln!("{line}");
+    }
+
+    /// Takes the bar away; what was told stays.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar
+            && let Ok(mut bar) = bar.lock()
+            && let Some(bar) = bar.take()
+        {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Screen {
+    fn event(&self, event: &ProgressEvent) {
+        match event {
+            ProgressEvent::Hashing { done, total } => self.moved("確認 checking", *done, *total),
+            ProgressEvent::Sent { bytes, total } => self.moved("送信中 sending", *bytes, *total),
+            event => {
+                if let Some(line) = line_of(event) {
+                    self.tell(&line);
+                }
+            }
+        }
+    }
+}
+
+fn line_of(event: &ProgressEvent) -> Option<String> {
+    Some(match event {
+        ProgressEvent::Hashing { .. } | ProgressEvent::Sent { .. } | ProgressEvent::Connecting => {
+            return None;
+        }
+        ProgressEvent::Held { id, resumed: false } => format!("預かり held as {id}"),
+        ProgressEvent::Held { id, resumed: true } => format!("預かり held as {id}, from an earlier run"),
+        ProgressEvent::LeftBehind { id } => format!(
+            "an earlier file from the same place was not finished and its content is gone; to call it off: sekisho cancel {id}"
+        ),
+        ProgressEvent::Offered { offset: 0 } => "the centre knows of it".to_owned(),
+        ProgressEvent::Offered { offset } => format!("the centre holds {offset} bytes of it"),
+        ProgressEvent::Attempt { number, offset } => format!("送信中 attempt {number}, from byte {offset}"),
+        ProgressEvent::Aborted { cause, offset, at, detected_ms } => format!(
+            "中断 stopped: {cause} at byte {offset}, noticed {detected_ms} ms after the last byte moved ({at})"
+        ),
+        ProgressEvent::Failed { reason } => format!("not possible now: {reason}"),
+        ProgressEvent::Waiting { until } => format!("the next try begins at {until}"),
+        ProgressEvent::Checking => "all sent; the centre is checking and storing".to_owned(),
+        ProgressEvent::Received { at } => {
+            format!("到達確認（受領確認データ） received by the centre at {at}")
+        }
+        ProgressEvent::Refused { problem } => format!("受付不可 refused: {problem}"),
+        ProgressEvent::Acknowledged => "the centre knows that we hold the receipt".to_owned(),
+        ProgressEvent::AcknowledgementPending { reason } => format!(
+            "the receipt counts; the centre could not be told yet that we hold it ({reason}); `sekisho status --ask` tells it"
+        ),
+    })
+}
+
+fn style() -> ProgressStyle {
+    // A template that is wrong shows in the first run of anything; the default still shows how far it is.
+    ProgressStyle::with_template(
+        "{prefix} {msg} [{bar:30}] {percent}% {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
+    )
+    .unwrap_or_else(|_| ProgressStyle::default_bar())
+}

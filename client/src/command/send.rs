@@ -1,0 +1,146 @@
+//! `sekisho send`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    args::Send,
+    exit::Exit,
+    report::{Failure, Head, Output},
+    screen::Screen,
+    settings,
+    signals::cancel_on_signal,
+};
+use crate::{Attempt, Client, Filing, SendError, Sent};
+
+#[derive(Serialize)]
+struct Object {
+    #[serde(flatten)]
+    head: Head,
+    environment: &'static str,
+    contact: String,
+    /// In the order they were named; files after a stop or a fork are not among them.
+    files: Vec<FileResult>,
+}
+
+#[derive(Serialize)]
+struct FileResult {
+    file: PathBuf,
+    ok: bool,
+    #[serde(flatten)]
+    result: Outcome,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Sent(Box<SentResult>),
+    Failed { error: Failure },
+}
+
+#[derive(Serialize)]
+struct SentResult {
+    transfer: String,
+    already: bool,
+    kind: &'static str,
+    sender: String,
+    receiver: String,
+    bytes: u64,
+    sha256: String,
+    acknowledged: bool,
+    receipt: PathBuf,
+    bundle: PathBuf,
+    attempts: Vec<Attempt>,
+}
+
+impl From<&Sent> for SentResult {
+    fn from(sent: &Sent) -> Self {
+        SentResult {
+            transfer: sent.id.to_string(),
+            already: sent.already,
+            kind: sent.kind.name(),
+            sender: sent.sender.to_string(),
+            receiver: sent.receiver.to_string(),
+            bytes: sent.bytes,
+            sha256: sent.sha256.to_string(),
+            acknowledged: sent.acknowledged,
+            receipt: sent.receipt_path.clone(),
+            bundle: sent.bundle_path.clone(),
+            attempts: sent.attempts.clone(),
+        }
+    }
+}
+
+pub(super) async fn run(file: &Path, send: &Send, output: Output) -> Exit {
+    let settings = match settings::load(file) {
+        Ok(settings) => settings,
+        Err(failure) => return output.give_up("send", &failure, None),
+    };
+    let client = match settings::open(&settings).await {
+        Ok(client) => client,
+        Err(failure) => return output.give_up("send", &failure, Some(&settings.contact)),
+    };
+    let stop = CancellationToken::new();
+    let _listening = cancel_on_signal(&stop);
+    let (mut files, mut exit) = (Vec::new(), Exit::Done);
+    for path in &send.files {
+        let sent = send_one(&client, path, send, output, &stop).await;
+        let result = match &sent {
+            Ok(sent) => Outcome::Sent(Box::new(sent.into())),
+            Err(error) => {
+                let failure = Failure::from(error);
+                output.error(Some(&path.display().to_string()), &failure, Some(&settings.contact));
+                exit = exit.or(failure.exit);
+                Outcome::Failed { error: failure }
+            }
+        };
+        files.push(FileResult { file: path.clone(), ok: sent.is_ok(), result });
+        // Neither would be any better for the next file.
+        if stop.is_cancelled() || matches!(sent, Err(SendError::LogForked { .. })) {
+            exit = exit.or(if files.len() < send.files.len() { Exit::NotYet } else { exit });
+            break;
+        }
+    }
+    if output.json {
+        let head = Head::of("send", exit);
+        let contact = settings.contact.to_string();
+        output.object(&Object { head, environment: settings.environment.name(), contact, files });
+    }
+    exit
+}
+
+async fn send_one(
+    client: &Client,
+    path: &Path,
+    send: &Send,
+    output: Output,
+    stop: &CancellationToken,
+) -> Result<Sent, SendError> {
+    let filing = Filing {
+        kind: send.kind,
+        claim_month: send.month,
+        sender: send.sender.clone(),
+        replaces: send.replaces,
+        corrects: send.corrects,
+        resubmission_of: send.resubmission_of,
+    };
+    let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
+    let screen = Screen::of(name.into_owned(), output.json);
+    let sent = client.send(path, filing, &screen, stop).await;
+    screen.clear();
+    let sent = sent?;
+    let known = if sent.already { "already sent, here is the receipt; " } else { "" };
+    output.line(&format!(
+        "到達確認（受領確認データ） {known}{} {} ({}), {} bytes, transfer {}",
+        path.display(),
+        sent.kind.japanese(),
+        sent.kind,
+        sent.bytes,
+        sent.id
+    ));
+    output.line(&format!("  receipt: {}", sent.receipt_path.display()));
+    output.line(&format!("  bundle:  {}", sent.bundle_path.display()));
+    Ok(sent)
+}

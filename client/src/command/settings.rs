@@ -1,0 +1,35 @@
+//! From the settings file to an open client, with every mistake told.
+
+use std::path::Path;
+
+use config::{ClientSettings, ConfigError};
+
+use super::report::Failure;
+use crate::{Client, error::in_one_line};
+
+/// Reads the settings.
+pub(super) fn load(file: &Path) -> Result<ClientSettings, Failure> {
+    ClientSettings::load(file).map_err(|error| match &error {
+        ConfigError::Unreadable { .. } => Failure::usage(
+            "settings_unreadable",
+            in_one_line(&error),
+            "name the settings file with --settings, or run the command in its directory",
+        ),
+        ConfigError::Mistaken { .. } => {
+            Failure::usage("settings", error.to_string(), "correct every line above in the settings file")
+        }
+    })
+}
+
+/// Opens a client. Reads keys, lists and the send log, so it runs on a thread that may block.
+pub(super) async fn open(settings: &ClientSettings) -> Result<Client, Failure> {
+    let settings = settings.clone();
+    match tokio::task::spawn_blocking(move || Client::open(&settings)).await {
+        Ok(opened) => opened.map_err(|error| Failure::from(&error)),
+        Err(lost) => Err(Failure::usage(
+            "state",
+            format!("the client could not be opened: {lost}"),
+            "run the command again",
+        )),
+    }
+}

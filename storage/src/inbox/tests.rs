@@ -1,0 +1,238 @@
+//! Deliveries, as their reader sees them.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use super::*;
+use crate::conformance::samples;
+
+const PARTS: [(&str, &[u8]); 3] =
+    [("manifest.jws", b"manifest"), ("receipt.jws", b"receipt"), ("summary.json", b"{}")];
+
+struct Bench(tempfile::TempDir);
+
+impl Bench {
+    fn new() -> Self {
+        Bench(tempfile::tempdir().unwrap())
+    }
+
+    fn open(&self) -> Inbox {
+        Inbox::open(self.0.path()).unwrap()
+    }
+
+    fn names(&self, directory: &str) -> BTreeSet<String> {
+        let directory = fs::read_dir(self.0.path().join(directory)).unwrap();
+        directory.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.0.path().join(path)).unwrap()
+    }
+}
+
+fn nth(n: u64) -> TransferKey {
+    samples::key(&samples::sender(n), n)
+}
+
+fn expected(bytes: &[u8]) -> Expected {
+    Expected { sha256: Sha256::of(bytes), length: bytes.len() as u64 }
+}
+
+fn deliver(inbox: &Inbox, key: &TransferKey, bytes: &[u8]) -> Result<Delivery, InboxFault> {
+    inbox.deliver(key, &mut &bytes[..], expected(bytes), &PARTS)
+}
+
+#[test]
+fn a_delivery_stands_in_the_inbox_with_all_its_parts() {
+    let bench = Bench::new();
+    let inbox = bench.open();
+    let content = vec![7; 3 * COPY_BYTES + 5];
+    assert_eq!(deliver(&inbox, &nth(1), &content).unwrap(), Delivery::Delivered);
+    let stem = nth(1).file_stem();
+    assert_eq!(bench.names("inbox"), BTreeSet::from([stem.clone()]));
+    assert_eq!(bench.names(".incoming"), BTreeSet::new());
+    assert_eq!(bench.names(&format!("inbox/{stem}")).len(), 4);
+    assert_eq!(bench.read(&format!("inbox/{stem}/content")), content);
+    for (name, bytes) in PARTS {
+        assert_eq!(bench.read(&format!("inbox/{stem}/{name}")), bytes);
+    }
+}
+
+#[test]
+fn what_stands_in_the_inbox_or_was_taken_is_not_delivered_again() {
+    let bench = Bench::new();
+    let inbox = bench.open();
+    deliver(&inbox, &nth(1), b"first").unwrap();
+    let stem = nth(1).file_stem();
+    assert_eq!(deliver(&inbox, &nth(1), b"second").unwrap(), Delivery::AlreadyThere);
+    assert_eq!(bench.read(&format!("inbox/{stem}/content")), b"first");
+    fs::rename(bench.0.path().join("inbox").join(&stem), bench.0.path().join("taken").join(&stem)).unwrap();
+    assert_eq!(deliver(&inbox, &nth(1), b"third").unwrap(), Delivery::AlreadyThere);
+    drop(inbox);
+    assert_eq!(deliver(&bench.open(), &nth(1), b"fourth").unwrap(), Delivery::AlreadyThere);
+    assert_eq!(bench.names("inbox"), BTreeSet::new());
+    // Another sender's transfer of the same id is another one.
+    let other = TransferKey { sender: samples::sender(2), ..nth(1) };
+    assert_eq!(deliver(&bench.open(), &other, b"other").unwrap(), Delivery::Delivered);
+}
+
+#[test]
+fn content_that_is_not_that_of_the_receipt_is_not_delivered() {
+    let bench = Bench::new();
+    let inbox = bench.open();
+    let receipt = expected(b"content");
+    for damaged in [&b"Content"[..], b"conten", b"content.", b""] {
+        let fault = inbox.deliver(&nth(1), &mut &damaged[..], receipt, &PARTS).unwrap_err();
+        assert!(matches!(&fault, InboxFault::ContentDamaged(key) if *key == nth(1)), "{fault:?}");
+    }
+    assert_eq!(bench.names("inbox"), BTreeSet::new());
+    assert_eq!(bench.names(".incoming"), BTreeSet::new());
+    assert!(!inbox.is_poisoned());
+    assert_eq!(deliver(&inbox, &nth(1), b"content").unwrap(), Delivery::Delivered);
+}
+
+#[test]
+fn content_that_cannot_be_read_to_its_end_is_not_delivered() {
+    struct Broken(usize);
+    impl Read for Broken {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0 += 1;
+            match self.0 {
+                // A signal is no failure.
+                1 => Err(io::ErrorKind::Interrupted.into()),
+                2 => (&b"con"[..]).read(buffer),
+                _ => Err(io::Error::other("bad sector")),
+            }
+        }
+    }
+    let bench = Bench::new();
+    let inbox = bench.open();
+    let fault = inbox.deliver(&nth(1), &mut Broken(0), expected(b"content"), &PARTS).unwrap_err();
+    assert!(matches!(&fault, InboxFault::Read(source) if source.to_string() == "bad sector"), "{fault:?}");
+    assert_eq!(bench.names("inbox"), BTreeSet::new());
+}
+
+#[test]
+fn what_a_stop_left_unfinished_is_swept() {
+    let bench = Bench::new();
+    drop(bench.open());
+    let left = bench.0.path().join(".incoming").join(nth(1).file_stem());
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("content"), b"half").unwrap();
+    let inbox = bench.open();
+    assert_eq!(bench.names(".incoming"), BTreeSet::new());
+    assert_eq!(deliver(&inbox, &nth(1), b"whole").unwrap(), Delivery::Delivered);
+}
+
+#[test]
+fn no_part_can_be_a_path_or_take_the_place_of_another() {
+    let inbox = Bench::new().open();
+    for bad in ["", ".", "..", "a/b", "/etc/passwd", "a\\b", ".hidden", "content", "あ", "a\0"] {
+        let fault = inbox.deliver(&nth(1), &mut &b""[..], expected(b""), &[(bad, b"")]).unwrap_err();
+        assert!(matches!(fault, InboxFault::BadPartName(_)), "{bad:?}: {fault:?}");
+    }
+    let twice: [(&str, &[u8]); 2] = [("a", b"1"), ("a", b"2")];
+    let fault = inbox.deliver(&nth(1), &mut &b""[..], expected(b""), &twice).unwrap_err();
+    assert!(matches!(fault, InboxFault::BadPartName(_)), "{fault:?}");
+}
+
+#[test]
+fn an_inbox_is_open_once_at_a_time() {
+    let bench = Bench::new();
+    let inbox = bench.open();
+    assert!(matches!(Inbox::open(bench.0.path()), Err(InboxFault::InUse(_))));
+    drop(inbox);
+    bench.open();
+}
+
+#[test]
+fn a_delivery_whose_rename_failed_stops_the_inbox() {
+    let bench = Bench::new();
+    let inbox = bench.open();
+    fs::remove_dir(bench.0.path().join("inbox")).unwrap();
+    let fault = deliver(&inbox, &nth(1), b"content").unwrap_err();
+    assert!(matches!(fault, InboxFault::Write { operation: "rename", .. }), "{fault:?}");
+    assert!(inbox.is_poisoned());
+    assert!(matches!(deliver(&inbox, &nth(2), b"content"), Err(InboxFault::Poisoned)));
+}
+
+#[test]
+fn a_delivery_that_could_not_be_filled_may_be_tried_again() {
+    let bench = Bench::new();
+    let inbox = bench.open();
+    let incoming = bench.0.path().join(".incoming");
+    fs::remove_dir(&incoming).unwrap();
+    fs::write(&incoming, b"in the way").unwrap();
+    let fault = deliver(&inbox, &nth(1), b"content").unwrap_err();
+    assert!(matches!(fault, InboxFault::Write { .. }), "{fault:?}");
+    assert!(!inbox.is_poisoned());
+    fs::remove_file(&incoming).unwrap();
+    fs::create_dir(&incoming).unwrap();
+    assert_eq!(deliver(&inbox, &nth(1), b"content").unwrap(), Delivery::Delivered);
+}
+
+#[test]
+fn however_many_deliver_the_reader_gets_each_transfer_once_and_whole() {
+    const TRANSFERS: u64 = 40;
+    const DELIVERERS: usize = 4;
+    let bench = Bench::new();
+    let inbox = Arc::new(bench.open());
+    let (delivered, start) = (AtomicUsize::new(0), Barrier::new(DELIVERERS + 1));
+    let content = vec![3; 100_000];
+    let mut taken = Vec::new();
+    thread::scope(|threads| {
+        let deliverers: Vec<_> = (0..DELIVERERS)
+            .map(|_| {
+                threads.spawn(|| {
+                    start.wait();
+                    for n in 0..TRANSFERS {
+                        if deliver(&inbox, &nth(n), &content).unwrap() == Delivery::Delivered {
+                            delivered.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                })
+            })
+            .collect();
+        start.wait();
+        // The reader takes whatever it sees at once, which is when a second delivery would go unnoticed.
+        loop {
+            let over = deliverers.iter().all(|deliverer| deliverer.is_finished());
+            for name in bench.names("inbox") {
+                let (from, to) =
+                    (bench.0.path().join("inbox").join(&name), bench.0.path().join("taken").join(&name));
+                fs::rename(from, &to).unwrap();
+                assert_eq!(fs::read(to.join("content")).unwrap().len(), content.len());
+                assert_eq!(fs::read_dir(&to).unwrap().count(), 4);
+                taken.push(name);
+            }
+            if over {
+                break;
+            }
+        }
+    });
+    assert_eq!(delivered.load(Ordering::Relaxed) as u64, TRANSFERS);
+    let once: BTreeSet<_> = taken.iter().collect();
+    assert_eq!((taken.len() as u64, once.len() as u64), (TRANSFERS, TRANSFERS));
+}
+
+#[cfg(unix)]
+#[test]
+fn deliveries_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::new();
+    deliver(&bench.open(), &nth(1), b"content").unwrap();
+    let mode = |path: &str| fs::metadata(bench.0.path().join(path)).unwrap().permissions().mode() & 0o777;
+    let stem = nth(1).file_stem();
+    for directory in [".incoming", "inbox", "taken", &format!("inbox/{stem}")] {
+        assert_eq!(mode(directory), 0o700, "{directory}");
+    }
+    for file in ["content", "manifest.jws", "receipt.jws", "summary.json"] {
+        assert_eq!(mode(&format!("inbox/{stem}/{file}")), 0o600, "{file}");
+    }
+}

@@ -1,0 +1,98 @@
+//! SIGTERM: what runs may finish, nothing new begins, and nothing is half committed.
+
+use protocol::{cause::Cause, kind::Kind, problem::Problem, transfer_id::TransferKey};
+use tests::{
+    centre::Centre,
+    files::claims_file,
+    lab::{TestLab, institution},
+    papers::Papers,
+    wire::{Caller, Line, send_head},
+};
+
+struct Setting {
+    _lab: TestLab,
+    centre: Centre,
+    caller: Caller,
+    papers: Papers,
+    content: Vec<u8>,
+}
+
+async fn setting(drain_max: &str) -> Setting {
+    let lab = TestLab::new();
+    let changes = [("link.drain_max", drain_max), ("link.stall_max", "\"60s\"")];
+    let centre = lab.centre(&changes).await;
+    let party = institution(Kind::Medical, 1);
+    let site = lab.sender("clinic", &party, centre.address, &[]);
+    let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
+    let content = claims_file(Kind::Medical, &party, 3 * 1024 * 1024, 1);
+    Setting { _lab: lab, centre, caller, papers, content }
+}
+
+impl Setting {
+    /// A transfer with its first two MiB sent.
+    async fn half_sent(&self) -> (TransferKey, Line) {
+        let manifest = self.papers.manifest(Kind::Medical, &self.content);
+        assert_eq!(self.caller.offer(&self.papers.sign(&manifest)).await.status, 201);
+        let key = manifest.key();
+        let mut line = self.caller.line().await;
+        line.write(&send_head(&key, 0, self.content.len() as u64)).await;
+        line.write(&self.content[..2 * 1024 * 1024 + 1]).await;
+        self.centre.logs(&["attempt began", &key.to_string()]).await;
+        (key, line)
+    }
+}
+
+#[tokio::test]
+async fn a_running_transfer_finishes_and_nothing_new_begins() {
+    let mut setting = setting("\"60s\"").await;
+    let (key, mut line) = setting.half_sent().await;
+    // A connection that is there already learns why nothing begins on it any more.
+    let mut idle = setting.caller.line().await;
+    let mut busy = setting.caller.line().await;
+    let other = setting.papers.manifest(Kind::Medical, b"other");
+    let offer = tests::wire::offer(&setting.papers.sign(&other));
+    busy.write(&offer[..offer.len() - 1]).await;
+    setting.centre.process.terminate().await.unwrap();
+    setting.centre.logs(&["draining"]).await;
+    assert_eq!(idle.answer().await, None, "an idle connection is closed");
+    busy.write(&offer[offer.len() - 1..]).await;
+    if let Some(answer) = busy.answer().await {
+        assert_eq!((answer.status, answer.problem()), (503, Problem::Draining));
+        assert!(answer.header("retry-after").is_some());
+    }
+    assert!(
+        tokio::net::TcpStream::connect(setting.centre.address).await.is_err(),
+        "nobody is let in any more"
+    );
+    // A second signal changes nothing.
+    setting.centre.process.terminate().await.unwrap();
+    let answer = line.ask(&setting.content[2 * 1024 * 1024 + 1..]).await;
+    let receipt = answer.receipt();
+    assert_eq!(setting.centre.process.ended().await.unwrap().code(), Some(0));
+    let Setting { centre, caller, content, .. } = setting;
+    let centre = centre.again().await;
+    assert_eq!(caller.at(centre.address).receipt(&key).await.text(), receipt);
+    assert_eq!(centre.delivered(&key).await.content, content);
+}
+
+#[tokio::test]
+async fn a_transfer_that_does_not_finish_in_time_is_aborted_and_can_be_resumed() {
+    let mut setting = setting("\"1s\"").await;
+    let (key, mut line) = setting.half_sent().await;
+    assert_eq!(setting.centre.stop().await.code(), Some(4));
+    if let Some(answer) = line.answer().await {
+        assert_eq!(answer.problem(), Problem::Draining);
+    }
+    assert_eq!(setting.centre.inbox(), []);
+    let Setting { centre, caller, content, .. } = setting;
+    let centre = centre.again().await;
+    let caller = caller.at(centre.address);
+    let state = caller.state(&key).await;
+    assert_eq!((state.phase.as_str(), state.cause), ("aborted", Some(Cause::Draining)));
+    assert_eq!(state.offset, 2 * 1024 * 1024, "rounded down to whole pieces");
+    let offset = state.offset as usize;
+    let mut line = caller.line().await;
+    line.write(&send_head(&key, state.offset, (content.len() - offset) as u64)).await;
+    line.ask(&content[offset..]).await.receipt();
+    assert_eq!(centre.delivered(&key).await.content, content);
+}
