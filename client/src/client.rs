@@ -203,7 +203,7 @@ impl Client {
         let _claim = self.desk.claim(begun.transfer.id())?;
         progress.event(&ProgressEvent::Held { id: begun.transfer.id(), resumed: begun.resumed });
         let drive = Drive::new(&self.desk, begun.transfer, progress, stop);
-        Ok(sent(&drive.to_the_end(&source).await?, false))
+        Ok(sent(&drive.deliver(&source).await?, false))
     }
 
     /// All transfers that this state directory knows, in the order they were made.

@@ -97,8 +97,8 @@ impl<'a> Drive<'a> {
     }
 
     /// Drives the transfer to its receipt.
-    pub async fn to_the_end(mut self, source: &Source) -> Result<Transfer, SendError> {
-        self.write(|store, transfer| journal::restarted(store, transfer)).await?;
+    pub async fn deliver(mut self, source: &Source) -> Result<Transfer, SendError> {
+        self.write(journal::restarted).await?;
         let mut tries = 0;
         loop {
             let (last, retry_after) = match self.turn(source).await {
@@ -138,7 +138,7 @@ impl<'a> Drive<'a> {
                 Known::Checking(after) => self.await_check(after).await?,
                 Known::Refusal(text) => return Err(Trouble::Final(self.refuse(text).await)),
                 Known::Cancelled => {
-                    self.write(|store, transfer| journal::cancelled(store, transfer)).await?;
+                    self.write(journal::cancelled).await?;
                     return Err(Trouble::Final(SendError::Cancelled { id: self.transfer.id() }));
                 }
                 Known::Expired => {
@@ -179,7 +179,7 @@ impl<'a> Drive<'a> {
             let answer = self.exchange(request).await?;
             match self.understand(requests::offered(&answer, &self.transfer.manifest.key())).await? {
                 Reply::Done(state) => {
-                    self.write(|store, transfer| journal::offer_taken(store, transfer)).await?;
+                    self.write(journal::offer_taken).await?;
                     self.progress.event(&ProgressEvent::Offered { offset: state.offset });
                     return self.known(state).await;
                 }

@@ -17,7 +17,7 @@ use crate::{
 impl Drive<'_> {
     /// Asks once, and keeps what the answer proves.
     pub async fn ask_once(mut self) -> Result<Transfer, SendError> {
-        self.write(|store, transfer| journal::restarted(store, transfer)).await?;
+        self.write(journal::restarted).await?;
         if self.transfer.phase() == Phase::Received {
             self.acknowledge().await;
             return Ok(self.transfer);
@@ -53,7 +53,7 @@ impl Drive<'_> {
                 self.acknowledge().await;
             }
             Known::Refusal(text) => return Err(Trouble::Final(self.refuse(text).await)),
-            Known::Cancelled => self.write(|store, transfer| journal::cancelled(store, transfer)).await?,
+            Known::Cancelled => self.write(journal::cancelled).await?,
             Known::Wanted { offset, cause } => {
                 let reached = self.transfer.manifest.length;
                 if let Some(cause) = cause {
@@ -76,10 +76,10 @@ impl Drive<'_> {
 
     /// Calls the transfer off. A transfer that the centre never heard of ends here alone.
     pub async fn cancel(mut self) -> Result<Transfer, SendError> {
-        self.write(|store, transfer| journal::restarted(store, transfer)).await?;
+        self.write(journal::restarted).await?;
         match self.try_cancel().await {
             Ok(()) => {
-                self.write(|store, transfer| journal::cancelled(store, transfer)).await?;
+                self.write(journal::cancelled).await?;
                 Ok(self.transfer)
             }
             Err(Trouble::Final(error)) => Err(error),

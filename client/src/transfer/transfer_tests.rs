@@ -306,7 +306,7 @@ async fn the_next_transfer_proves_that_both_logs_continue() {
     let memory = scene.centre.memory.lock().unwrap();
     let consistency = memory.offers[1].consistency.as_ref().unwrap();
     assert_eq!(consistency.from, 1, "the centre saw our log's first entry in the first manifest");
-    let bundle = fs::read_to_string(&newest_bundle(&scene)).unwrap();
+    let bundle = fs::read_to_string(newest_bundle(&scene)).unwrap();
     let bundle: crate::bundle::Bundle = serde_json::from_str(&bundle).unwrap();
     assert!(bundle.centre_log.continues.is_some());
 }
