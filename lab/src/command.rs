@@ -8,6 +8,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use generate::this_month;
+
 use crate::demo;
 
 const EXIT_CODES: &str = "\

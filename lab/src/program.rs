@@ -160,11 +160,7 @@ impl Process {
     }
 
     /// Waits for a line on its standard output in which `find` finds something.
-    pub async fn says<T>(
-        &self,
-        wanted: &str,
-        find: impl Fn(&str) -> Option<T>,
-    ) -> Result<T, ProgramFault> {
+    pub async fn says<T>(&self, wanted: &str, find: impl Fn(&str) -> Option<T>) -> Result<T, ProgramFault> {
         self.out.wait_for(find).await.ok_or_else(|| ProgramFault::Ended {
             wanted: wanted.to_owned(),
             last_words: format!("{}\n{}", self.out.text(), self.err.text()),

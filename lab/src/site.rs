@@ -121,8 +121,7 @@ impl Sites {
         centre: SocketAddr,
         changes: Changes<'_>,
     ) -> Result<SenderSite, SiteFault> {
-        let identity =
-            Identity::new(self.authority.environment(), party.role(), vec![party.code().clone()])?;
+        let identity = Identity::new(self.authority.environment(), party.role(), vec![party.code().clone()])?;
         let directory = self.directory.join(name);
         self.credentials(&directory, &identity, Profile::Institution, &[])?;
         let settings = directory.join("sekisho.toml");
@@ -226,8 +225,11 @@ mod tests {
 
     #[test]
     fn what_is_put_into_an_example_is_what_its_program_reads() {
-        let changes =
-            [("listen.address", "\"127.0.0.1:4711\""), ("link.receipt_wait", "\"300ms\""), ("log.level", "\"debug\"")];
+        let changes = [
+            ("listen.address", "\"127.0.0.1:4711\""),
+            ("link.receipt_wait", "\"300ms\""),
+            ("log.level", "\"debug\""),
+        ];
         let text = with_changes(CENTRE_EXAMPLE, &changes).unwrap();
         let config = GatewayConfig::parse(&text, Path::new("gateway.toml")).unwrap();
         assert_eq!(config.listen.address, "127.0.0.1:4711".parse().unwrap());

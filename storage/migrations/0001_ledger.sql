@@ -13,7 +13,8 @@ CREATE TABLE ledger (
     openings    INTEGER NOT NULL               -- times it was opened for writing
 ) STRICT;
 
--- The audit log. The leaf of an entry is its exact text.
+-- The audit log. The leaf of an entry is its exact text. Entries are written at the end of a transaction, after what
+-- refers to them.
 
 CREATE TABLE log_entry (
     position INTEGER PRIMARY KEY,
@@ -54,7 +55,7 @@ CREATE TABLE counterpart_log (
 CREATE TABLE acknowledgement (
     number INTEGER PRIMARY KEY,
     text   TEXT NOT NULL,
-    entry  INTEGER NOT NULL UNIQUE REFERENCES log_entry (position)
+    entry  INTEGER NOT NULL UNIQUE REFERENCES log_entry (position) DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
 
 CREATE TABLE transfer (
@@ -92,7 +93,7 @@ CREATE INDEX transfer_held ON transfer (sender, sha256, receiver, kind, claim_mo
 CREATE TABLE manifest (
     transfer INTEGER PRIMARY KEY REFERENCES transfer (number),
     text     TEXT NOT NULL,
-    entry    INTEGER NOT NULL UNIQUE REFERENCES log_entry (position)
+    entry    INTEGER NOT NULL UNIQUE REFERENCES log_entry (position) DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
 
 -- The receiver's last word: a transfer gets a receipt or a refusal, never both.
@@ -100,7 +101,7 @@ CREATE TABLE answer (
     transfer INTEGER PRIMARY KEY REFERENCES transfer (number),
     what     TEXT NOT NULL CHECK (what IN ('receipt', 'refusal')),
     text     TEXT NOT NULL,
-    entry    INTEGER NOT NULL UNIQUE REFERENCES log_entry (position)
+    entry    INTEGER NOT NULL UNIQUE REFERENCES log_entry (position) DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
 
 CREATE TRIGGER manifest_is_final BEFORE UPDATE ON manifest BEGIN SELECT RAISE(ABORT, 'evidence never changes'); END;

@@ -42,9 +42,7 @@ impl Generate {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let order = Order {
             kind: self.kind,
-            institution: self
-                .institution
-                .unwrap_or_else(|| synthetic_institution(13, self.kind.table(), 1)),
+            institution: self.institution.unwrap_or_else(|| synthetic_institution(13, self.kind.table(), 1)),
             payer: self.payer,
             claim_month: self.month.map_or_else(this_month, Ok)?,
             target_bytes: self.size.0,

@@ -52,13 +52,7 @@ pub(super) struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    pub(super) fn new(
-        way: Way,
-        connection: u64,
-        faults: &[Fault],
-        gate: Gate<'a>,
-        board: &'a Board,
-    ) -> Self {
+    pub(super) fn new(way: Way, connection: u64, faults: &[Fault], gate: Gate<'a>, board: &'a Board) -> Self {
         let mut lane = Lane {
             way,
             connection,

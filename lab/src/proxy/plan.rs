@@ -123,9 +123,7 @@ impl FromStr for Plan {
             ("silence", true) => Fault::Silence { after: number },
             ("stall", true) => Fault::Stall { after: number },
             ("flip", true) => Fault::Flip { at: number },
-            ("rate", false) => {
-                Fault::Throttle { bytes_per_second: NonZeroU64::new(number).ok_or_else(bad)? }
-            }
+            ("rate", false) => Fault::Throttle { bytes_per_second: NonZeroU64::new(number).ok_or_else(bad)? },
             ("delay", false) => Fault::Delay { by: Duration::from_millis(number) },
             _ => return Err(bad()),
         };

@@ -172,8 +172,7 @@ async fn one_bit_of_one_byte_is_turned_over_and_nothing_else() {
 #[tokio::test]
 async fn a_throttled_or_delayed_line_is_no_faster_than_told() {
     let rate = NonZeroU64::new(100_000).unwrap();
-    for fault in
-        [Fault::Throttle { bytes_per_second: rate }, Fault::Delay { by: Duration::from_millis(200) }]
+    for fault in [Fault::Throttle { bytes_per_second: rate }, Fault::Delay { by: Duration::from_millis(200) }]
     {
         let lab = Lab::new(Plan::clean().up(fault)).await;
         let (mut client, mut target) = lab.connect().await;

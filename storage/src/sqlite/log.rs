@@ -10,7 +10,11 @@ use protocol::{
 };
 use sqlx::{Row as _, SqliteConnection};
 
-use super::rows::{sha256, unsigned};
+use super::{
+    batch::changed,
+    queries,
+    rows::{sha256, unsigned},
+};
 use crate::{audit::SignedHead, ledger::StoreFault, transfer::Logged};
 
 /// The end of the log. Holds what is durable and, between the first append of a batch and its seal, what is about to
@@ -18,16 +22,24 @@ use crate::{audit::SignedHead, ledger::StoreFault, transfer::Logged};
 pub(super) struct Tail {
     frontier: Frontier,
     head: SignedHead,
+    /// Entries of the batch, with their places and hashes.
+    entries: Vec<(u64, String, Sha256)>,
+    /// Nodes that became full in the batch, with their numbers.
     full: Vec<(u64, Sha256)>,
 }
 
 /// An entry in its place, not yet under a checkpoint.
 pub(super) struct Appended {
-    pub(super) index: u64,
+    index: u64,
     text: String,
 }
 
 impl Appended {
+    /// Where it stands.
+    pub(super) fn index(&self) -> u64 {
+        self.index
+    }
+
     /// What callers learn once the batch is durable.
     pub(super) fn under(self, head: &SignedHead) -> Logged {
         Logged {
@@ -41,7 +53,7 @@ impl Appended {
 
 impl Tail {
     pub(super) fn new(frontier: Frontier, head: SignedHead) -> Self {
-        Tail { frontier, head, full: Vec::new() }
+        Tail { frontier, head, entries: Vec::new(), full: Vec::new() }
     }
 
     /// The newest signed head.
@@ -49,29 +61,20 @@ impl Tail {
         &self.head
     }
 
-    /// Gives the entry its place and writes it.
-    pub(super) async fn append(
-        &mut self,
-        connection: &mut SqliteConnection,
-        mut entry: Entry,
-    ) -> Result<Appended, StoreFault> {
+    /// Gives the entry its place. It is written when the batch is sealed.
+    pub(super) fn append(&mut self, mut entry: Entry) -> Result<Appended, StoreFault> {
         let index = self.frontier.size();
         entry.seq = index;
         let text =
             serde_json::to_string(&entry).map_err(|error| StoreFault::Damaged(format!("entry: {error}")))?;
         let hash = merkle::leaf_hash(text.as_bytes());
-        sqlx::query("INSERT INTO log_entry (position, text, hash) VALUES (?1, ?2, ?3)")
-            .bind(index.cast_signed())
-            .bind(text.as_str())
-            .bind(hash.as_bytes().as_slice())
-            .execute(connection)
-            .await?;
         let full = self.frontier.append(hash).into_iter().skip(1);
         self.full.extend(full.map(|(id, hash)| (node_number(id), hash)));
+        self.entries.push((index, text.clone(), hash));
         Ok(Appended { index, text })
     }
 
-    /// Signs and writes the head, if anything was appended.
+    /// Writes what was appended, and signs and writes the head over it; all in one statement, whatever there is.
     pub(super) async fn seal(
         &mut self,
         connection: &mut SqliteConnection,
@@ -87,34 +90,20 @@ impl Tail {
             root: self.frontier.root(),
         };
         let text = checkpoint.sign(signer);
-        self.write_full_nodes(connection).await?;
-        // The condition finds a second writer, whom the lock file should have kept out.
-        let written =
-            sqlx::query("UPDATE log_head SET size = ?1, root = ?2, checkpoint = ?3 WHERE size = ?4")
-                .bind(checkpoint.size.cast_signed())
-                .bind(checkpoint.root.as_bytes().as_slice())
-                .bind(text.as_str())
-                .bind(before.cast_signed())
-                .execute(connection)
-                .await?;
-        if written.rows_affected() != 1 {
-            return Err(StoreFault::Damaged("the log grew under another writer's hand".to_owned()));
-        }
+        let written = sqlx::query(queries::GROW_LOG)
+            .bind(serde_json::json!(self.entries).to_string())
+            .bind(serde_json::json!(self.full).to_string())
+            .bind(checkpoint.size.cast_signed())
+            .bind(checkpoint.root.as_bytes().as_slice())
+            .bind(text.as_str())
+            .bind(before.cast_signed())
+            .execute(connection)
+            .await?;
+        // One less, if the head is another than ours: somebody else writes, whom the lock file should have kept out.
+        changed(&written, (self.entries.len() + self.full.len() + 1) as u64)?;
+        self.entries.clear();
+        self.full.clear();
         self.head = SignedHead { text, checkpoint };
-        Ok(())
-    }
-
-    async fn write_full_nodes(&mut self, connection: &mut SqliteConnection) -> Result<(), StoreFault> {
-        // One statement for any number of nodes: the text of a statement is fixed at compile time.
-        let nodes: Vec<(u64, String)> =
-            self.full.drain(..).map(|(number, hash)| (number, hash.to_string())).collect();
-        let nodes = serde_json::json!(nodes).to_string();
-        sqlx::query(
-            "INSERT INTO log_node (number, hash) SELECT value ->> 0, unhex(value ->> 1) FROM json_each(?1)",
-        )
-        .bind(nodes)
-        .execute(connection)
-        .await?;
         Ok(())
     }
 }

@@ -1,13 +1,14 @@
 //! Taking an offer in: what may speak against it, in which order, and what is stored.
 
 use protocol::{
+    checkpoint::LogIdentity,
     party::Identity,
     receiver::{Input, Receiver},
 };
-use sqlx::Row as _;
+use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{
-    batch::{Batch, Done, Stop, of_transfer},
+    batch::{Batch, Done, Stop, changed, of_transfer},
     queries, rows,
 };
 use crate::{
@@ -25,29 +26,37 @@ enum View {
     Moved,
 }
 
+/// What may speak against an offer.
+struct Look {
+    known: bool,
+    held: bool,
+    unfinished: u32,
+    log: Option<LogSeen>,
+}
+
 impl Batch<'_> {
     pub(super) async fn offer(&mut self, new: NewTransfer) -> Result<Done<Offered>, Stop> {
         let answer = |offered: Offered| -> Result<Done<Offered>, Stop> { Ok(Box::new(|_| offered)) };
-        if let Some(known) = rows::find(self.connection, &new.key).await? {
-            let same = known.transfer.manifest_sha256 == new.manifest_sha256;
-            let known = Box::new(known.transfer);
-            return answer(if same { Offered::Same(known) } else { Offered::Conflict });
+        let look = self.look(&new).await?;
+        if look.known {
+            let known = self.find_known(&new.key).await?.transfer;
+            let same = known.manifest_sha256 == new.manifest_sha256;
+            return answer(if same { Offered::Same(Box::new(known)) } else { Offered::Conflict });
         }
-        let advances = match &new.log_seen {
-            None => false,
-            Some(shown) => match self.view(shown).await? {
-                View::Advances => true,
-                View::Known => false,
-                View::Forked => return answer(Offered::LogForked),
-                View::Moved => return answer(Offered::LogMoved),
-            },
+        let advances = match new.log_seen.as_ref().map(|shown| view(look.log.as_ref(), shown)) {
+            None | Some(View::Known) => false,
+            Some(View::Advances) => true,
+            Some(View::Forked) => return answer(Offered::LogForked),
+            Some(View::Moved) => return answer(Offered::LogMoved),
         };
         let mut transfer = transfer_of(&new)?;
         if new.refusal.is_none() {
-            if let Some(earlier) = self.held_by_another(&transfer).await? {
+            if look.held
+                && let Some(earlier) = self.held_by_another(&transfer).await?
+            {
                 return answer(Offered::AlreadyHeld(Box::new(earlier)));
             }
-            if self.unfinished(&new, new.open_max).await? >= new.open_max {
+            if look.unfinished >= new.open_max {
                 return answer(Offered::TooManyOpen);
             }
         }
@@ -58,96 +67,82 @@ impl Batch<'_> {
         entry.length = Some(transfer.length);
         entry.sha256 = Some(transfer.sha256);
         entry.offset = None;
-        let index = self.log.append(self.connection, entry).await?.index;
+        let index = self.log.append(entry)?.index();
         transfer.offer_entry = index;
-        let number = self.insert_transfer(&transfer).await?;
-        if let Some(text) = &transfer.refusal {
-            self.write_answer(number, "refusal", text, Some(index)).await?;
-            transfer.refusal_entry = Some(index);
-        }
-        if advances && let Some(shown) = &new.log_seen {
-            self.write_view(&shown.seen).await?;
-        }
+        transfer.refusal_entry = transfer.refusal.as_ref().map(|_| index);
+        let seen = new.log_seen.filter(|_| advances).map(|shown| shown.seen);
+        self.insert(&transfer, seen.as_ref()).await?;
         answer(Offered::New(Box::new(transfer)))
     }
 
-    async fn unfinished(&mut self, new: &NewTransfer, enough: u32) -> Result<u32, StoreFault> {
-        let count = sqlx::query_scalar(queries::UNFINISHED)
+    async fn look(&mut self, new: &NewTransfer) -> Result<Look, StoreFault> {
+        let row = sqlx::query(queries::LOOK)
             .bind(new.key.sender.to_string())
-            .bind(enough)
+            .bind(new.key.id.to_string())
+            .bind(new.sha256.as_bytes().as_slice())
+            .bind(new.submission.receiver.to_string())
+            .bind(new.submission.kind.name())
+            .bind(rows::month_text(&new.submission))
+            .bind(new.open_max)
+            .bind(new.log_seen.as_ref().map(|shown| shown.seen.log.origin.as_str()))
             .fetch_one(&mut *self.connection)
             .await?;
-        Ok(count)
-    }
-
-    async fn insert_transfer(&mut self, transfer: &Transfer) -> Result<i64, StoreFault> {
-        let number = sqlx::query(
-            "INSERT INTO transfer (sender, id, receiver, kind, claim_month, length, sha256, class, manifest_sha256, \
-             resubmission_of, phase, reason, attempt, durable, mismatches, since, offered_at, deadline) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, 0, 0, ?13, ?14, ?15)",
-        )
-        .bind(transfer.key.sender.to_string())
-        .bind(transfer.key.id.to_string())
-        .bind(transfer.submission.receiver.to_string())
-        .bind(transfer.submission.kind.name())
-        .bind(rows::month_text(&transfer.submission))
-        .bind(transfer.length.cast_signed())
-        .bind(transfer.sha256.as_bytes().as_slice())
-        .bind(transfer.class.name())
-        .bind(transfer.manifest_sha256.as_bytes().as_slice())
-        .bind(transfer.resubmission_of.map(|id| id.to_string()))
-        .bind(transfer.state.phase.name())
-        .bind(rows::reason_text(transfer.state.phase))
-        .bind(transfer.since.unix_ms())
-        .bind(transfer.offered_at.unix_ms())
-        .bind(transfer.deadline.unix_ms())
-        .execute(&mut *self.connection)
-        .await?
-        .last_insert_rowid();
-        sqlx::query("INSERT INTO manifest (transfer, text, entry) VALUES (?1, ?2, ?3)")
-            .bind(number)
-            .bind(transfer.manifest.as_str())
-            .bind(transfer.offer_entry.cast_signed())
-            .execute(&mut *self.connection)
-            .await?;
-        Ok(number)
-    }
-
-    async fn view(&mut self, shown: &LogAdvance) -> Result<View, StoreFault> {
-        let seen = &shown.seen;
-        let Some(stored) = counterpart_log(self.connection, &seen.log.origin).await? else {
-            return Ok(if shown.verified_against.is_none() { View::Advances } else { View::Moved });
-        };
-        let forked = stored.log != seen.log
-            || !same_party(&stored.identity, &seen.identity)
-            || (stored.size == seen.size && stored.root != seen.root);
-        Ok(if forked {
-            View::Forked
-        } else if seen.size <= stored.size {
-            View::Known
-        } else if shown.verified_against == Some((stored.size, stored.root)) {
-            View::Advances
-        } else {
-            View::Moved
+        Ok(Look {
+            known: row.try_get("known")?,
+            held: row.try_get("held")?,
+            unfinished: row.try_get("unfinished")?,
+            log: log_seen(&row)?,
         })
     }
 
-    async fn write_view(&mut self, seen: &LogSeen) -> Result<(), StoreFault> {
-        sqlx::query(
-            "INSERT INTO counterpart_log (origin, key, identity, size, root, checkpoint) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (origin) DO UPDATE SET \
-             identity = excluded.identity, size = excluded.size, root = excluded.root, \
-             checkpoint = excluded.checkpoint",
-        )
-        .bind(seen.log.origin.as_str())
-        .bind(seen.log.key.as_str())
-        .bind(seen.identity.to_uri())
-        .bind(seen.size.cast_signed())
-        .bind(seen.root.as_bytes().as_slice())
-        .bind(seen.checkpoint.as_str())
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(())
+    async fn insert(&mut self, transfer: &Transfer, seen: Option<&LogSeen>) -> Result<(), StoreFault> {
+        let written = sqlx::query(queries::OFFER)
+            .bind(transfer.key.sender.to_string())
+            .bind(transfer.key.id.to_string())
+            .bind(transfer.submission.receiver.to_string())
+            .bind(transfer.submission.kind.name())
+            .bind(rows::month_text(&transfer.submission))
+            .bind(transfer.length.cast_signed())
+            .bind(transfer.sha256.as_bytes().as_slice())
+            .bind(transfer.class.name())
+            .bind(transfer.manifest_sha256.as_bytes().as_slice())
+            .bind(transfer.resubmission_of.map(|id| id.to_string()))
+            .bind(transfer.state.phase.name())
+            .bind(rows::reason_text(transfer.state.phase))
+            .bind(transfer.offered_at.unix_ms())
+            .bind(transfer.deadline.unix_ms())
+            .bind(transfer.manifest.as_str())
+            .bind(transfer.offer_entry.cast_signed())
+            .bind(transfer.refusal.as_deref())
+            .bind(seen.map(|seen| seen.log.origin.as_str()))
+            .bind(seen.map(|seen| seen.log.key.as_str()))
+            .bind(seen.map(|seen| seen.identity.to_uri()))
+            .bind(seen.map(|seen| seen.size.cast_signed()))
+            .bind(seen.map(|seen| seen.root.as_bytes().as_slice()))
+            .bind(seen.map(|seen| seen.checkpoint.as_str()))
+            .execute(&mut *self.connection)
+            .await?;
+        changed(&written, 2 + u64::from(transfer.refusal.is_some()) + u64::from(seen.is_some()))
+    }
+}
+
+/// What is shown, against what was shown before.
+fn view(stored: Option<&LogSeen>, shown: &LogAdvance) -> View {
+    let seen = &shown.seen;
+    let Some(stored) = stored else {
+        return if shown.verified_against.is_none() { View::Advances } else { View::Moved };
+    };
+    let forked = stored.log != seen.log
+        || !same_party(&stored.identity, &seen.identity)
+        || (stored.size == seen.size && stored.root != seen.root);
+    if forked {
+        View::Forked
+    } else if seen.size <= stored.size {
+        View::Known
+    } else if shown.verified_against == Some((stored.size, stored.root)) {
+        View::Advances
+    } else {
+        View::Moved
     }
 }
 
@@ -156,20 +151,19 @@ pub(super) async fn counterpart_log(
     connection: &mut sqlx::SqliteConnection,
     origin: &str,
 ) -> Result<Option<LogSeen>, StoreFault> {
-    let row = sqlx::query(
-        "SELECT origin, key, identity, size, root, checkpoint FROM counterpart_log WHERE origin = ?1",
-    )
-    .bind(origin)
-    .fetch_optional(connection)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
+    let row = sqlx::query(queries::COUNTERPART_LOG).bind(origin).fetch_optional(connection).await?;
+    row.map_or(Ok(None), |row| log_seen(&row))
+}
+
+fn log_seen(row: &SqliteRow) -> Result<Option<LogSeen>, StoreFault> {
+    let Some(origin) = row.try_get::<Option<String>, _>("origin")? else { return Ok(None) };
     let identity = Identity::from_uri(row.try_get("identity")?)
         .map_err(|_| StoreFault::Damaged(format!("the owner of the log {origin}")))?;
     Ok(Some(LogSeen {
-        log: protocol::checkpoint::LogIdentity { origin: row.try_get("origin")?, key: row.try_get("key")? },
+        log: LogIdentity { origin, key: row.try_get("key")? },
         identity,
-        size: rows::unsigned(&row, "size")?,
-        root: rows::sha256(&row, "root")?,
+        size: rows::unsigned(row, "size")?,
+        root: rows::sha256(row, "root")?,
         checkpoint: row.try_get("checkpoint")?,
     }))
 }

@@ -1,13 +1,16 @@
 //! A transfer as rows: how it is read, and how values are written.
 
+use std::collections::{HashMap, HashSet};
+
 use protocol::{
     cause::Cause,
     digest::Sha256,
     kind::Class,
     moment::Moment,
+    party::Party,
     problem::Problem,
     receiver::{Phase, Receiver},
-    transfer_id::TransferKey,
+    transfer_id::{TransferId, TransferKey},
 };
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
@@ -24,6 +27,7 @@ impl From<sqlx::Error> for StoreFault {
 }
 
 /// A transfer with the number its rows go by.
+#[derive(Clone)]
 pub(super) struct Stored {
     pub(super) number: i64,
     pub(super) transfer: Transfer,
@@ -39,6 +43,25 @@ pub(super) async fn find(
         .fetch_optional(connection)
         .await?;
     row.as_ref().map(stored).transpose()
+}
+
+/// Those of these transfers that there are.
+pub(super) async fn find_all(
+    connection: &mut SqliteConnection,
+    keys: &HashSet<&TransferKey>,
+) -> Result<HashMap<TransferKey, Stored>, StoreFault> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let keys = keys_json(keys.iter().copied());
+    let rows = sqlx::query(queries::FIND_ALL).bind(keys).fetch_all(connection).await?;
+    rows.iter().map(|row| stored(row).map(|stored| (stored.transfer.key.clone(), stored))).collect()
+}
+
+/// Keys as the statements take many of them: `[[sender, id], …]`.
+pub(super) fn keys_json<'k>(keys: impl Iterator<Item = &'k TransferKey>) -> String {
+    let keys: Vec<(&Party, TransferId)> = keys.map(|key| (&key.sender, key.id)).collect();
+    serde_json::json!(keys).to_string()
 }
 
 /// The transfer that last committed this content for this submission, leaving out `except`.

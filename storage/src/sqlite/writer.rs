@@ -1,9 +1,13 @@
 //! The one task that writes: takes whatever waits, makes it durable in one transaction under one signed checkpoint,
 //! and then answers. While a batch is being synced the next one gathers; nothing waits for a timer.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashSet,
+    mem,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use protocol::{checkpoint::LogSigner, entry::Entry, moment::Moment, transfer_id::TransferKey};
@@ -37,6 +41,17 @@ pub(super) enum Command {
     Record(Box<Entry>, Reply<Logged>),
     /// Take no more, finish what waits, end.
     Close,
+}
+
+impl Command {
+    /// The transfer it speaks of, if there should be one.
+    fn known_transfer(&self) -> Option<&TransferKey> {
+        match self {
+            Command::Step(call, _) => Some(&call.0),
+            Command::Delivered(call, _) => Some(&call.0),
+            Command::Offer(..) | Command::Acknowledge(..) | Command::Record(..) | Command::Close => None,
+        }
+    }
 }
 
 /// What others may know of the writer.
@@ -83,9 +98,8 @@ impl Writer {
                 queue.close();
             }
             let mut answers = Vec::with_capacity(waiting.len());
-            let mut commands = waiting.drain(..);
             if self.health.poison().is_none()
-                && let Err(fault) = self.write(&mut commands, &mut answers).await
+                && let Err(fault) = self.write(&mut waiting, &mut answers).await
             {
                 self.health.set_poison(fault);
             }
@@ -93,21 +107,28 @@ impl Writer {
             let outcome = poison.as_ref().map_or(Ok(self.log.head()), Err);
             answers.into_iter().for_each(|answer| answer(outcome));
             // What was not reached is dropped only now: its callers find the poison set.
-            drop(commands);
+            waiting.clear();
         }
         self.connection
     }
 
     async fn write(
         &mut self,
-        commands: &mut (impl Iterator<Item = Command> + Send),
+        commands: &mut Vec<Command>,
         answers: &mut Vec<Answer>,
     ) -> Result<(), StoreFault> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let mut batch = Batch { connection: &mut transaction, log: &mut self.log };
-        for command in commands {
-            apply(&mut batch, command, answers).await?;
+        let wanted: HashSet<&TransferKey> = commands.iter().filter_map(Command::known_transfer).collect();
+        let mut batch = Batch::begin(&mut transaction, &mut self.log, &wanted).await?;
+        let mut left = mem::take(commands).into_iter();
+        let mut outcome = Ok(());
+        while outcome.is_ok()
+            && let Some(command) = left.next()
+        {
+            outcome = apply(&mut batch, command, answers).await;
         }
+        commands.extend(left);
+        outcome?;
         self.log.seal(&mut transaction, &*self.signer).await?;
         transaction.commit().await?;
         self.health.batches.fetch_add(1, Ordering::Relaxed);
