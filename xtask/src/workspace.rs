@@ -72,7 +72,7 @@ impl Workspace {
 /// Shows a command, runs it with our output, and fails unless it succeeds.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let shown = show(command);
-    println!("$ {shown}");
+    eprintln!("$ {shown}");
     let status = command.status().with_context(|| format!("`{shown}` could not be started"))?;
     if !status.success() {
         bail!("`{shown}` ended with {status}");
