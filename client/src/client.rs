@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -15,11 +15,9 @@ use pki::{
     trust::{Trust, TrustFiles},
 };
 use protocol::{
-    digest::Sha256,
     jws,
-    kind::Kind,
     moment::Moment,
-    party::{Environment, Identity, Party},
+    party::{Environment, Identity},
     sender::Phase,
     transfer_id::TransferId,
 };
@@ -31,83 +29,19 @@ use crate::{
     desk::Desk,
     error::{OpenError, SendError},
     filing::{Filed, Filing},
+    limits::ACKNOWLEDGE_AT_ONCE,
     line::{Deadlines, Dialer, Secure},
     manifest::{self, Maker},
     progress::{Progress, ProgressEvent, Unwatched},
     source::{self, Examined, SourceFault},
-    store::{Attempt, BUNDLE, RECEIPT, Record, SameContent, Store, StoreFault, Transfer, transfers_in},
+    store::{Record, SameContent, Store, StoreFault, Transfer},
     transfer::{Drive, Source, journal},
+    view::{Sent, TransferStatus},
 };
 
 /// Sends claims files for one party, over settings that were checked and a state directory that only this process uses.
 pub struct Client {
     desk: Desk,
-}
-
-/// A file that arrived, with the proof.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Sent {
-    /// The transfer.
-    pub id: TransferId,
-    /// What the file was sent as.
-    pub kind: Kind,
-    /// In whose name.
-    pub sender: Party,
-    /// To whom.
-    pub receiver: Party,
-    /// Its length.
-    pub bytes: u64,
-    /// Of its content.
-    pub sha256: Sha256,
-    /// Every attempt, of earlier runs too.
-    pub attempts: Vec<Attempt>,
-    /// The receipt's exact text.
-    pub receipt_path: PathBuf,
-    /// All the evidence in one file.
-    pub bundle_path: PathBuf,
-    /// The centre knows that we hold the receipt.
-    pub acknowledged: bool,
-    /// It had arrived in an earlier run; nothing was sent now.
-    pub already: bool,
-}
-
-/// Where a transfer stands, as far as this machine knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TransferStatus {
-    /// The transfer.
-    pub id: TransferId,
-    /// Where it stands.
-    pub phase: Phase,
-    /// Since when.
-    pub since: Moment,
-    /// The file's own name.
-    pub file_name: String,
-    /// Where it stood when it was examined.
-    pub source: String,
-    /// What it was sent as.
-    pub kind: Kind,
-    /// 請求年月.
-    pub claim_month: Option<protocol::kind::ClaimMonth>,
-    /// In whose name.
-    pub sender: Party,
-    /// To whom.
-    pub receiver: Party,
-    /// Its length.
-    pub bytes: u64,
-    /// Of its content.
-    pub sha256: Sha256,
-    /// Bytes that the centre last said it durably holds.
-    pub offset: u64,
-    /// When it was made.
-    pub created_at: Moment,
-    /// Every attempt that brought content.
-    pub attempts: Vec<Attempt>,
-    /// When the centre took our acknowledgement.
-    pub acknowledged_at: Option<Moment>,
-    /// All the evidence in one file, once it arrived.
-    pub bundle_path: Option<PathBuf>,
 }
 
 impl Client {
@@ -198,12 +132,28 @@ impl Client {
             progress.event(&ProgressEvent::LeftBehind { id });
         }
         if begun.transfer.phase() == Phase::Received {
-            return Ok(sent(&begun.transfer, true));
+            return Ok(Sent::of(&begun.transfer, true));
         }
         let _claim = self.desk.claim(begun.transfer.id())?;
         progress.event(&ProgressEvent::Held { id: begun.transfer.id(), resumed: begun.resumed });
         let drive = Drive::new(&self.desk, begun.transfer, progress, stop);
-        Ok(sent(&drive.deliver(&source).await?, false))
+        let sent = Sent::of(&drive.deliver(&source).await?, false);
+        self.acknowledge_leftovers(stop).await;
+        Ok(sent)
+    }
+
+    /// Acknowledges receipts that an earlier run could not, now that the centre answers. What fails is left again.
+    async fn acknowledge_leftovers(&self, stop: &CancellationToken) {
+        let Ok(known) = self.desk.on_disk(|store| store.transfers()).await else { return };
+        let left = known
+            .into_iter()
+            .filter(|old| old.phase() == Phase::Received && old.record.acknowledged_at.is_none());
+        for transfer in left.take(ACKNOWLEDGE_AT_ONCE) {
+            let Ok(_claim) = self.desk.claim(transfer.id()) else { continue };
+            if let Err(error) = Drive::new(&self.desk, transfer, &Unwatched, stop).ask_once().await {
+                tracing::warn!(%error, "an acknowledgement is still pending");
+            }
+        }
     }
 
     /// All transfers that this state directory knows, in the order they were made.
@@ -212,7 +162,7 @@ impl Client {
     /// If a file of the state directory cannot be read, or was altered.
     pub async fn transfers(&self) -> Result<Vec<TransferStatus>, StoreFault> {
         let transfers = self.desk.on_disk(|store| store.transfers()).await?;
-        Ok(transfers.iter().map(status).collect())
+        Ok(transfers.iter().map(TransferStatus::of).collect())
     }
 
     /// Asks the centre where a transfer stands. A receipt or refusal that it gives is verified and kept, and a receipt
@@ -224,12 +174,12 @@ impl Client {
         let transfer = self.desk.on_disk(move |store| store.transfer(id)).await?;
         let unacknowledged = transfer.phase() == Phase::Received && transfer.record.acknowledged_at.is_none();
         if transfer.phase().is_final() && !unacknowledged {
-            return Ok(status(&transfer));
+            return Ok(TransferStatus::of(&transfer));
         }
         self.refuse_fork().await?;
         let _claim = self.desk.claim(id)?;
         let asked = Drive::new(&self.desk, transfer, &Unwatched, stop).ask_once().await?;
-        Ok(status(&asked))
+        Ok(TransferStatus::of(&asked))
     }
 
     /// Calls a transfer off, at the centre too. Only before the centre has committed it.
@@ -247,7 +197,7 @@ impl Client {
         }
         let _claim = self.desk.claim(id)?;
         let cancelled = Drive::new(&self.desk, transfer, &Unwatched, stop).cancel().await?;
-        Ok(status(&cancelled))
+        Ok(TransferStatus::of(&cancelled))
     }
 
     /// A centre whose log contradicted itself gets nothing more until people have looked into it.
@@ -273,10 +223,17 @@ impl Client {
         self.desk
             .on_disk(move |store| {
                 let known = store.transfers()?;
-                if let Some(transfer) = same_content(&known, &examined, &filed) {
-                    return Ok(Begun { transfer: transfer.clone(), resumed: true, left_behind: None });
-                }
                 let source = examined.path.to_string_lossy().into_owned();
+                if let Some(transfer) = same_content(&known, &examined, &filed) {
+                    let mut transfer = transfer.clone();
+                    if !transfer.phase().is_final() {
+                        // It may have been moved since.
+                        (transfer.record.source, transfer.record.fingerprint) =
+                            (source, examined.fingerprint);
+                        transfer.save()?;
+                    }
+                    return Ok(Begun { transfer, resumed: true, left_behind: None });
+                }
                 let left_behind = known
                     .iter()
                     .find(|old| old.record.source == source && !old.phase().is_final())
@@ -316,14 +273,6 @@ fn same_content<'a>(known: &'a [Transfer], examined: &Examined, filed: &Filed) -
         Phase::Received => filed.resubmission_of.is_none(),
         phase => !phase.is_final() && old.manifest.resubmission_of == filed.resubmission_of,
     })
-}
-
-/// Everything a state directory knows, without opening it for work: another process may be sending from it now.
-///
-/// # Errors
-/// If a file cannot be read, or was altered.
-pub fn read_transfers(data: &Path) -> Result<Vec<TransferStatus>, StoreFault> {
-    Ok(transfers_in(data)?.iter().map(status).collect())
 }
 
 async fn examine(
@@ -371,43 +320,4 @@ fn load_trust(
     };
     let trust = Trust::load(&files, now).map_err(|source| OpenError::Trust { section, source })?;
     Ok(Arc::new(trust))
-}
-
-fn sent(transfer: &Transfer, already: bool) -> Sent {
-    let (manifest, record) = (&transfer.manifest, &transfer.record);
-    Sent {
-        id: transfer.id(),
-        kind: manifest.kind,
-        sender: manifest.sender.clone(),
-        receiver: manifest.receiver.clone(),
-        bytes: manifest.length,
-        sha256: manifest.sha256,
-        attempts: record.attempts.clone(),
-        receipt_path: transfer.file(RECEIPT),
-        bundle_path: transfer.file(BUNDLE),
-        acknowledged: record.acknowledged_at.is_some(),
-        already,
-    }
-}
-
-fn status(transfer: &Transfer) -> TransferStatus {
-    let (manifest, record) = (&transfer.manifest, &transfer.record);
-    TransferStatus {
-        id: transfer.id(),
-        phase: transfer.phase(),
-        since: record.since,
-        file_name: manifest.file_name.clone(),
-        source: record.source.clone(),
-        kind: manifest.kind,
-        claim_month: manifest.claim_month,
-        sender: manifest.sender.clone(),
-        receiver: manifest.receiver.clone(),
-        bytes: manifest.length,
-        sha256: manifest.sha256,
-        offset: record.offset,
-        created_at: manifest.created_at,
-        attempts: record.attempts.clone(),
-        acknowledged_at: record.acknowledged_at,
-        bundle_path: (transfer.phase() == Phase::Received).then(|| transfer.file(BUNDLE)),
-    }
 }

@@ -25,13 +25,15 @@ pub mod source;
 mod stamp;
 pub mod store;
 mod transfer;
+mod view;
 
 pub use bundle::{Place, Verified, VerifyFault, verify_bundle};
-pub use client::{Client, Sent, TransferStatus, read_transfers};
+pub use client::Client;
 pub use error::{Blame, LastTry, OpenError, SendError};
 pub use filing::Filing;
 pub use progress::{Progress, ProgressEvent, Unwatched};
 pub use store::Attempt;
+pub use view::{Sent, TransferStatus, read_transfers};
 
 #[cfg(test)]
 mod testing;

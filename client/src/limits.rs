@@ -35,3 +35,6 @@ pub const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// The longest time that a centre may ask us to stay away before the person at the screen is told instead.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Receipts of earlier runs that one run acknowledges beside its own: they must not hold up whoever waits.
+pub const ACKNOWLEDGE_AT_ONCE: usize = 16;

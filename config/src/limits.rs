@@ -125,10 +125,10 @@ pub const OPEN_TRANSFERS_PER_SENDER_MAX: Limit<u32> = Limit {
 pub const BODY_BYTES_MAX: Limit<Size> = Limit {
     name: "body_bytes_max",
     meaning: "The largest body of a request that carries no file: offers and acknowledgements.",
-    default: Size(64 * KIB),
+    default: Size(144 * KIB),
     low: Size(16 * KIB),
-    high: Size(MIB),
-    reason: "a signed manifest with its chain takes 4 KiB, with the longest signatures 16 KiB",
+    high: Size(144 * KIB),
+    reason: "the longest signed statement: an acknowledgement of 256 receipts by an agent for many institutions",
 };
 
 /// `link.answer_max` of the client.

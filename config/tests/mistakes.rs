@@ -241,7 +241,7 @@ fn what_contradicts_itself_is_refused() {
 fn a_limit_is_taken_at_its_bounds_and_refused_beyond_them() {
     for (key, low, below, high, above) in [
         ("connections_max", "1", "0", "100_000", "100_001"),
-        ("body_bytes_max", "16384", "16383", "\"1MiB\"", "1048577"),
+        ("body_bytes_max", "16384", "16383", "\"144KiB\"", "147457"),
         ("connections_max", "1", "-1", "0x186A0", "99999999999999999999"),
     ] {
         let with = |value: &str| LAB.replacen("[log]", &format!("[limits]\n{key} = {value}\n[log]"), 1);

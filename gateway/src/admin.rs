@@ -12,20 +12,20 @@ use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::centre::Centre;
+use crate::{
+    centre::Centre,
+    limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_BYTES_MAX},
+};
 
 /// The socket below the data directory.
 pub const SOCKET_FILE: &str = "admin.sock";
-
-/// Bytes of an answer that `status` reads.
-const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// What the gateway says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// Takes new work, or is being stopped.
     pub accepting: bool,
-    /// Ledger or spool failed; the process must be started again.
+    /// Ledger, spool or inbox failed; the process must be started again.
     pub storage_failed: bool,
     /// Attempts that bring content now.
     pub attempts_running: usize,
@@ -58,13 +58,15 @@ pub fn listen(centre: Arc<Centre>) -> io::Result<impl Future<Output = ()>> {
                 () = centre.stopping.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
+            let Ok((stream, _)) = accepted else {
+                tokio::time::sleep(ACCEPT_PAUSE_MAX).await;
+                continue;
+            };
             // One at a time: it is for people and their scripts.
-            if let Ok((stream, _)) = accepted {
-                let service = service_fn(|request| answer(Arc::clone(&centre), request));
-                let serving =
-                    http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
-                let _ = tokio::time::timeout(centre.config.link.header_max, serving).await;
-            }
+            let service = service_fn(|request| answer(Arc::clone(&centre), request));
+            let serving =
+                http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+            let _ = tokio::time::timeout(centre.config.link.header_max, serving).await;
         }
         let _ = std::fs::remove_file(&path);
     })
@@ -93,18 +95,15 @@ async fn status(centre: &Centre) -> Option<Status> {
     let head = centre.audit.head().await.ok()?;
     Some(Status {
         accepting: !centre.stopping.is_cancelled(),
-        storage_failed: centre.ledger.is_poisoned() || centre.spool.is_poisoned(),
+        storage_failed: centre.ledger.is_poisoned()
+            || centre.spool.is_poisoned()
+            || centre.inbox.is_poisoned(),
         attempts_running: centre.attempts.count(),
         transfers: counts.phases.into_iter().collect(),
         undelivered: counts.undelivered,
         unacknowledged: counts.unacknowledged,
         log_entries: head.checkpoint.size,
-        turned_down: centre
-            .counters
-            .read()
-            .into_iter()
-            .map(|(reason, count)| (reason.to_owned(), count))
-            .collect(),
+        turned_down: centre.counters.read(),
     })
 }
 
@@ -120,7 +119,7 @@ pub async fn ask_status(data: &Path) -> io::Result<Status> {
         if response.status() != StatusCode::OK {
             return Err(io::Error::other(format!("the gateway answered {}", response.status())));
         }
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = Limited::new(response.into_body(), ADMIN_ANSWER_BYTES_MAX).collect().await;
         let bytes = body.map_err(io::Error::other)?.to_bytes();
         serde_json::from_slice(&bytes).map_err(io::Error::other)
     };

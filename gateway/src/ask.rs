@@ -6,7 +6,6 @@ use protocol::{
     checkpoint::Checkpoint,
     problem::Problem,
     receiver::Phase,
-    transfer_id::TransferKey,
     wire::{Consistency, Inclusion, ReceiptAnswer, State},
 };
 use storage::{
@@ -14,16 +13,15 @@ use storage::{
     transfer::Transfer,
 };
 
-use crate::{centre::Centre, peer::Permit, turned::Turned};
+use crate::{centre::Centre, peer::TransferPermit, turned::Turned};
 
 /// The transfer's state. `log_seen` is the size of the centre's log that the sender last verified.
 pub async fn ask(
     centre: &Arc<Centre>,
-    _permit: &Permit,
-    key: &TransferKey,
+    permit: &TransferPermit,
     log_seen: Option<u64>,
 ) -> Result<State, Turned> {
-    let transfer = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
+    let transfer = centre.ledger.find(permit.key()).await?.ok_or(Problem::NotFound)?;
     state_of(centre, &transfer, log_seen).await
 }
 
@@ -54,8 +52,8 @@ pub async fn state_of(
 }
 
 /// The bare receipt, byte for byte as it was first given.
-pub async fn receipt(centre: &Arc<Centre>, _permit: &Permit, key: &TransferKey) -> Result<String, Turned> {
-    let transfer = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
+pub async fn receipt(centre: &Arc<Centre>, permit: &TransferPermit) -> Result<String, Turned> {
+    let transfer = centre.ledger.find(permit.key()).await?.ok_or(Problem::NotFound)?;
     transfer.receipt.ok_or(Problem::NotFound.into())
 }
 

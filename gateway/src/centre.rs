@@ -123,7 +123,7 @@ impl Centre {
     }
 
     /// Forgets content that will never be committed. What cannot be removed now is swept at the next start.
-    async fn drop_content(&self, key: &TransferKey) {
+    pub async fn drop_content(&self, key: &TransferKey) {
         let (spool, owned) = (Arc::clone(&self.spool), key.clone());
         let dropped = tokio::task::spawn_blocking(move || spool.drop_content(&owned)).await;
         if !matches!(dropped, Ok(Ok(()))) {

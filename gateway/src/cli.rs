@@ -7,13 +7,17 @@ use config::{GatewayConfig, gateway::LogFormat};
 use pki::clock;
 use protocol::checkpoint::LogSigner as _;
 use serde_json::json;
-use storage::{audit::AuditLog as _, sqlite::SqliteAudit};
+use storage::{
+    audit::{AuditFault, AuditLog as _},
+    sqlite::SqliteAudit,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{Status, ask_status},
     chain::chain,
+    limits::{BLOCKING_THREADS_SPARE, CLOSE_GRACE},
     log, log_key,
     run::{RunFault, Stopped, run},
     start::{LEDGER_FILE, Material, StartFault},
@@ -125,20 +129,34 @@ impl From<StartFault> for Failure {
 
 /// Does what the command line asks for.
 pub fn execute(command: Command) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("sekisho-gateway: no runtime: {error}");
-            return ExitCode::from(1);
-        }
-    };
-    match runtime.block_on(perform(command.task)) {
+    match prepare(command.task).and_then(|(task, threads)| in_runtime(task, threads)) {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("sekisho-gateway: {}", failure.text());
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Reads the configuration where that decides how many threads may block: each running attempt writes on one.
+fn prepare(task: Task) -> Result<(Task, usize), Failure> {
+    let attempts = match &task {
+        Task::Run(configured) => configured.load()?.limits.transfers_max as usize,
+        _ => 0,
+    };
+    Ok((task, attempts + BLOCKING_THREADS_SPARE))
+}
+
+fn in_runtime(task: Task, blocking_threads: usize) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(blocking_threads)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("no runtime: {error}")))?;
+    let outcome = runtime.block_on(perform(task));
+    // A thread that waits for a disk which does not answer must not keep the process.
+    runtime.shutdown_timeout(CLOSE_GRACE);
+    outcome
 }
 
 async fn perform(task: Task) -> Result<ExitCode, Failure> {
@@ -267,9 +285,16 @@ async fn open_log(config: &GatewayConfig) -> Result<SqliteAudit, Failure> {
         .map_err(|fault| Failure::Failed(chain(&fault)))
 }
 
+fn unverified(fault: AuditFault) -> Failure {
+    match fault {
+        AuditFault::Damaged { .. } => Failure::Altered(chain(&fault)),
+        _ => Failure::Failed(chain(&fault)),
+    }
+}
+
 async fn verify_audit(config: GatewayConfig, as_json: bool) -> Result<ExitCode, Failure> {
     let log = open_log(&config).await?;
-    let report = log.verify(&|_, _| ()).await.map_err(|fault| Failure::Altered(chain(&fault)))?;
+    let report = log.verify(&|_, _| ()).await.map_err(unverified)?;
     if as_json {
         let root = report.root.to_string();
         println!(
@@ -287,10 +312,9 @@ async fn verify_audit(config: GatewayConfig, as_json: bool) -> Result<ExitCode, 
 
 async fn print_entries(config: GatewayConfig) -> Result<ExitCode, Failure> {
     let log = open_log(&config).await?;
-    let unreadable = |fault: storage::audit::AuditFault| Failure::Altered(chain(&fault));
-    let size = log.head().await.map_err(unreadable)?.checkpoint.size;
+    let size = log.head().await.map_err(unverified)?.checkpoint.size;
     for index in 0..size {
-        if let Some(entry) = log.entry(index).await.map_err(unreadable)? {
+        if let Some(entry) = log.entry(index).await.map_err(unverified)? {
             println!("{entry}");
         }
     }

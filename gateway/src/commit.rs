@@ -15,9 +15,10 @@ use protocol::{
 use storage::{ledger::LedgerFault, transfer::Transfer};
 
 use crate::{
+    abort::{abort_on_fault, blocking, record_abort, turn_step},
     centre::Centre,
     content::{Checked, Verdict},
-    receive::{Receiving, Whole, abort_on_fault, blocking, record_abort, turn_step},
+    receive::{Receiving, Whole},
     sign,
     sink::Sink,
     steps,
@@ -34,7 +35,12 @@ pub struct Acceptable {
 
 /// Holds the content against its manifest.
 pub async fn check(centre: &Arc<Centre>, content: Whole) -> Result<Acceptable, Turned> {
-    let Whole { receiving, sink, seen, received_at } = content;
+    let (receiving, mut sink, received_at) = content.into_parts();
+    let looked = blocking(move || Ok((sink.see()?, sink))).await;
+    let (seen, sink) = match looked {
+        Ok(looked) => looked,
+        Err(fault) => return Err(abort_on_fault(centre, receiving, fault).await),
+    };
     match seen.judge(&receiving.manifest, centre.config.claims.completeness) {
         Ok(checked) => Ok(Acceptable { receiving, sink, checked, received_at }),
         Err(verdict) => {
@@ -51,7 +57,7 @@ pub async fn check(centre: &Arc<Centre>, content: Whole) -> Result<Acceptable, T
 pub async fn commit(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Transfer, Turned> {
     let Acceptable { receiving, sink, checked, received_at } = acceptable;
     if let Err(fault) = blocking(move || sink.keep()).await {
-        return Err(abort_on_fault(centre, receiving, None, fault).await);
+        return Err(abort_on_fault(centre, receiving, fault).await);
     }
     let stored_at = pki::clock::now();
     let transfer = &receiving.transfer;

@@ -9,11 +9,17 @@ use protocol::{
     problem::Problem,
     receiver::{Input, Phase},
     statement::Acknowledgement,
-    transfer_id::TransferKey,
 };
 use storage::transfer::{Acknowledged, Acknowledging};
 
-use crate::{centre::Centre, offer::turn_statement, peer::Permit, receive::turn_step, steps, turned::Turned};
+use crate::{
+    abort::turn_step,
+    centre::Centre,
+    offer::turn_statement,
+    peer::{Permit, TransferPermit},
+    steps,
+    turned::Turned,
+};
 
 /// Takes an acknowledgement, for one or many receipts: all of them count or none.
 pub async fn acknowledge(centre: &Arc<Centre>, permit: &Permit, text: String) -> Result<(), Turned> {
@@ -49,7 +55,8 @@ pub async fn acknowledge(centre: &Arc<Centre>, permit: &Permit, text: String) ->
 }
 
 /// Calls a transfer off, before its commit only. Calling it off again changes nothing.
-pub async fn cancel(centre: &Arc<Centre>, permit: &Permit, key: &TransferKey) -> Result<(), Turned> {
+pub async fn cancel(centre: &Arc<Centre>, permit: &TransferPermit) -> Result<(), Turned> {
+    let key = permit.key();
     let transfer = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
     if transfer.state.phase == Phase::Cancelled {
         return Ok(());

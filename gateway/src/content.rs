@@ -2,7 +2,7 @@
 
 use config::gateway::Completeness;
 use protocol::{
-    claims::{self, ClaimsCheck, ClaimsFacts, Summary},
+    claims::{self, ClaimsCheck, ClaimsFacts, Head, Mismatch, Summary},
     digest::{Hasher, Sha256},
     kind::System,
     problem::Problem,
@@ -34,11 +34,9 @@ impl Watcher {
 
     /// What was seen.
     pub fn finish(self) -> Seen {
-        Seen {
-            length: self.length,
-            sha256: self.hasher.finish(),
-            claims: self.claims.map(ClaimsCheck::finish),
-        }
+        let claims =
+            self.claims.map(|check| Claims { head: check.head().cloned(), verdict: check.finish() });
+        Seen { length: self.length, sha256: self.hasher.finish(), claims }
     }
 }
 
@@ -46,7 +44,13 @@ impl Watcher {
 pub struct Seen {
     length: u64,
     sha256: Sha256,
-    claims: Option<Result<Summary, claims::Fault>>,
+    claims: Option<Claims>,
+}
+
+/// What the claims check saw: its head, as far as it was readable, and its verdict.
+struct Claims {
+    head: Option<Head>,
+    verdict: Result<Summary, claims::Fault>,
 }
 
 /// Content that is the declared one, and acceptable. Only [`Seen::judge`] makes it.
@@ -76,30 +80,44 @@ impl Seen {
         if self.length != manifest.length || self.sha256 != manifest.sha256 {
             return Err(Verdict::OtherContent);
         }
-        match self.claims {
-            None => Ok(Checked { facts: None }),
-            Some(Ok(summary)) => judge_claims(&summary, manifest).map(|facts| Checked { facts: Some(facts) }),
-            Some(Err(_)) if completeness == Completeness::Warn => Ok(Checked { facts: None }),
-            Some(Err(fault)) => Err(Verdict::Refused(Problem::ClaimsIncomplete, Some(fault.code()))),
+        let Some(Claims { head, verdict }) = self.claims else { return Ok(Checked { facts: None }) };
+        let fault = match verdict {
+            Ok(summary) => {
+                judge_head(&summary.head, manifest)?;
+                let facts = summary.facts(manifest.kind).map_err(other_kind)?;
+                return Ok(Checked { facts: Some(facts) });
+            }
+            Err(fault) => fault,
+        };
+        // What is missing at the end may be borne, whose file it is never.
+        match head {
+            Some(head) if completeness == Completeness::Warn => {
+                judge_head(&head, manifest)?;
+                head.matches_kind(manifest.kind).map_err(other_kind)?;
+                Ok(Checked { facts: None })
+            }
+            _ => Err(Verdict::Refused(Problem::ClaimsIncomplete, Some(fault.code()))),
         }
     }
 }
 
 /// The codes in the file must be those of the parties: the institution that sends, the review agency that receives.
-fn judge_claims(summary: &Summary, manifest: &Manifest) -> Result<ClaimsFacts, Verdict> {
+fn judge_head(head: &Head, manifest: &Manifest) -> Result<(), Verdict> {
     let refused = |problem| Err(Verdict::Refused(problem, None));
-    if summary.head.institution() != manifest.sender.code() {
+    if head.institution() != manifest.sender.code() {
         return refused(Problem::ClaimsCodeMismatch);
     }
-    if summary.head.review_agency_code() != manifest.receiver.code() {
+    if head.review_agency_code() != manifest.receiver.code() {
         return refused(Problem::ClaimsPayerMismatch);
     }
-    if Some(summary.head.claim_month()) != manifest.claim_month {
+    if Some(head.claim_month()) != manifest.claim_month {
         return refused(Problem::ClaimsMonthMismatch);
     }
-    summary
-        .facts(manifest.kind)
-        .map_err(|mismatch| Verdict::Refused(Problem::ClaimsKindMismatch, Some(mismatch.code())))
+    Ok(())
+}
+
+fn other_kind(mismatch: Mismatch) -> Verdict {
+    Verdict::Refused(Problem::ClaimsKindMismatch, Some(mismatch.code()))
 }
 
 #[cfg(test)]

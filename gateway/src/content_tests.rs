@@ -87,6 +87,18 @@ fn a_truncated_file_passes_without_facts_where_the_agency_only_wants_a_warning()
 }
 
 #[test]
+fn a_truncated_file_of_somebody_else_is_refused_even_where_the_agency_only_wants_a_warning() {
+    let truncated = &FILE[..FILE.len() - 1];
+    let mut manifest = manifest(truncated);
+    manifest.sender = "institution:1310000026".parse().unwrap();
+    let verdict = judge(&manifest, truncated, Completeness::Warn);
+    assert_eq!(verdict, Err(Verdict::Refused(Problem::ClaimsCodeMismatch, None)));
+    let headless = &FILE[33..];
+    let verdict = judge(&super::tests::manifest(&headless[10..]), &headless[10..], Completeness::Warn);
+    assert!(matches!(verdict, Err(Verdict::Refused(Problem::ClaimsIncomplete, _))), "{verdict:?}");
+}
+
+#[test]
 fn codes_in_the_file_that_are_not_those_of_the_parties_are_refused() {
     let sender = |manifest: &mut Manifest| manifest.sender = "institution:1310000026".parse().unwrap();
     let receiver = |manifest: &mut Manifest| manifest.receiver = "review-agency:213".parse().unwrap();

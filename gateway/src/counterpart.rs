@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use protocol::{
     checkpoint::Checkpoint,
+    digest::Sha256,
     entry::{Entry, Event},
     merkle::check_consistency,
     problem::Problem,
@@ -13,6 +14,11 @@ use protocol::{
 use storage::transfer::{LogAdvance, LogSeen};
 
 use crate::{centre::Centre, peer::Peer, turned::Turned};
+
+struct LogHead {
+    size: u64,
+    root: Sha256,
+}
 
 /// Checks the manifest's checkpoint against what was seen of the log before. `None` when it shows nothing newer.
 pub async fn verify(
@@ -34,24 +40,33 @@ pub async fn verify(
     if seen.log != now.log {
         return Err(Turned::because(Problem::LogForked, "another key under the same origin"));
     }
-    // Offers of several terminals or retries may arrive out of order: an older head must then be a beginning of the
-    // newer one, which only the sender could prove. It adds nothing and is not stored.
+    if checkpoint.size == seen.size && checkpoint.root == seen.root {
+        return Ok(None);
+    }
+    // Manifests made earlier may be offered later: an older head must then be the beginning of the one seen, and adds
+    // nothing to it.
+    let shown = LogHead { size: checkpoint.size, root: checkpoint.root };
+    let known = LogHead { size: seen.size, root: seen.root };
+    let (earlier, later) = if shown.size < known.size { (shown, known) } else { (known, shown) };
+    let proof = match consistency {
+        _ if earlier.size == later.size => &[],
+        Some(consistency) if consistency.from == earlier.size => consistency.proof.as_slice(),
+        _ => return Err(Turned { log_size: Some(seen.size), ..Problem::LogProofNeeded.into() }),
+    };
+    check_consistency(earlier.size, &earlier.root, later.size, &later.root, proof)
+        .map_err(|fault| Turned::because(Problem::LogForked, fault))?;
     if checkpoint.size < seen.size {
         return Ok(None);
     }
-    let proof = match consistency {
-        _ if checkpoint.size == seen.size => &[],
-        Some(consistency) if consistency.from == seen.size => consistency.proof.as_slice(),
-        _ => return Err(Turned { log_size: Some(seen.size), ..Problem::LogProofNeeded.into() }),
-    };
-    check_consistency(seen.size, &seen.root, checkpoint.size, &checkpoint.root, proof)
-        .map_err(|fault| Turned::because(Problem::LogForked, fault))?;
     Ok(Some(LogAdvance { seen: now, verified_against: Some((seen.size, seen.root)) }))
 }
 
 /// A fork is an alarm: it is put on record, and no transfer comes of the offer.
 pub async fn forked(centre: &Arc<Centre>, peer: &Peer, manifest: &Manifest) -> Turned {
     tracing::error!(origin = manifest.log.origin, sender = %manifest.sender, "the sender's log has forked");
+    if !centre.denials.may_record(peer.identity(), pki::clock::now()) {
+        return Problem::LogForked.into();
+    }
     let entry = Entry {
         subject: Some(peer.subject()),
         sender: Some(manifest.sender.clone()),

@@ -1,32 +1,57 @@
-//! What was turned down before anybody was known by name: counted by reason, never written one by one, so that a
-//! stranger cannot fill the log.
+//! What was turned down, counted by reason. Before anybody is known by name this is all that is kept, so that a stranger
+//! cannot fill the log.
 
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
 };
 
-/// Reasons are words of this program, so there are few; more than this many would be a mistake.
-const REASONS_MAX: usize = 64;
+use crate::limits::COUNTED_REASONS_MAX;
 
-/// Counts by reason.
+/// Where a reason comes from; two of them may share a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Before or during the handshake.
+    Connection,
+    /// The certificate that was shown, or its absence.
+    Certificate,
+    /// The HTTP engine, before a handler.
+    Http,
+    /// A handler; the reason is a problem code.
+    Request,
+}
+
+impl Stage {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Connection => "connection",
+            Stage::Certificate => "certificate",
+            Stage::Http => "http",
+            Stage::Request => "request",
+        }
+    }
+}
+
+/// Counts by stage and reason.
 #[derive(Default)]
 pub struct Counters {
-    counts: Mutex<BTreeMap<&'static str, u64>>,
+    counts: Mutex<BTreeMap<(Stage, &'static str), u64>>,
 }
 
 impl Counters {
     /// Counts one more.
-    pub fn count(&self, reason: &'static str) {
+    pub fn count(&self, stage: Stage, reason: &'static str) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.len() < REASONS_MAX || counts.contains_key(reason) {
-            let count = counts.entry(reason).or_default();
+        if counts.len() < COUNTED_REASONS_MAX || counts.contains_key(&(stage, reason)) {
+            let count = counts.entry((stage, reason)).or_default();
             *count = count.saturating_add(1);
         }
     }
 
-    /// All counts so far.
-    pub fn read(&self) -> BTreeMap<&'static str, u64> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// All counts so far, by `stage:reason`.
+    pub fn read(&self) -> BTreeMap<String, u64> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().map(|((stage, reason), count)| (format!("{}:{reason}", stage.name()), *count)).collect()
     }
 }

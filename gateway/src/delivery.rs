@@ -28,6 +28,9 @@ pub enum DeliveryFault {
     /// The inbox did not take it.
     #[error("the inbox does not take the content")]
     Inbox(#[from] InboxFault),
+    /// A committed transfer without its receipt.
+    #[error("the ledger holds no receipt of it")]
+    NoReceipt,
     /// The stored manifest cannot be read.
     #[error("the stored manifest cannot be read")]
     Manifest,
@@ -85,16 +88,14 @@ async fn deliver(centre: &Arc<Centre>, key: &TransferKey) -> Result<(), Delivery
     delivered.inspect_err(|fault| centre.note_fault(fault))?;
     tracing::info!(transfer = %key, "delivered");
     // The inbox holds it durably now and on record; the spool's copy has served.
-    let (spool, owned) = (Arc::clone(&centre.spool), key.clone());
-    let dropped = tokio::task::spawn_blocking(move || spool.drop_content(&owned)).await;
-    dropped.map_err(|_| DeliveryFault::ThreadLost)??;
+    centre.drop_content(key).await;
     Ok(())
 }
 
 /// Blocks.
 fn copy(centre: &Centre, transfer: &Transfer) -> Result<(), DeliveryFault> {
     let manifest = Unverified::<Manifest>::parse(&transfer.manifest).map_err(|_| DeliveryFault::Manifest)?;
-    let receipt = transfer.receipt.as_deref().unwrap_or_default();
+    let receipt = transfer.receipt.as_deref().ok_or(DeliveryFault::NoReceipt)?;
     let summary = summary(transfer, manifest.claimed());
     let parts: [(&str, &[u8]); 3] = [
         ("manifest.jws", transfer.manifest.as_bytes()),

@@ -7,11 +7,7 @@ use std::{
 
 use protocol::{moment::Moment, party::Identity};
 
-/// Entries that one identity may cause in a minute; the rest are only counted.
-const ENTRIES_PER_MINUTE_MAX: u32 = 60;
-
-/// Identities that are remembered; when more come within a minute, the table starts anew.
-const IDENTITIES_MAX: usize = 10_000;
+use crate::limits::{DENIALS_PER_MINUTE_MAX, DENIED_IDENTITIES_MAX};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -26,12 +22,12 @@ impl Denials {
     pub fn may_record(&self, identity: &Identity, now: Moment) -> bool {
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
         let current = now.unix_ms() / MINUTE_MS;
-        if minute.0 != current || minute.1.len() >= IDENTITIES_MAX {
+        if minute.0 != current || minute.1.len() >= DENIED_IDENTITIES_MAX {
             *minute = (current, HashMap::new());
         }
         let count = minute.1.entry(identity.clone()).or_default();
         *count = count.saturating_add(1);
-        *count <= ENTRIES_PER_MINUTE_MAX
+        *count <= DENIALS_PER_MINUTE_MAX
     }
 }
 
@@ -46,7 +42,7 @@ mod tests {
         let other = Identity::from_uri("urn:sekisho:test:institution:1310000026").unwrap();
         let now = Moment::from_unix_ms(0);
         let recorded = (0..1000).filter(|_| denials.may_record(&greedy, now)).count();
-        assert_eq!(recorded, ENTRIES_PER_MINUTE_MAX as usize);
+        assert_eq!(recorded, DENIALS_PER_MINUTE_MAX as usize);
         assert!(denials.may_record(&other, now));
         assert!(denials.may_record(&greedy, Moment::from_unix_ms(MINUTE_MS)));
     }

@@ -49,13 +49,15 @@ pub enum Shortfall {
 /// Brings the content of one request into the sink. Returns the sink, with everything that came in it, and how it
 /// ended; no sink when its thread broke down.
 ///
-/// Not cancel-safe: runs in a task of its own, which a lost connection does not drop.
+/// `cut` is told as soon as reading ends early. Not cancel-safe: runs in a task of its own, which a lost connection does
+/// not drop.
 pub async fn take_content<B: BodySource>(
     body: &mut B,
     sink: Sink,
     ends: Ends,
     deadlines: Deadlines,
     stop: &Stop,
+    cut: impl FnOnce(Cause),
 ) -> (Option<Sink>, Result<(), Shortfall>) {
     let (full_in, full_out) = mpsc::channel::<Piece>(PIECES);
     let (empty_in, mut empty_out) = mpsc::channel::<Vec<u8>>(PIECES);
@@ -71,6 +73,10 @@ pub async fn take_content<B: BodySource>(
     });
     let reading = read_all(body, &full_in, &mut empty_out, ends, deadlines, stop).await;
     drop(full_in);
+    if let Err(cause) = reading {
+        // The sender is told now: a disk that hangs may keep the thread for long.
+        cut(cause);
+    }
     match writing.await {
         Ok((sink, Ok(()))) => (Some(sink), reading.map_err(Shortfall::Cut)),
         Ok((sink, Err(fault))) => (Some(sink), Err(Shortfall::Sink(fault))),
@@ -134,17 +140,19 @@ async fn fill_piece<B: BodySource>(
             Ok(Ok(Filled::Complete)) => return (length, Ok(Filled::Complete)),
             Ok(Err(BodyFault::Cut(cause))) => return (length, Err(cause)),
             Ok(Err(BodyFault::TooLong)) => return (length, Err(Cause::LengthMismatch)),
-            Err(_) => return (length, Err(silence(ends))),
+            Err(_) => return (length, Err(silence(ends).await)),
         }
     }
     (length, Ok(Filled::Bytes(length)))
 }
 
 /// Nothing came for `stall_max`: a dead line, if the peer's kernel is silent too, else a stalled peer.
-fn silence(ends: Ends) -> Cause {
-    match peer_kernel(ends.local, ends.remote) {
-        PeerKernel::Silent => Cause::LinkLost,
-        PeerKernel::Answers | PeerKernel::Unknown => Cause::Stalled,
+async fn silence(ends: Ends) -> Cause {
+    // The answer is read from a table of all connections.
+    let asked = tokio::task::spawn_blocking(move || peer_kernel(ends.local, ends.remote)).await;
+    match asked {
+        Ok(PeerKernel::Silent) => Cause::LinkLost,
+        Ok(PeerKernel::Answers | PeerKernel::Unknown) | Err(_) => Cause::Stalled,
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`listener`] (permit → accept → handshake → peer) → [`peer::Peer::permit_transfer`] → [`receive::receive`]
 //! (receiving → whole) → [`commit::check`] → [`commit::commit`] → [`answer`], and then, on its own, [`delivery`].
 
+pub mod abort;
 pub mod admin;
 pub mod answer;
 pub mod ask;
@@ -21,6 +22,7 @@ pub mod delivery;
 pub mod denials;
 pub mod expiry;
 pub mod intake;
+pub mod limits;
 pub mod listener;
 pub mod log;
 pub mod log_key;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pki::{fault::PeerFault, peer::peer_identity, platform::apply_link_timers};
-use protocol::link::LinkTimers;
+use protocol::{cause::of_connection_error, link::LinkTimers};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -14,13 +14,14 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::task::TaskTracker;
 
-use crate::{centre::Centre, intake::Ends, peer::Peer, service::serve};
-
-/// The longest pause after a failed accept: out of file descriptors, mostly, which passes.
-const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
-
-/// Headers of one request; ours need eight.
-const HEADERS_MAX: usize = 32;
+use crate::{
+    centre::Centre,
+    counters::Stage,
+    intake::Ends,
+    limits::{ACCEPT_PAUSE_MAX, HEADERS_MAX},
+    peer::Peer,
+    service::serve,
+};
 
 /// Accepts until the centre stops. Each connection is a task in `connections` and ends by itself.
 pub async fn listen(
@@ -45,7 +46,7 @@ pub async fn listen(
             }
             Err(error) => {
                 tracing::error!(%error, "a connection could not be accepted");
-                centre.counters.count("accept_failed");
+                centre.counters.count(Stage::Connection, "accept_failed");
                 sleep(pause).await;
                 pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
             }
@@ -75,7 +76,7 @@ async fn connection(
     if let Err(error) = apply_link_timers(&stream, timers) {
         // Without its timers a dead line would be held for ever.
         tracing::error!(%error, "the link timers could not be set; connection closed");
-        centre.counters.count("link_timers_failed");
+        centre.counters.count(Stage::Connection, "link_timers_failed");
         return;
     }
     let handshake = timeout(centre.config.link.handshake_max, acceptor.accept(stream)).await;
@@ -84,24 +85,24 @@ async fn connection(
         Ok(Err(error)) => {
             // A certificate that was shown and refused is counted and logged, with its reason, by the verifier's
             // observer; whoever shows none is known only here.
-            let reason = match pki::tls::own_refusal(&error) {
-                Some(PeerFault::NoCert) => PeerFault::NoCert.code(),
+            let (stage, reason) = match pki::tls::own_refusal(&error) {
+                Some(PeerFault::NoCert) => (Stage::Certificate, PeerFault::NoCert.code()),
                 Some(_) => return,
-                None => "handshake_failed",
+                None => (Stage::Connection, "handshake_failed"),
             };
-            centre.counters.count(reason);
+            centre.counters.count(stage, reason);
             tracing::debug!(address = %ends.remote, reason, %error, "handshake failed");
             return;
         }
         Err(_) => {
-            centre.counters.count("handshake_timeout");
+            centre.counters.count(Stage::Connection, "handshake_timeout");
             return;
         }
     };
     match peer_identity(stream.get_ref().1) {
         Ok(identity) => serve_connection(centre, Peer::new(identity, ends), stream).await,
         Err(fault) => {
-            centre.counters.count(fault.code());
+            centre.counters.count(Stage::Certificate, fault.code());
             tracing::warn!(address = %ends.remote, reason = fault.code(), "peer refused after its handshake");
         }
     }
@@ -130,13 +131,14 @@ async fn serve_connection(centre: Arc<Centre>, peer: Peer, stream: TlsStream<Tcp
     };
     if let Err(error) = ended {
         let reason = if error.is_parse() {
-            "http_malformed"
+            "malformed"
         } else if error.is_timeout() {
-            "http_head_timeout"
+            "head_timeout"
         } else {
-            "http_cut"
+            // The kernel's word, if it gave one: `link_lost`, else `peer_closed`.
+            of_connection_error(&error).name()
         };
-        centre.counters.count(reason);
+        centre.counters.count(Stage::Http, reason);
         tracing::debug!(identity = %peer.identity(), reason, %error, "connection ended");
     }
 }

@@ -18,14 +18,14 @@ use protocol::{
 };
 use storage::transfer::{NewTransfer, Offered, RefusalText, Submission, Transfer};
 
-use crate::{centre::Centre, counterpart, peer::Peer, peer::Permit, sign, turned::Turned};
-
-/// Milliseconds within which a transfer must be finished after its offer: longer than a month's sending window, so
-/// that a cut on the last day can be mended by whoever comes back from holidays.
-const FINISH_WITHIN_MS: i64 = 7 * 24 * 60 * 60 * 1000;
-
-/// How often an offer is tried again when another offer of the same sender moved the sender's log meanwhile.
-const LOG_MOVES_MAX: u32 = 16;
+use crate::{
+    centre::Centre,
+    counterpart,
+    limits::{FINISH_WITHIN_MS, LOG_MOVES_MAX},
+    peer::{Peer, Permit},
+    sign,
+    turned::Turned,
+};
 
 /// What an accepted offer answers with.
 pub enum Accepted {

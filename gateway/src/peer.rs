@@ -20,12 +20,10 @@ pub struct Peer {
     pub ends: Ends,
 }
 
-/// Proof that the peer may do this to this transfer, or at all. No handler runs without one; only
-/// [`Peer::permit`] and [`Peer::permit_transfer`] make it.
+/// Proof that the peer's role may do this here. No handler runs without one; only [`Peer::permit`] makes it.
 #[derive(Debug)]
 pub struct Permit {
     peer: Peer,
-    action: Action,
 }
 
 impl Permit {
@@ -33,10 +31,24 @@ impl Permit {
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
+}
 
-    /// What was permitted.
-    pub fn action(&self) -> Action {
-        self.action
+/// Proof that the peer may do this to this transfer, which is its own. Only [`Peer::permit_transfer`] makes it.
+#[derive(Debug)]
+pub struct TransferPermit {
+    permit: Permit,
+    key: TransferKey,
+}
+
+impl TransferPermit {
+    /// Who was permitted.
+    pub fn peer(&self) -> &Peer {
+        self.permit.peer()
+    }
+
+    /// Which transfer.
+    pub fn key(&self) -> &TransferKey {
+        &self.key
     }
 }
 
@@ -65,7 +77,7 @@ impl Peer {
     pub fn permit(&self, receivers: &[Party], system: System, action: Action) -> Result<Permit, Problem> {
         let role = self.identity().role();
         let allowed = receivers.iter().any(|receiver| may(role, receiver.role(), system, action));
-        if allowed { Ok(Permit { peer: self.clone(), action }) } else { Err(Problem::NotPermitted) }
+        if allowed { Ok(Permit { peer: self.clone() }) } else { Err(Problem::NotPermitted) }
     }
 
     /// As [`Peer::permit`], and is the transfer one of the peer's own? Another party's answers exactly as one that
@@ -75,9 +87,10 @@ impl Peer {
         receivers: &[Party],
         system: System,
         action: Action,
-        key: &TransferKey,
-    ) -> Result<Permit, Problem> {
+        key: TransferKey,
+    ) -> Result<TransferPermit, Problem> {
         let permit = self.permit(receivers, system, action)?;
-        if self.identity().acts_for(&key.sender) { Ok(permit) } else { Err(Problem::NotFound) }
+        let own = self.identity().acts_for(&key.sender);
+        if own { Ok(TransferPermit { permit, key }) } else { Err(Problem::NotFound) }
     }
 }

@@ -1,7 +1,7 @@
 //! One attempt: from the permission to send to the durable receipt, each step a value that proves the one before.
 //!
-//! `Permit → Receiving → Whole → Checked → Committed`. The whole of it runs in a task of its own: a connection that is
-//! lost while content is checked or committed changes nothing about either.
+//! [`TransferPermit`] → [`Receiving`] → [`Whole`] → [`commit::Acceptable`] → a committed transfer. The whole of it runs
+//! in a task of its own: a connection that is lost while content is checked or committed changes nothing about either.
 
 use std::sync::Arc;
 
@@ -11,35 +11,58 @@ use protocol::{
     jws::Unverified,
     moment::Moment,
     problem::Problem,
-    receiver::{Input, Phase, StepFault},
+    receiver::{Input, Phase},
     statement::Manifest,
     transfer_id::TransferKey,
 };
-use storage::{ledger::LedgerFault, spool::SpoolFault, transfer::Transfer};
+use storage::transfer::Transfer;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{
+    abort::{abort, abort_on_fault, blocking, problem_of, turn_step},
     attempts::Place,
     body::HyperBody,
     centre::Centre,
-    chain::chain,
     commit,
-    content::Seen,
     intake::{Deadlines, Shortfall, take_content},
-    peer::{Peer, Permit},
-    sink::{Sink, SinkFault},
+    peer::{Peer, TransferPermit},
+    sink::Sink,
     steps,
     turned::Turned,
 };
 
 /// A request to send, as far as its head tells.
 pub struct Sending {
-    /// Which transfer.
-    pub key: TransferKey,
     /// First byte of the content in the request.
     pub offset: u64,
     /// Bytes the request will bring.
     pub declared: u64,
+}
+
+/// What whoever waits for an attempt learns before it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Every byte is durable; only check and commit are left.
+    Whole,
+    /// It ends early; what came is still being made durable.
+    Ended(Problem),
+}
+
+/// Tells it, once.
+pub struct Teller(Option<oneshot::Sender<Told>>);
+
+impl Teller {
+    /// Tells this waiter.
+    pub fn new(waiter: oneshot::Sender<Told>) -> Self {
+        Teller(Some(waiter))
+    }
+
+    fn tell(&mut self, told: Told) {
+        if let Some(waiter) = self.0.take() {
+            // Nobody may be waiting any more; the work goes on.
+            let _ = waiter.send(told);
+        }
+    }
 }
 
 /// An attempt that may take content.
@@ -58,64 +81,67 @@ pub struct Receiving {
     _slot: OwnedSemaphorePermit,
 }
 
-/// An attempt that brought every byte; all of it is durable.
+/// An attempt that brought every byte; all of it is durable, and on record as such.
 pub struct Whole {
-    /// The attempt.
-    pub receiving: Receiving,
-    /// The content, not yet under its lasting name.
-    pub sink: Sink,
-    /// What was seen of it.
-    pub seen: Seen,
-    /// When the last byte came.
-    pub received_at: Moment,
+    receiving: Receiving,
+    sink: Sink,
+    received_at: Moment,
 }
 
-/// Receives, checks and commits. `whole` is told as soon as the last byte is durable, so that whoever waits knows that
-/// only the check and the commit are left.
+impl Whole {
+    /// The attempt, its content (not yet under its lasting name), and when the last byte came.
+    pub fn into_parts(self) -> (Receiving, Sink, Moment) {
+        (self.receiving, self.sink, self.received_at)
+    }
+}
+
+/// Receives, checks and commits.
 pub async fn receive(
     centre: Arc<Centre>,
-    permit: Permit,
+    permit: TransferPermit,
     sending: Sending,
     body: HyperBody,
-    whole: oneshot::Sender<()>,
+    mut teller: Teller,
 ) -> Result<Transfer, Turned> {
     let receiving = begin(&centre, permit, &sending).await?;
-    let content = take(&centre, receiving, sending.offset, body).await?;
-    // Nobody may be waiting any more; the work goes on.
-    let _ = whole.send(());
-    let acceptable = commit::check(&centre, content).await?;
+    let whole = take(&centre, receiving, sending.offset, body, &mut teller).await?;
+    teller.tell(Told::Whole);
+    let acceptable = commit::check(&centre, whole).await?;
     commit::commit(&centre, acceptable).await
 }
 
 /// Takes the place of the transfer's attempt, gives it its number, and fences every older one.
-async fn begin(centre: &Arc<Centre>, permit: Permit, sending: &Sending) -> Result<Receiving, Turned> {
-    let peer = permit.peer().clone();
-    if centre.stopping.is_cancelled() {
-        return Err(Problem::Draining.into());
-    }
-    if centre.spool.is_poisoned() {
-        return Err(Problem::StorageFailed.into());
-    }
+async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) -> Result<Receiving, Turned> {
+    let (peer, key) = (permit.peer().clone(), permit.key());
+    may_take_work(centre)?;
     let slot = Arc::clone(&centre.slots).try_acquire_owned().map_err(|_| Problem::TooMany)?;
-    let found = centre.ledger.find(&sending.key).await?.ok_or(Problem::NotFound)?;
+    let found = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
     let manifest = manifest_of(&found)?;
     may_begin(centre, &found, sending)?;
-    // From here on the older attempt ends.
-    let place = centre.attempts.take_place(&sending.key).await;
+    // From here on the older attempt ends. A drain that began meanwhile has told it, and not yet this one.
+    let place = centre.attempts.take_place(key).await;
+    may_take_work(centre)?;
     if found.state.phase == Phase::Checking {
-        centre
-            .step(&sending.key, steps::unlogged(Input::Restart, pki::clock::now()))
-            .await
-            .map_err(turn_step)?;
+        let restart = steps::unlogged(Input::Restart, pki::clock::now());
+        centre.step(key, restart).await.map_err(turn_step)?;
     }
-    let began = centre.transfer_entry(Event::AttemptBegan, &found, Some(&peer));
-    let entry = Entry { offset: Some(sending.offset), ..began };
+    let entry = centre.transfer_entry(Event::AttemptBegan, &found, Some(&peer));
+    let entry = Entry { offset: Some(sending.offset), ..entry };
     let began = entry.time;
     let step = steps::logged(Input::Attempt { offset: sending.offset }, entry);
-    let transfer = centre.step(&sending.key, step).await.map_err(turn_step)?.transfer;
+    // Its act of ending an older attempt is done: the place was free.
+    let stepped = centre.ledger.step(key, step).await.inspect_err(|fault| centre.note_fault(fault));
+    let transfer = stepped.map_err(turn_step)?.transfer;
     let attempt = transfer.state.attempt;
-    tracing::info!(transfer = %sending.key, attempt, offset = sending.offset, "attempt began");
+    tracing::info!(transfer = %key, attempt, offset = sending.offset, "attempt began");
     Ok(Receiving { transfer, manifest, attempt, began, peer, place, _slot: slot })
+}
+
+fn may_take_work(centre: &Centre) -> Result<(), Problem> {
+    if centre.stopping.is_cancelled() {
+        return Err(Problem::Draining);
+    }
+    if centre.spool.is_poisoned() { Err(Problem::StorageFailed) } else { Ok(()) }
 }
 
 /// What can be said without ending an attempt that may be running.
@@ -126,7 +152,9 @@ fn may_begin(centre: &Centre, transfer: &Transfer, sending: &Sending) -> Result<
         Phase::Checking if !centre.attempts.is_running(&transfer.key) => {}
         Phase::Checking => return Err(Problem::Busy.into()),
         Phase::Refused(reason) => return Err(Turned::refused(transfer, reason)),
-        Phase::Committed | Phase::Cancelled | Phase::Expired => return Err(Problem::AlreadyFinal.into()),
+        Phase::Cancelled => return Err(Problem::Cancelled.into()),
+        Phase::Expired => return Err(Problem::Expired.into()),
+        Phase::Committed => return Err(Problem::AlreadyFinal.into()),
     }
     if sending.offset.checked_add(sending.declared) != Some(transfer.length) {
         return Err(Problem::LengthMismatch.into());
@@ -147,6 +175,7 @@ async fn take(
     receiving: Receiving,
     offset: u64,
     mut body: HyperBody,
+    teller: &mut Teller,
 ) -> Result<Whole, Turned> {
     let opened = {
         let (key, manifest, attempt) =
@@ -156,7 +185,7 @@ async fn take(
     };
     let sink = match opened {
         Ok(sink) => sink,
-        Err(fault) => return Err(abort_on_fault(centre, receiving, None, fault).await),
+        Err(fault) => return Err(abort_on_fault(centre, receiving, fault).await),
     };
     let link = &centre.config.link;
     let deadlines = Deadlines {
@@ -164,123 +193,46 @@ async fn take(
         storage_max: link.detect_max / 2,
         bytes_per_second_min: link.min_rate_bytes_per_second,
     };
-    let (sink, result) =
-        take_content(&mut body, sink, receiving.peer.ends, deadlines, &receiving.place.stop).await;
+    let cut = |cause| teller.tell(Told::Ended(problem_of(cause)));
+    let ends = receiving.peer.ends;
+    let (sink, result) = take_content(&mut body, sink, ends, deadlines, &receiving.place.stop, cut).await;
     let received_at = pki::clock::now();
     match (sink, result) {
-        (Some(sink), Ok(())) => finish_content(centre, receiving, sink, received_at).await,
+        (Some(sink), Ok(())) => make_durable(centre, receiving, sink, received_at).await,
         (sink, Err(Shortfall::Cut(cause))) => Err(abort(centre, receiving, sink, cause).await),
-        (sink, Err(Shortfall::Sink(fault))) => Err(abort_on_fault(centre, receiving, sink, fault).await),
+        (sink, Err(Shortfall::Sink(fault))) => {
+            drop(sink);
+            Err(abort_on_fault(centre, receiving, fault).await)
+        }
         (None, Ok(())) => Err(abort(centre, receiving, None, Cause::StorageFailed).await),
     }
 }
 
-async fn finish_content(
+async fn make_durable(
     centre: &Arc<Centre>,
     receiving: Receiving,
     mut sink: Sink,
     received_at: Moment,
 ) -> Result<Whole, Turned> {
-    let finished = blocking(move || Ok((sink.finish_content()?, sink))).await;
-    let (seen, sink) = match finished {
-        Ok(finished) => finished,
-        Err(fault) => return Err(abort_on_fault(centre, receiving, None, fault).await),
+    let synced = blocking(move || {
+        sink.make_durable()?;
+        Ok(sink)
+    })
+    .await;
+    let sink = match synced {
+        Ok(sink) => sink,
+        Err(fault) => return Err(abort_on_fault(centre, receiving, fault).await),
     };
     let step = steps::unlogged(Input::Whole { attempt: receiving.attempt }, received_at);
     centre.step(&receiving.transfer.key, step).await.map_err(turn_step)?;
-    Ok(Whole { receiving, sink, seen, received_at })
+    Ok(Whole { receiving, sink, received_at })
 }
 
-/// Ends an attempt early: what came is made durable and put on record, so that the next one can go on from there.
-async fn abort(centre: &Arc<Centre>, receiving: Receiving, sink: Option<Sink>, cause: Cause) -> Turned {
-    let stopped = match sink {
-        Some(sink) => blocking(move || sink.stop()).await,
-        None => Ok(0),
-    };
-    match stopped {
-        Ok(durable) => record_abort(centre, receiving, cause, durable).await,
-        Err(fault) => abort_on_fault(centre, receiving, None, fault).await,
-    }
-}
-
-/// Ends an attempt whose content could not be stored. Nothing is made durable once more: an fsync that failed is never
-/// tried again.
-pub async fn abort_on_fault(
-    centre: &Arc<Centre>,
-    receiving: Receiving,
-    sink: Option<Sink>,
-    fault: SinkFault,
-) -> Turned {
-    drop(sink);
-    let cause = match &fault {
-        SinkFault::Spool(SpoolFault::Fenced { .. })
-        | SinkFault::Ledger(LedgerFault::Step(StepFault::Fenced { .. })) => Cause::Superseded,
-        _ => Cause::StorageFailed,
-    };
-    tracing::error!(transfer = %receiving.transfer.key, fault = %chain(&fault), "content could not be stored");
-    record_abort(centre, receiving, cause, 0).await
-}
-
-/// Puts the end of an attempt on record and says what a sender that is still there is told.
-pub async fn record_abort(centre: &Arc<Centre>, receiving: Receiving, cause: Cause, durable: u64) -> Turned {
-    let Receiving { transfer, attempt, began, peer, .. } = &receiving;
-    let entry = centre.transfer_entry(Event::Aborted, transfer, Some(peer));
-    // The ledger adds the offset that the next attempt may go on from.
-    let entry = Entry {
-        attempt: Some(*attempt),
-        cause: Some(cause),
-        duration_ms: u64::try_from(entry.time.ms_since(*began)).ok(),
-        ..entry
-    };
-    let step = steps::logged(Input::Cut { attempt: *attempt, cause, offset: durable }, entry);
-    match centre.step(&transfer.key, step).await {
-        Ok(stepped) => {
-            let offset = stepped.transfer.state.offset;
-            tracing::warn!(transfer = %transfer.key, attempt, %cause, offset, "attempt aborted");
-            problem_of(cause).into()
-        }
-        Err(fault) => turn_step(fault),
-    }
-}
-
-/// What a sender that is still there is told of an abort.
-fn problem_of(cause: Cause) -> Problem {
-    match cause {
-        Cause::Stalled => Problem::Stalled,
-        Cause::TooSlow => Problem::TooSlow,
-        Cause::DigestMismatch => Problem::DigestMismatch,
-        Cause::Superseded => Problem::Superseded,
-        Cause::Cancelled => Problem::Cancelled,
-        Cause::Draining => Problem::Draining,
-        Cause::StorageStalled => Problem::StorageStalled,
-        Cause::StorageFailed | Cause::Restarted => Problem::StorageFailed,
-        Cause::Revoked => Problem::NotPermitted,
-        Cause::LinkLost
-        | Cause::PeerClosed
-        | Cause::LengthMismatch
-        | Cause::SourceChanged
-        | Cause::WindowClosed => Problem::LengthMismatch,
-    }
-}
-
-/// What a step that does not fit is answered with.
-pub fn turn_step(fault: LedgerFault) -> Turned {
-    match fault {
-        LedgerFault::Step(StepFault::WrongOffset { expected }) => Turned::wrong_offset(expected),
-        LedgerFault::Step(StepFault::Fenced { .. }) => Problem::Superseded.into(),
-        LedgerFault::Step(StepFault::Unexpected { phase: "checking", .. }) => Problem::Busy.into(),
-        LedgerFault::Step(StepFault::Unexpected { .. }) => Problem::AlreadyFinal.into(),
-        LedgerFault::Unknown(_) => Problem::NotFound.into(),
-        other => other.into(),
-    }
-}
-
-/// Runs what may block on a thread for it.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SinkFault> + Send + 'static,
-) -> Result<T, SinkFault> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(_) => Err(SinkFault::ThreadLost),
+/// An attempt's task broke down: the transfer must not wait for it.
+pub async fn recover_lost_attempt(centre: &Arc<Centre>, key: &TransferKey) {
+    tracing::error!(transfer = %key, "an attempt ended unexpectedly");
+    let restart = steps::unlogged(Input::Restart, pki::clock::now());
+    if let Err(fault) = centre.step(key, restart).await {
+        tracing::error!(transfer = %key, fault = %crate::chain::chain(&fault), "it could not be put on record");
     }
 }

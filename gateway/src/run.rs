@@ -1,6 +1,6 @@
 //! The life of the process: start, listen, drain, stop.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use config::gateway::GatewayConfig;
 use durable::Access;
@@ -15,12 +15,10 @@ use crate::{
     admin,
     centre::Centre,
     delivery, expiry,
+    limits::{ABORT_GRACE, CLOSE_GRACE},
     listener::listen,
     start::{Ready, StartFault, start},
 };
-
-/// The time that attempts have to make durable what came, once they were told to end.
-const ABORT_GRACE: Duration = Duration::from_secs(10);
 
 /// How often counts of what was turned down unauthenticated are written to the log, if there are new ones.
 const COUNTS_EVERY: Duration = Duration::from_secs(60);
@@ -45,6 +43,9 @@ pub enum RunFault {
         #[source]
         source: std::io::Error,
     },
+    /// The file that names the address.
+    #[error("the address in use cannot be written to the data directory")]
+    AddressFile(#[source] std::io::Error),
     /// The admin socket.
     #[error("the admin socket cannot be opened")]
     Admin(#[source] std::io::Error),
@@ -76,14 +77,15 @@ pub async fn run(
     let listener = TcpListener::bind(configured).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let address_file = centre.config.storage.data.join(ADDRESS_FILE);
-    durable::replace(&address_file, format!("{address}\n").as_bytes(), Access::Shared).map_err(failed)?;
+    durable::replace(&address_file, format!("{address}\n").as_bytes(), Access::Shared)
+        .map_err(RunFault::AddressFile)?;
     let connections = TaskTracker::new();
     let services = TaskTracker::new();
-    services.spawn(admin::listen(Arc::clone(&centre)).map_err(RunFault::Admin)?);
-    services.spawn(delivery::run(Arc::clone(&centre)));
-    services.spawn(expiry::run(Arc::clone(&centre)));
-    services.spawn(write_counts(Arc::clone(&centre)));
-    services.spawn(listen(Arc::clone(&centre), listener, acceptor, connections.clone()));
+    services.spawn(for_life(&centre, admin::listen(Arc::clone(&centre)).map_err(RunFault::Admin)?));
+    services.spawn(for_life(&centre, delivery::run(Arc::clone(&centre))));
+    services.spawn(for_life(&centre, expiry::run(Arc::clone(&centre))));
+    services.spawn(for_life(&centre, write_counts(Arc::clone(&centre))));
+    services.spawn(for_life(&centre, listen(Arc::clone(&centre), listener, acceptor, connections.clone())));
     tracing::info!(%address, parties = ?centre.config.parties.iter().map(ToString::to_string).collect::<Vec<_>>(), "listening");
     listening(address);
     tokio::select! {
@@ -94,9 +96,13 @@ pub async fn run(
     if centre.broken.is_cancelled() {
         return Err(RunFault::Broken);
     }
-    // A log that cannot take its last entry has broken the centre.
-    centre.record(centre.entry(Event::Stopped)).await.map_err(|_| RunFault::Broken)?;
-    ledger.close().await;
+    let closed = timeout(CLOSE_GRACE, async {
+        // A log that cannot take its last entry has broken the centre.
+        centre.record(centre.entry(Event::Stopped)).await.map_err(|_| RunFault::Broken)?;
+        ledger.close().await;
+        Ok(())
+    });
+    closed.await.unwrap_or(Err(RunFault::Broken))?;
     tracing::info!(forced = stopped == Stopped::Forced, "stopped");
     Ok(stopped)
 }
@@ -127,6 +133,28 @@ async fn drain(centre: &Arc<Centre>, connections: &TaskTracker, services: &TaskT
         tracing::warn!(connections = connections.len(), "connections were still open at the end");
     }
     stopped
+}
+
+/// A service that must run as long as the centre takes work: if it ends before, however that came, the process stops
+/// and the next start recovers.
+fn for_life(
+    centre: &Arc<Centre>,
+    service: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    struct EndsWithIt(Arc<Centre>);
+    impl Drop for EndsWithIt {
+        fn drop(&mut self) {
+            if !self.0.stopping.is_cancelled() {
+                tracing::error!("a service of the centre ended unexpectedly; stopping");
+                self.0.broken.cancel();
+            }
+        }
+    }
+    let guard = EndsWithIt(Arc::clone(centre));
+    async move {
+        let _guard = guard;
+        service.await;
+    }
 }
 
 async fn write_counts(centre: Arc<Centre>) {

@@ -14,7 +14,6 @@ use protocol::{
     limits::REQUEST_JSON_BYTES_MAX,
     permission::Action,
     problem::{Advice, Problem},
-    transfer_id::TransferKey,
     wire::{JOSE, JSON, LOG_SEEN, Offer, PARTIAL_UPLOAD, UPLOAD_COMPLETE, UPLOAD_OFFSET},
 };
 use tokio::{sync::oneshot, time::timeout};
@@ -25,28 +24,35 @@ use crate::{
     body::HyperBody,
     centre::Centre,
     conclude,
+    counters::Stage,
     offer::{self, Accepted},
-    peer::Peer,
-    receive::{self, Sending},
+    peer::{Peer, TransferPermit},
+    receive::{self, Sending, Teller, Told},
     route::{Route, route},
     turned::Turned,
 };
 
 /// Answers one request of a peer whose certificate was judged.
 ///
-/// A lost connection drops this future at any await; what must not stop then runs in tasks of its own.
+/// A lost connection drops this future at any await. The request is therefore handled in a task of its own, which a
+/// drain waits for: what was begun is finished, and what was turned down is put on record.
 pub async fn serve(
     centre: Arc<Centre>,
     peer: Peer,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
-    match dispatch(&centre, &peer, request).await {
-        Ok(answer) => Ok(answer),
-        Err(turned) => {
-            deny(&centre, &peer, &turned).await;
-            Ok(answer::problem(&turned))
+    let work = centre.work.clone();
+    let handling = work.spawn(async move {
+        match dispatch(&centre, &peer, request).await {
+            Ok(answer) => answer,
+            Err(turned) => {
+                deny(&centre, &peer, &turned).await;
+                answer::problem(&turned)
+            }
         }
-    }
+    });
+    let lost = |error| answer::problem(&Turned::because(Problem::StorageFailed, error));
+    Ok(handling.await.unwrap_or_else(lost))
 }
 
 async fn dispatch(centre: &Arc<Centre>, peer: &Peer, request: Request<Incoming>) -> Result<Answer, Turned> {
@@ -67,21 +73,21 @@ async fn dispatch(centre: &Arc<Centre>, peer: &Peer, request: Request<Incoming>)
             Ok(answer::state(status, &state, Some(&transfer.key.location())))
         }
         Route::Send(key) => {
-            let permit = peer.permit_transfer(parties, System::Claims, Action::Send, &key)?;
-            send(centre, permit, key, request, log_seen).await
+            let permit = peer.permit_transfer(parties, System::Claims, Action::Send, key)?;
+            send(centre, permit, request, log_seen).await
         }
         Route::Ask(key) => {
-            let permit = peer.permit_transfer(parties, System::Claims, Action::Ask, &key)?;
-            let state = ask::ask(centre, &permit, &key, log_seen).await?;
+            let permit = peer.permit_transfer(parties, System::Claims, Action::Ask, key)?;
+            let state = ask::ask(centre, &permit, log_seen).await?;
             Ok(answer::state(hyper::StatusCode::OK, &state, None))
         }
         Route::Receipt(key) => {
-            let permit = peer.permit_transfer(parties, System::Claims, Action::Ask, &key)?;
-            Ok(answer::jose(ask::receipt(centre, &permit, &key).await?))
+            let permit = peer.permit_transfer(parties, System::Claims, Action::Ask, key)?;
+            Ok(answer::jose(ask::receipt(centre, &permit).await?))
         }
         Route::Cancel(key) => {
-            let permit = peer.permit_transfer(parties, System::Claims, Action::Cancel, &key)?;
-            conclude::cancel(centre, &permit, &key).await?;
+            let permit = peer.permit_transfer(parties, System::Claims, Action::Cancel, key)?;
+            conclude::cancel(centre, &permit).await?;
             Ok(answer::done())
         }
         Route::Acknowledge => {
@@ -161,8 +167,7 @@ async fn read_text(
 /// `receipt_wait` is answered with "ask again".
 async fn send(
     centre: &Arc<Centre>,
-    permit: crate::peer::Permit,
-    key: TransferKey,
+    permit: TransferPermit,
     request: Request<Incoming>,
     log_seen: Option<u64>,
 ) -> Result<Answer, Turned> {
@@ -175,35 +180,49 @@ async fn send(
         return Err(Problem::BadUploadHeader.into());
     };
     let body = HyperBody::new(request.into_body(), declared);
-    let (whole, is_whole) = oneshot::channel();
+    let key = permit.key().clone();
+    let (tell, told) = oneshot::channel();
     let attempt = {
         let centre = Arc::clone(centre);
-        let sending = Sending { key, offset, declared };
-        async move { receive::receive(centre, permit, sending, body, whole).await }
+        let sending = Sending { offset, declared };
+        async move { receive::receive(centre, permit, sending, body, Teller::new(tell)).await }
     };
     let mut attempt = centre.work.spawn(attempt);
+    // What only the check and the commit are missing from is waited for, but not for ever.
+    let early = async {
+        match told.await {
+            Ok(Told::Whole) => {
+                tokio::time::sleep(centre.config.link.receipt_wait).await;
+                Ok(answer::checking())
+            }
+            Ok(Told::Ended(problem)) => Err(Turned::from(problem)),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    // Dropping the waiting does not drop the task.
     let outcome = tokio::select! {
         biased;
-        outcome = &mut attempt => Some(outcome),
-        // Dropping the waiting does not drop the task.
-        _ = async { if is_whole.await.is_ok() { tokio::time::sleep(centre.config.link.receipt_wait).await }
-                    else { std::future::pending().await } } => None,
+        outcome = &mut attempt => outcome,
+        early = early => return early,
     };
     match outcome {
-        Some(Ok(Ok(transfer))) => {
-            let receipt = ask::receipt_answer(centre, &transfer, log_seen).await?;
-            Ok(answer::json(hyper::StatusCode::OK, &receipt))
+        Ok(Ok(transfer)) => match ask::receipt_answer(centre, &transfer, log_seen).await {
+            Ok(receipt) => Ok(answer::json(hyper::StatusCode::OK, &receipt)),
+            // It is committed; only its proofs cannot be read now. The sender asks for them.
+            Err(_) => Ok(answer::checking()),
+        },
+        Ok(Err(turned)) => Err(turned),
+        Err(lost) => {
+            receive::recover_lost_attempt(centre, &key).await;
+            Err(Turned::because(Problem::StorageFailed, lost))
         }
-        Some(Ok(Err(turned))) => Err(turned),
-        Some(Err(lost)) => Err(Turned::because(Problem::StorageFailed, lost)),
-        None => Ok(answer::checking()),
     }
 }
 
 /// Notes a refusal: in the counters, in the log, and in the audit unless the transfer's own record speaks of it.
 async fn deny(centre: &Arc<Centre>, peer: &Peer, turned: &Turned) {
     let problem = turned.problem;
-    centre.counters.count(problem.code());
+    centre.counters.count(Stage::Request, problem.code());
     // A signed refusal and the end of an attempt are on the transfer's own record, and were logged there.
     let on_record =
         turned.refusal.is_some() || problem.advice() != Advice::GiveUp && problem != Problem::NotFound;

@@ -16,6 +16,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
     content::{Seen, Watcher},
+    limits::PREFIX_HASHED_FIRST_MAX,
     steps,
 };
 
@@ -24,10 +25,6 @@ pub const PIECE_BYTES: usize = 256 * 1024;
 
 /// Pieces of one transfer in memory: one being filled, one being written, two between.
 pub const PIECES: usize = 4;
-
-/// Bytes of a resumed prefix that are hashed again before new content is taken. Reading them back takes below half a
-/// second; a longer prefix is hashed after the last byte, or the sender would see a line that does not move.
-const PREFIX_HASHED_FIRST_MAX: u64 = 512 * 1024 * 1024;
 
 /// A buffer and how much of it counts.
 pub struct Piece {
@@ -128,9 +125,14 @@ impl Sink {
         Ok(self.writer.sync()?)
     }
 
-    /// Makes all content durable and says what it is. Blocks.
-    pub fn finish_content(&mut self) -> Result<Seen, SinkFault> {
+    /// Makes all content durable. Blocks.
+    pub fn make_durable(&mut self) -> Result<(), SinkFault> {
         self.durable = self.writer.sync()?;
+        Ok(())
+    }
+
+    /// Says what the content is, reading it back if it did not go by from the beginning. Blocks.
+    pub fn see(&mut self) -> Result<Seen, SinkFault> {
         let watcher = match self.watcher.take() {
             Some(watcher) => watcher,
             None => self.read_back(self.durable)?,

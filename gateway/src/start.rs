@@ -17,6 +17,8 @@ use protocol::{
     checkpoint::LogSigner,
     entry::{Entry, Event},
     party::{Environment, Identity},
+    receiver::{Input, Phase},
+    transfer_id::TransferKey,
 };
 use storage::{
     audit::{AuditFault, AuditLog},
@@ -32,9 +34,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     attempts::Attempts,
     centre::Centre,
-    counters::Counters,
+    counters::{Counters, Stage},
     denials::Denials,
     log_key::{self, LogKeyMissing},
+    steps,
 };
 
 /// The ledger below the data directory.
@@ -213,7 +216,7 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
     let acceptor = {
         let observed = Arc::clone(&observed);
         let observer: RefusalObserver =
-            Arc::new(move |refused: &Refused| observed.count(refused.fault.code()));
+            Arc::new(move |refused: &Refused| observed.count(Stage::Certificate, refused.fault.code()));
         material.acceptor(config.environment, observer)?
     };
     let centre = Arc::new(Centre {
@@ -259,24 +262,44 @@ async fn recover(centre: &Arc<Centre>) -> Result<(), StartFault> {
         let (centre, runtime) = (Arc::clone(centre), tokio::runtime::Handle::current());
         let recovery = tokio::task::spawn_blocking(move || {
             // What cannot be read from the ledger is kept; the next start looks again.
-            let wanted =
-                |key: &protocol::transfer_id::TransferKey| match runtime.block_on(centre.ledger.find(key)) {
-                    Ok(transfer) => keep(transfer.as_ref()),
-                    Err(_) => Keep::Prefix(0),
-                };
+            let wanted = |key: &TransferKey| match runtime.block_on(centre.ledger.find(key)) {
+                Ok(transfer) => keep(transfer.as_ref()),
+                Err(_) => Keep::Prefix(0),
+            };
             centre.spool.recover(&wanted)
         });
         recovery.await.map_err(|_| StartFault::ThreadLost)??
     };
     tracing::info!(kept = recovered.kept, removed = recovered.removed, "spool recovered");
-    match recovered.damaged.first() {
-        Some(transfer) => Err(StartFault::ContentLost { transfer: transfer.to_string() }),
-        None => Ok(()),
+    for name in &recovered.strange {
+        tracing::warn!(name, "the spool holds something that is not its own; it was left alone");
     }
+    for key in &recovered.damaged {
+        give_up_damaged(centre, key).await?;
+    }
+    for key in centre.ledger.undelivered().await? {
+        if centre.spool.finished_length(&key)?.is_none() {
+            return Err(StartFault::ContentLost { transfer: key.to_string() });
+        }
+    }
+    Ok(())
+}
+
+/// Content without a receipt begins anew; content that a receipt promises must not be missed in silence.
+async fn give_up_damaged(centre: &Arc<Centre>, key: &TransferKey) -> Result<(), StartFault> {
+    let promised = match centre.ledger.find(key).await? {
+        Some(transfer) => transfer.state.phase == Phase::Committed,
+        None => false,
+    };
+    if promised {
+        return Err(StartFault::ContentLost { transfer: key.to_string() });
+    }
+    tracing::warn!(transfer = %key, "durable content is damaged; its next attempt begins anew");
+    centre.step(key, steps::unlogged(Input::ContentLost, clock::now())).await?;
+    Ok(())
 }
 
 fn keep(transfer: Option<&storage::transfer::Transfer>) -> Keep {
-    use protocol::receiver::Phase;
     let Some(transfer) = transfer else { return Keep::Nothing };
     match transfer.state.phase {
         Phase::Committed if transfer.delivered_at.is_none() => Keep::Whole(transfer.length),

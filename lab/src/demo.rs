@@ -67,7 +67,11 @@ fn make_empty(directory: &Path) -> anyhow::Result<()> {
 async fn story(directory: &Path, account: &Account) -> anyhow::Result<Report> {
     account.step("A lab: certificate authority, a centre, a hospital and a pharmacy");
     let mut stage = Stage::set(directory, account).await?;
+    let played = play(&mut stage, account).await;
+    played.with_context(|| format!("the centre's last words:\n{}\n", stage.process.err.last_lines(20)))
+}
 
+async fn play(stage: &mut Stage, account: &Account) -> anyhow::Result<Report> {
     account.step("Two files over a line that holds");
     for file in [&stage.medical, &stage.pharmacy] {
         let sent = tools::send(file).await?;
@@ -75,11 +79,11 @@ async fn story(directory: &Path, account: &Account) -> anyhow::Result<Report> {
     }
 
     account.step("A large file over a line that stalls in the middle");
-    let cut = cut::send_over_a_stalling_line(&stage, account).await?;
+    let cut = cut::send_over_a_stalling_line(stage, account).await?;
 
     account.step("Delivered, each file once and whole");
-    let transfers = proof::transfers(&stage).await?;
-    proof::inbox_holds_exactly(&stage, &transfers).await?;
+    let transfers = proof::transfers(stage).await?;
+    proof::inbox_holds_exactly(stage, &transfers).await?;
     account.says(format!(
         "{} directories in the inbox, each with the file, manifest and receipt",
         transfers.len()

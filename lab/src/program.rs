@@ -74,6 +74,13 @@ impl Output {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
+    /// The last lines so far, no more than this many.
+    pub fn last_lines(&self, count: usize) -> String {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let skipped = lines.len().saturating_sub(count);
+        lines.get(skipped..).unwrap_or_default().join("\n")
+    }
+
     /// Waits for the first line that `find` finds something in; nothing if the stream ends without one.
     pub async fn wait_for<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
         let mut news = self.news.clone();

@@ -117,6 +117,8 @@ pub enum Input {
     Deadline,
     /// The store was opened again after a stop; no attempt is running.
     Restart,
+    /// Content that was durable is gone or damaged. No attempt is running; the next begins anew.
+    ContentLost,
 }
 
 /// What must be done once the new state is durable.
@@ -193,6 +195,7 @@ impl Receiver {
             Input::Cancel => self.end(Phase::Cancelled, Cause::Cancelled, "cancel"),
             Input::Deadline => self.expire(),
             Input::Restart => Ok((self.restarted(), Vec::new())),
+            Input::ContentLost => self.lose_content(),
         }
     }
 
@@ -307,6 +310,15 @@ impl Receiver {
                 Receiver { phase: Phase::Aborted(Cause::Restarted), offset, ..self }
             }
             _ => self,
+        }
+    }
+
+    fn lose_content(self) -> Result<(Self, Vec<Act>), StepFault> {
+        match self.phase {
+            Phase::Offered | Phase::Aborted(_) => {
+                Ok((Receiver { offset: 0, ..self }, vec![Act::DropContent]))
+            }
+            _ => Err(self.unexpected("the loss of content")),
         }
     }
 

@@ -20,6 +20,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         1 => Just(Input::Cancel),
         1 => Just(Input::Deadline),
         1 => Just(Input::Restart),
+        1 => Just(Input::ContentLost),
     ]
 }
 

@@ -172,7 +172,7 @@ impl Statement for Manifest {
 pub fn is_plain_file_name(name: &str) -> bool {
     let harmful = |c: char| {
         c.is_control()
-            || matches!(c, '/' | '\\' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '/' | '\\' | '\u{061c}' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     !name.is_empty()
         && name.len() <= FILE_NAME_BYTES_MAX

@@ -31,8 +31,8 @@ what a sender does next: `retry` later under the same id, `ask` what the receive
 
 const CAUSES: &str = "
 What never reaches a handler (a malformed request line, two different Content-Length, too many headers) is answered by a
-bare `4xx` or by closing the connection, and counted by reason: `http_malformed`, `http_head_timeout`, `http_cut`. A
-certificate that is refused ends the TLS handshake with an alert and is counted by its reason.
+bare `4xx` or by closing the connection, and counted by reason: `http:malformed`, `http:head_timeout`, `http:cut`. A
+certificate that is refused ends the TLS handshake with an alert and is counted as `certificate:` with its reason.
 
 ## Causes of an abort
 

@@ -80,7 +80,7 @@ CREATE TABLE transfer (
     deadline        INTEGER NOT NULL,
     delivered_at    INTEGER,
     acknowledged_at INTEGER,
-    acknowledgement INTEGER REFERENCES acknowledgement (number),
+    acknowledgement INTEGER REFERENCES acknowledgement (number) DEFERRABLE INITIALLY DEFERRED,
     UNIQUE (sender, id)
 ) STRICT;
 
@@ -101,6 +101,7 @@ CREATE TABLE answer (
     transfer INTEGER PRIMARY KEY REFERENCES transfer (number),
     what     TEXT NOT NULL CHECK (what IN ('receipt', 'refusal')),
     text     TEXT NOT NULL,
+    sha256   BLOB NOT NULL CHECK (length(sha256) = 32),
     entry    INTEGER NOT NULL UNIQUE REFERENCES log_entry (position) DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
 

@@ -93,6 +93,7 @@ macro_rules! ledger_claims {
             logs: each_head_continues_every_earlier_one,
             logs: entries_stand_in_one_order_without_a_gap,
             logs: entries_name_the_transfer_and_attempt_whatever_the_caller_wrote,
+            logs: texts_are_kept_to_the_byte,
             logs: what_the_log_does_not_have_is_not_proved,
             logs: a_sound_log_verifies_to_its_end,
             logs: a_log_goes_on_after_a_kill,

@@ -4,21 +4,26 @@
 //! processes from writing; any number of them may read ([`SqliteAudit::open`]). The first failed write poisons the
 //! ledger: whether it is durable can only be told by opening the file again.
 
-mod batch;
 mod evidence;
+mod flush;
 mod log;
 mod offer;
 mod opening;
+mod operations;
 mod proofs;
 mod queries;
 mod rows;
 mod verify;
+mod work;
 mod writer;
 
 use std::{
     fs::File,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -56,6 +61,7 @@ pub struct SqliteLedger {
     health: Arc<Health>,
     audit: SqliteAudit,
     writer: Mutex<Option<JoinHandle<Ended>>>,
+    closing: AtomicBool,
 }
 
 /// What the writer leaves: its connection, and the lock that kept other processes out.
@@ -72,17 +78,25 @@ impl SqliteLedger {
         environment: Environment,
         signer: Arc<dyn LogSigner>,
     ) -> Result<Self, OpenFault> {
-        let opening::Opened { connection, log, lock } = opening::open(path, environment, &signer).await?;
+        let opening::Opened { connection, log, numbers, lock } =
+            opening::open(path, environment, &signer).await?;
         let audit = SqliteAudit::beside_writer(path, signer.log().clone()).await?;
         let health = Arc::new(Health::default());
         let (queue, commands) = mpsc::channel(QUEUE_MAX);
-        let writer = Writer { connection, log, signer, health: Arc::clone(&health) };
+        let writer = Writer { connection, log, numbers, signer, health: Arc::clone(&health) };
         let task = tokio::spawn(async move { Ended { connection: writer.run(commands).await, _lock: lock } });
-        Ok(SqliteLedger { queue, health, audit, writer: Mutex::new(Some(task)) })
+        Ok(SqliteLedger {
+            queue,
+            health,
+            audit,
+            writer: Mutex::new(Some(task)),
+            closing: AtomicBool::new(false),
+        })
     }
 
     /// Takes no more writes, finishes those that wait, and returns when the file is free for the next process.
     pub async fn close(&self) {
+        self.closing.store(true, Ordering::Release);
         // A writer that is gone already has nothing to be told.
         let _ = self.queue.send(Command::Close).await;
         let task = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -116,15 +130,22 @@ impl SqliteLedger {
             return Err(LedgerFault::Poisoned(poison));
         }
         let (reply, answer) = oneshot::channel();
-        self.queue.send(command(reply)).await.map_err(|_| LedgerFault::Closed)?;
+        self.send(command(reply)).await?;
         self.outcome(answer).await
     }
 
+    async fn send(&self, command: Command) -> Result<(), LedgerFault> {
+        match self.queue.send(command).await {
+            Ok(()) => Ok(()),
+            Err(_) if self.closing.load(Ordering::Acquire) => Err(LedgerFault::Closed),
+            Err(_) => Err(LedgerFault::Poisoned(self.health.set_poison(StoreFault::WriterGone))),
+        }
+    }
+
     async fn outcome<T>(&self, answer: oneshot::Receiver<Result<T, LedgerFault>>) -> Result<T, LedgerFault> {
-        answer.await.unwrap_or_else(|_| {
-            let poison = self.health.poison().unwrap_or_else(|| Arc::new(StoreFault::WriterGone));
-            Err(LedgerFault::Poisoned(poison))
-        })
+        // An answer that never comes was lost with a batch, or with the writer.
+        let lost = |_| Err(LedgerFault::Poisoned(self.health.set_poison(StoreFault::WriterGone)));
+        answer.await.unwrap_or_else(lost)
     }
 
     fn readers(&self) -> &SqlitePool {
@@ -188,7 +209,7 @@ impl Ledger for SqliteLedger {
 
     async fn held(&self, submission: &Submission, sha256: &Sha256) -> Result<Option<Transfer>, LedgerFault> {
         let mut connection = self.audit.reader().await?;
-        Ok(rows::held(&mut connection, submission, sha256, None).await?.map(|stored| stored.transfer))
+        Ok(rows::held(&mut connection, submission, sha256).await?.map(|stored| stored.transfer))
     }
 
     async fn acknowledge(&self, acknowledging: Acknowledging) -> Result<Acknowledged, LedgerFault> {
@@ -253,7 +274,7 @@ impl Ledger for SqliteLedger {
             let step = Step { input: Input::Restart, at, receipt: None, refusal: None, entry: Some(entry) };
             let (reply, answer) = oneshot::channel();
             let command = Command::Step(Box::new((key.clone(), step)), reply);
-            self.queue.send(command).await.map_err(|_| LedgerFault::Closed)?;
+            self.send(command).await?;
             answers.push(answer);
         }
         for answer in answers {
@@ -263,8 +284,12 @@ impl Ledger for SqliteLedger {
     }
 
     async fn counterpart_log(&self, origin: &str) -> Result<Option<LogSeen>, LedgerFault> {
-        let mut connection = self.audit.reader().await?;
-        Ok(offer::counterpart_log(&mut connection, origin).await?)
+        let row = sqlx::query(queries::COUNTERPART_LOGS)
+            .bind(serde_json::json!([origin]).to_string())
+            .fetch_optional(self.readers())
+            .await
+            .map_err(StoreFault::from)?;
+        Ok(row.as_ref().map(rows::log_seen).transpose()?)
     }
 
     fn is_poisoned(&self) -> bool {

@@ -14,11 +14,12 @@
 )]
 
 pub mod centre;
-pub mod chance;
 pub mod files;
 pub mod lab;
 pub mod papers;
 pub mod patience;
+pub mod sender;
 pub mod shim;
 pub mod tools;
+pub mod towns;
 pub mod wire;

@@ -52,7 +52,11 @@ impl Shim {
 impl Chosen {
     /// The program, with the shim before it.
     pub fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
+        self.apply(Command::new(program))
+    }
+
+    /// Whatever this runs, with the shim before it.
+    pub fn apply(&self, mut command: Command) -> Command {
         command.env("LD_PRELOAD", &self.library);
         command.env("SHIM_BELOW", &self.directory);
         command.env("SHIM_ARMED", self.file("shim-armed"));

@@ -1,7 +1,5 @@
 //! A large file needs no more memory than a small one.
 
-#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
-
 use lab::generate::write_claims_file;
 use protocol::{digest::Hasher, kind::Kind};
 use tests::{

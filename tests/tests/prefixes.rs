@@ -3,8 +3,6 @@
 //! Over real sockets and real TLS: every proper prefix of a small claims file, each followed by every way a connection
 //! can end.
 
-#![expect(clippy::unwrap_used, reason = "a helper of the tests")]
-
 use std::{
     collections::BTreeSet,
     sync::{

@@ -7,6 +7,7 @@ use crate::{
     lab::LIST_LIFE,
     revocation::{Reason, serial_in},
     serial::Serial,
+    state::State,
     when::When,
 };
 
@@ -38,14 +39,27 @@ fn revoking_the_issuing_authority_ends_all_that_it_certified() {
 }
 
 #[test]
-fn revoking_twice_keeps_the_first_date_and_publishes_nothing() {
+fn revoking_twice_keeps_the_first_date_and_reason() {
     let place = place();
     let issued = place.issue(Profile::Institution, "a").unwrap();
     let first = place.lab.revoke(&issued.serial, Reason::Superseded, now()).unwrap();
-    let lists = fs::read(place.lab.crls_pem()).unwrap();
+    let held = State::load(place.lab.dir()).unwrap().issuing.revoked;
     let again = place.lab.revoke(&issued.serial, Reason::KeyCompromise, now()).unwrap();
     assert_eq!((again.at, again.already), (first.at, true));
-    assert_eq!(fs::read(place.lab.crls_pem()).unwrap(), lists);
+    assert_eq!(State::load(place.lab.dir()).unwrap().issuing.revoked, held);
+}
+
+#[test]
+fn revoking_again_publishes_the_lists_that_the_first_time_could_not() {
+    let place = place();
+    let issued = place.issue(Profile::Institution, "a").unwrap();
+    let in_the_way = place.lab.dir().join("crls/root.pem");
+    fs::remove_file(&in_the_way).unwrap();
+    fs::create_dir(&in_the_way).unwrap();
+    assert!(place.lab.revoke(&issued.serial, Reason::KeyCompromise, now()).is_err());
+    fs::remove_dir(&in_the_way).unwrap();
+    assert!(place.lab.revoke(&issued.serial, Reason::KeyCompromise, now()).unwrap().already);
+    assert_eq!(place.judge(&issued, Purpose::TlsClient), Err(PeerFault::Revoked));
 }
 
 #[test]

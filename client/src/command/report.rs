@@ -4,11 +4,12 @@
 use std::error::Error;
 
 use config::shared::Contact;
-use protocol::problem::Advice;
+use protocol::{cause::Cause, moment::Moment, problem::Advice};
 use serde::Serialize;
 
 use super::exit::Exit;
 use crate::{
+    Attempt,
     error::{OpenError, SendError, in_one_line},
     store::StoreFault,
 };
@@ -103,12 +104,46 @@ fn message(error: &SendError) -> String {
         SendError::TurnedDown { problem, .. } => {
             format!("the centre answered: {} ({problem})", problem.title())
         }
-        SendError::Refused { problem, fault, refusal, .. } => {
+        SendError::Refused { problem, fault, earlier, refusal, .. } => {
             let fault = fault.as_ref().map(|word| format!(" [{word}]")).unwrap_or_default();
+            let earlier = earlier.map(|id| format!(" [transfer {id}]")).unwrap_or_default();
             let title = problem.title();
-            format!("refused for good: {title} ({problem}){fault}; signed refusal: {}", refusal.display())
+            format!(
+                "refused for good: {title} ({problem}){fault}{earlier}; signed refusal: {}",
+                refusal.display()
+            )
         }
         error => in_one_line(error as &(dyn Error + 'static)),
+    }
+}
+
+/// One attempt, as a program gets it: every key always there.
+#[derive(Serialize)]
+pub(super) struct AttemptResult {
+    number: u32,
+    began: Moment,
+    /// First byte it was to bring.
+    offset: u64,
+    /// Bytes of the file handed to the line when it ended.
+    reached: u64,
+    ended: Option<Moment>,
+    /// Why it ended early; null for the one that brought the receipt.
+    cause: Option<Cause>,
+    /// Milliseconds from the last byte that moved to the notice of the cut.
+    detected_ms: Option<u64>,
+}
+
+impl From<&Attempt> for AttemptResult {
+    fn from(attempt: &Attempt) -> Self {
+        AttemptResult {
+            number: attempt.number,
+            began: attempt.began,
+            offset: attempt.offset,
+            reached: attempt.reached,
+            ended: attempt.ended,
+            cause: attempt.cause,
+            detected_ms: attempt.detected_ms,
+        }
     }
 }
 

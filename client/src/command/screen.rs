@@ -1,8 +1,13 @@
 //! Progress for people: a bar with rate and time left on a terminal, plain lines anywhere else, nothing beside JSON.
 
-use std::{io::IsTerminal as _, sync::Mutex, time::Duration};
+use std::{
+    io::IsTerminal as _,
+    sync::{Mutex, OnceLock},
+    time::Duration,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use protocol::transfer_id::TransferId;
 
 use crate::progress::{Progress, ProgressEvent};
 
@@ -11,13 +16,19 @@ pub(super) struct Screen {
     name: String,
     bar: Option<Mutex<Option<ProgressBar>>>,
     silent: bool,
+    transfer: OnceLock<TransferId>,
 }
 
 impl Screen {
     /// For a file of this name.
     pub fn of(name: String, json: bool) -> Self {
         let bar = (!json && std::io::stderr().is_terminal()).then(|| Mutex::new(None));
-        Screen { name, bar, silent: json }
+        Screen { name, bar, silent: json, transfer: OnceLock::new() }
+    }
+
+    /// The transfer that the file became, once it was taken up.
+    pub fn transfer(&self) -> Option<TransferId> {
+        self.transfer.get().copied()
     }
 
     fn moved(&self, phase: &'static str, done: u64, total: u64) {
@@ -69,6 +80,9 @@ impl Screen {
 
 impl Progress for Screen {
     fn event(&self, event: &ProgressEvent) {
+        if let ProgressEvent::Held { id, .. } = event {
+            self.transfer.get_or_init(|| *id);
+        }
         match event {
             ProgressEvent::Hashing { done, total } => self.moved("確認 checking", *done, *total),
             ProgressEvent::Sent { bytes, total } => self.moved("送信中 sending", *bytes, *total),

@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     args::Send,
     exit::Exit,
-    report::{Failure, Head, Output},
+    report::{AttemptResult, Failure, Head, Output},
     screen::Screen,
     settings,
     signals::cancel_on_signal,
 };
-use crate::{Attempt, Client, Filing, SendError, Sent};
+use crate::{Client, Filing, SendError, Sent};
 
 #[derive(Serialize)]
 struct Object {
@@ -37,7 +37,11 @@ struct FileResult {
 #[serde(untagged)]
 enum Outcome {
     Sent(Box<SentResult>),
-    Failed { error: Failure },
+    Failed {
+        /// Absent when the file was not taken up at all.
+        transfer: Option<String>,
+        error: Failure,
+    },
 }
 
 #[derive(Serialize)]
@@ -52,7 +56,7 @@ struct SentResult {
     acknowledged: bool,
     receipt: PathBuf,
     bundle: PathBuf,
-    attempts: Vec<Attempt>,
+    attempts: Vec<AttemptResult>,
 }
 
 impl From<&Sent> for SentResult {
@@ -68,7 +72,7 @@ impl From<&Sent> for SentResult {
             acknowledged: sent.acknowledged,
             receipt: sent.receipt_path.clone(),
             bundle: sent.bundle_path.clone(),
-            attempts: sent.attempts.clone(),
+            attempts: sent.attempts.iter().map(Into::into).collect(),
         }
     }
 }
@@ -86,14 +90,19 @@ pub(super) async fn run(file: &Path, send: &Send, output: Output) -> Exit {
     let _listening = cancel_on_signal(&stop);
     let (mut files, mut exit) = (Vec::new(), Exit::Done);
     for path in &send.files {
-        let sent = send_one(&client, path, send, output, &stop).await;
+        let screen = Screen::of(name_of(path), output.json);
+        let sent = send_one(&client, path, send, &screen, &stop).await;
+        screen.clear();
         let result = match &sent {
-            Ok(sent) => Outcome::Sent(Box::new(sent.into())),
+            Ok(sent) => {
+                tell(path, sent, output);
+                Outcome::Sent(Box::new(sent.into()))
+            }
             Err(error) => {
                 let failure = Failure::from(error);
                 output.error(Some(&path.display().to_string()), &failure, Some(&settings.contact));
                 exit = exit.or(failure.exit);
-                Outcome::Failed { error: failure }
+                Outcome::Failed { transfer: screen.transfer().map(|id| id.to_string()), error: failure }
             }
         };
         files.push(FileResult { file: path.clone(), ok: sent.is_ok(), result });
@@ -115,7 +124,7 @@ async fn send_one(
     client: &Client,
     path: &Path,
     send: &Send,
-    output: Output,
+    screen: &Screen,
     stop: &CancellationToken,
 ) -> Result<Sent, SendError> {
     let filing = Filing {
@@ -126,11 +135,14 @@ async fn send_one(
         corrects: send.corrects,
         resubmission_of: send.resubmission_of,
     };
-    let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
-    let screen = Screen::of(name.into_owned(), output.json);
-    let sent = client.send(path, filing, &screen, stop).await;
-    screen.clear();
-    let sent = sent?;
+    client.send(path, filing, screen, stop).await
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned()
+}
+
+fn tell(path: &Path, sent: &Sent, output: Output) {
     let known = if sent.already { "already sent, here is the receipt; " } else { "" };
     output.line(&format!(
         "到達確認（受領確認データ） {known}{} {} ({}), {} bytes, transfer {}",
@@ -142,5 +154,4 @@ async fn send_one(
     ));
     output.line(&format!("  receipt: {}", sent.receipt_path.display()));
     output.line(&format!("  bundle:  {}", sent.bundle_path.display()));
-    Ok(sent)
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     args::Status,
     exit::Exit,
-    report::{Failure, Head, Output},
+    report::{AttemptResult, Failure, Head, Output},
     settings,
     signals::cancel_on_signal,
 };
@@ -50,7 +50,7 @@ struct TransferResult {
     created_at: String,
     acknowledged_at: Option<String>,
     bundle: Option<PathBuf>,
-    attempts: Vec<Attempt>,
+    attempts: Vec<AttemptResult>,
     /// What the centre could not be asked for, with --ask.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
@@ -133,15 +133,7 @@ fn show(transfer: &TransferStatus, at_work: bool, output: Output) {
         transfer.created_at,
     ));
     for attempt in &transfer.attempts {
-        let end = match (attempt.cause, attempt.ended) {
-            (Some(cause), _) => {
-                let noticed =
-                    attempt.detected_ms.map(|ms| format!(", noticed after {ms} ms")).unwrap_or_default();
-                format!("stopped at byte {}: {cause}{noticed}", attempt.reached)
-            }
-            (None, Some(_)) => "brought the rest".to_owned(),
-            (None, None) => "not ended".to_owned(),
-        };
+        let end = end_of(attempt);
         output.line(&format!(
             "  attempt {} at {} from byte {}: {end}",
             attempt.number, attempt.began, attempt.offset
@@ -149,6 +141,18 @@ fn show(transfer: &TransferStatus, at_work: bool, output: Output) {
     }
     if let Some(bundle) = &transfer.bundle_path {
         output.line(&format!("  bundle: {}", bundle.display()));
+    }
+}
+
+fn end_of(attempt: &Attempt) -> String {
+    match (attempt.cause, attempt.detected_ms, attempt.ended) {
+        (Some(cause), Some(ms), _) => {
+            format!("stopped at byte {}: {cause}, noticed {ms} ms after the last byte moved", attempt.reached)
+        }
+        // The program itself was stopped: how far it had come is not known.
+        (Some(cause), None, _) => format!("stopped: {cause}"),
+        (None, _, Some(_)) => "brought the rest".to_owned(),
+        (None, _, None) => "not ended".to_owned(),
     }
 }
 
@@ -209,7 +213,7 @@ fn result(transfer: TransferStatus, error: Option<Failure>) -> TransferResult {
         created_at: transfer.created_at.to_string(),
         acknowledged_at: transfer.acknowledged_at.map(|at| at.to_string()),
         bundle: transfer.bundle_path,
-        attempts: transfer.attempts,
+        attempts: transfer.attempts.iter().map(Into::into).collect(),
         error,
     }
 }

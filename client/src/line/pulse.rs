@@ -74,9 +74,13 @@ impl Beat {
         self.name_of(Cause::LinkLost)
     }
 
-    /// A line that seems lost is only stalled if its far end answered a moment ago.
+    /// A line that seems lost is only stalled if its far end answered a moment ago. A closing that comes after the far
+    /// end's silence is its kernel's last word on a line of which one direction is dead: it gave up before ours did.
     fn name_of(&self, cause: Cause) -> Cause {
         match (cause, self.sample) {
+            (Cause::PeerClosed, Some((PeerKernel::Silent, at))) if at.elapsed() <= SAMPLE_COUNTS_FOR => {
+                Cause::LinkLost
+            }
             (Cause::LinkLost, Some((PeerKernel::Answers, at))) if at.elapsed() <= SAMPLE_COUNTS_FOR => {
                 Cause::Stalled
             }
@@ -109,7 +113,17 @@ mod tests {
     }
 
     #[test]
-    fn a_closing_stays_a_closing_whatever_the_samples_say() {
+    fn a_reset_after_silence_is_a_lost_line() {
+        let pulse = Pulse::new();
+        pulse.change(|beat| {
+            beat.failed = Some(io::ErrorKind::ConnectionReset);
+            beat.sample = Some((PeerKernel::Silent, Instant::now()));
+        });
+        assert_eq!(pulse.beat().socket_cause(), Some(Cause::LinkLost));
+    }
+
+    #[test]
+    fn a_closing_by_a_far_end_that_answers_stays_a_closing() {
         let pulse = Pulse::new();
         assert_eq!(pulse.beat().socket_cause(), None);
         pulse.change(|beat| {

@@ -30,6 +30,16 @@ pub enum SendLogKeyFault {
         #[source]
         source: io::Error,
     },
+    /// The log belongs to the other environment.
+    #[error(
+        "the send log {origin} is not of environment {expected}: production and test never share a directory"
+    )]
+    OtherEnvironment {
+        /// The log's name.
+        origin: String,
+        /// What the settings say.
+        expected: Environment,
+    },
     /// No random bytes for the log's name.
     #[error("no name could be made for the send log")]
     Random(#[from] NoRandomness),
@@ -55,6 +65,9 @@ pub(crate) fn load_or_create(
         }
         Err(error) => return Err(fault(error)),
     };
+    if !origin.starts_with(&format!("sekisho/{environment}/")) {
+        return Err(SendLogKeyFault::OtherEnvironment { origin, expected: environment });
+    }
     let key = directory.join(KEY);
     if key.exists() { Ok(LogKey::load(&key, &origin)?) } else { Ok(LogKey::create(&key, &origin)?) }
 }
@@ -72,6 +85,15 @@ mod tests {
         let made = load_or_create(directory.path(), Environment::Test, &party).unwrap();
         let found = load_or_create(directory.path(), Environment::Test, &party).unwrap();
         assert_eq!(made.log(), found.log());
+    }
+
+    #[test]
+    fn a_log_of_the_other_environment_is_never_taken_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let party = crate::testing::SENDER.parse().unwrap();
+        load_or_create(directory.path(), Environment::Test, &party).unwrap();
+        let fault = load_or_create(directory.path(), Environment::Production, &party).unwrap_err();
+        assert!(matches!(fault, SendLogKeyFault::OtherEnvironment { .. }), "{fault}");
     }
 
     #[test]

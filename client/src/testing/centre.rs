@@ -40,6 +40,8 @@ pub enum Mischief {
     LoseAnswer,
     /// Content: everything is there, and the answer is that it is being checked.
     CheckFirst,
+    /// Content: everything came, the answer is that it is being checked, and then all of it is wanted again.
+    CheckAndDrop,
     /// Content: not one byte is read, ever.
     ReadNothing,
     /// Content: refused for good before it was read, and the connection ends.
@@ -80,6 +82,11 @@ impl Memory {
     /// Loses everything but its log, as after a restore.
     pub fn forget(&mut self) {
         self.transfers.clear();
+    }
+
+    /// Lets every unfinished transfer pass its deadline.
+    pub fn expire(&mut self) {
+        self.transfers.values_mut().for_each(|held| held.phase = "expired");
     }
 
     /// The content of the only transfer.
@@ -292,6 +299,10 @@ async fn receive(
     let mut memory = memory.lock().unwrap();
     let held = memory.transfers.get_mut(&id).unwrap();
     assert_eq!(Sha256::of(&content), held.manifest.sha256, "all of it came");
+    if next == Some(Mischief::CheckAndDrop) {
+        (held.content, held.phase) = (Vec::new(), "aborted");
+        return Ok(checking());
+    }
     held.content = content;
     let (text, manifest) = (held.text.clone(), held.manifest.clone());
     let mut answer = memory.log.commit(&text, &manifest, seen);
@@ -300,11 +311,7 @@ async fn receive(
     (held.phase, held.receipt) = ("committed", Some(committed));
     match next {
         Some(Mischief::LoseAnswer) => Err(io::ErrorKind::ConnectionAborted.into()),
-        Some(Mischief::CheckFirst) => {
-            let mut answer = json(StatusCode::ACCEPTED, &());
-            answer.headers_mut().insert(RETRY_AFTER, 0.into());
-            Ok(answer)
-        }
+        Some(Mischief::CheckFirst) => Ok(checking()),
         Some(Mischief::ForgeReceipt) => {
             let stranger = super::EvidenceKey::of(super::SENDER_IDENTITY);
             let said = super::receipt_for(&text, &manifest);
@@ -344,6 +351,12 @@ fn json(status: StatusCode, body: &impl serde::Serialize) -> Answer {
 fn problem(body: ProblemBody) -> Answer {
     let mut answer = json(StatusCode::from_u16(body.status).unwrap(), &body);
     answer.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON.parse().unwrap());
+    answer
+}
+
+fn checking() -> Answer {
+    let mut answer = json(StatusCode::ACCEPTED, &());
+    answer.headers_mut().insert(RETRY_AFTER, 0.into());
     answer
 }
 

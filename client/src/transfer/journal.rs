@@ -5,10 +5,12 @@ use protocol::{
     cause::Cause,
     digest::Sha256,
     entry::{Entry, Event},
+    jws::{Unverified, Verifier},
     moment::Moment,
     problem::Problem,
     sender::{Act, Input, Phase},
     statement::Receipt,
+    transfer_id::TransferId,
     wire::ReceiptAnswer,
 };
 
@@ -34,6 +36,24 @@ pub(crate) struct CutShort {
     /// Bytes of the file that had been handed to the line.
     pub reached: u64,
     pub detected_ms: u64,
+}
+
+/// What a verified refusal says.
+pub(crate) struct RefusedFor {
+    pub reason: Problem,
+    /// The claims check's word for the place of the fault.
+    pub fault: Option<String>,
+    /// The transfer that brought the same content before.
+    pub earlier: Option<TransferId>,
+}
+
+/// Takes up a transfer where a stop may have left it: what the stop left undone is done, and an attempt that was
+/// running has ended.
+pub(crate) fn taken_up(store: &mut Store, transfer: &mut Transfer) -> Result<(), StoreFault> {
+    if transfer.record.offered_entry.is_none() {
+        held(store, transfer)?;
+    }
+    restarted(store, transfer)
 }
 
 /// Puts a new transfer into the send log.
@@ -66,14 +86,11 @@ pub(crate) fn shown_size(transfer: &Transfer) -> Option<u64> {
 }
 
 /// An attempt begins at this offset.
-pub(crate) fn attempt(
-    store: &mut Store,
-    transfer: &mut Transfer,
-    offset: u64,
-) -> Result<Vec<Act>, StoreFault> {
+pub(crate) fn attempt(store: &mut Store, transfer: &mut Transfer, offset: u64) -> Result<u32, StoreFault> {
     let now = pki::clock::now();
+    let number = transfer.record.sender(transfer.manifest.length).attempts.saturating_add(1);
     let acts = step(transfer, Input::Wanted { offset }, now)?;
-    let number = u32::try_from(transfer.record.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
+    debug_assert_eq!(acts, [Act::Send { offset }]);
     transfer.record.attempts.push(Attempt {
         number,
         began: now,
@@ -89,7 +106,7 @@ pub(crate) fn attempt(
         offset: Some(offset),
         ..entry
     })?;
-    Ok(acts)
+    Ok(number)
 }
 
 /// All bytes are out and the centre is checking.
@@ -109,10 +126,10 @@ pub(crate) fn aborted(store: &mut Store, transfer: &mut Transfer, cut: CutShort)
     end_early(store, transfer, Input::Cut(cut.cause), cut)
 }
 
-/// The program starts again: an attempt that was running when it stopped has ended.
-pub(crate) fn restarted(store: &mut Store, transfer: &mut Transfer) -> Result<bool, StoreFault> {
+fn restarted(store: &mut Store, transfer: &mut Transfer) -> Result<(), StoreFault> {
     let cut = CutShort { cause: Cause::Restarted, reached: transfer.record.offset, detected_ms: 0 };
-    end_early(store, transfer, Input::Restart, cut)
+    end_early(store, transfer, Input::Restart, cut)?;
+    Ok(())
 }
 
 fn end_early(
@@ -155,7 +172,7 @@ pub(crate) fn received(
     store: &mut Store,
     transfer: &mut Transfer,
     answer: &ReceiptAnswer,
-    verifier: &dyn protocol::jws::Verifier,
+    verifier: &dyn Verifier,
     crls: &[Vec<u8>],
 ) -> Result<Receipt, SendError> {
     let offered = Offered { text: &transfer.manifest_text, manifest: &transfer.manifest };
@@ -192,6 +209,8 @@ pub(crate) fn received(
         ..entry
     })?;
     transfer.record.received_entry = Some(seq);
+    // Before the state says that it is there.
+    write_bundle(store, transfer, crls)?;
     if let Some(attempt) = transfer.record.attempts.last_mut()
         && attempt.ended.is_none()
     {
@@ -200,7 +219,6 @@ pub(crate) fn received(
     }
     step(transfer, Input::Receipt, now)?;
     transfer.save()?;
-    write_bundle(store, transfer, crls)?;
     Ok(signed.statement().clone())
 }
 
@@ -231,11 +249,17 @@ pub(crate) fn refused(
     store: &mut Store,
     transfer: &mut Transfer,
     text: &str,
-    verifier: &dyn protocol::jws::Verifier,
-) -> Result<(Problem, Option<String>), SendError> {
+    verifier: &dyn Verifier,
+) -> Result<RefusedFor, SendError> {
     let offered = Offered { text: &transfer.manifest_text, manifest: &transfer.manifest };
     let signed = verify_refusal(text, offered, verifier)?;
-    let (reason, fault) = (signed.statement().reason, signed.statement().fault.clone());
+    let said = signed.statement();
+    // The refusal's signer vouches for the receipt in it.
+    let earlier = said.earlier_receipt.as_deref().and_then(|text| {
+        let receipt = Unverified::<Receipt>::parse(text).ok()?;
+        Some(receipt.claimed().transfer_id)
+    });
+    let reason = said.reason;
     transfer.keep(REFUSAL, text.as_bytes())?;
     let statement_sha256 = Some(Sha256::of(text.as_bytes()));
     log(store, transfer, Event::Refused, |entry| Entry { statement_sha256, problem: Some(reason), ..entry })?;
@@ -247,12 +271,21 @@ pub(crate) fn refused(
     }
     step(transfer, Input::Refusal(reason), now)?;
     transfer.save()?;
-    Ok((reason, fault))
+    Ok(RefusedFor { reason, fault: said.fault.clone(), earlier })
 }
 
 /// The centre has called the transfer off, as we asked.
 pub(crate) fn cancelled(store: &mut Store, transfer: &mut Transfer) -> Result<(), StoreFault> {
     log(store, transfer, Event::Cancelled, |entry| entry)?;
+    step(transfer, Input::CancelConfirmed, pki::clock::now())?;
+    transfer.save()
+}
+
+/// The centre says that the transfer was not finished in time: its id is given up. Should the content be there after
+/// all, a new transfer of it is refused as already held.
+pub(crate) fn expired(store: &mut Store, transfer: &mut Transfer) -> Result<(), StoreFault> {
+    restarted(store, transfer)?;
+    log(store, transfer, Event::Expired, |entry| entry)?;
     step(transfer, Input::CancelConfirmed, pki::clock::now())?;
     transfer.save()
 }
@@ -267,8 +300,8 @@ pub(crate) fn acknowledged(
     let statement_sha256 = Some(Sha256::of(text.as_bytes()));
     log(store, transfer, Event::Acknowledged, |entry| Entry { statement_sha256, ..entry })?;
     transfer.record.acknowledged_at = Some(pki::clock::now());
-    transfer.save()?;
-    write_bundle(store, transfer, crls)
+    write_bundle(store, transfer, crls)?;
+    transfer.save()
 }
 
 /// Puts all the evidence of a transfer together. Each time it is the same evidence with newer proofs.

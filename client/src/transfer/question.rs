@@ -7,7 +7,7 @@ use protocol::{
     sender::Phase,
 };
 
-use super::{Drive, Trouble, journal, known::Known};
+use super::{Drive, journal, known::Known, trouble::Trouble};
 use crate::{
     error::{LastTry, SendError},
     line::requests::{self, Reply},
@@ -17,7 +17,7 @@ use crate::{
 impl Drive<'_> {
     /// Asks once, and keeps what the answer proves.
     pub async fn ask_once(mut self) -> Result<Transfer, SendError> {
-        self.write(journal::restarted).await?;
+        self.write(journal::taken_up).await?;
         if self.transfer.phase() == Phase::Received {
             self.acknowledge().await;
             return Ok(self.transfer);
@@ -66,17 +66,14 @@ impl Drive<'_> {
                     self.write(|_, transfer| journal::checking(transfer)).await?;
                 }
             }
-            Known::Expired => {
-                let (id, problem) = (self.transfer.id(), Problem::Expired);
-                return Err(Trouble::Final(SendError::TurnedDown { id, problem }));
-            }
+            Known::Expired => return Err(Trouble::Final(self.expire().await)),
         }
         Ok(())
     }
 
-    /// Calls the transfer off. A transfer that the centre never heard of ends here alone.
+    /// Calls the transfer off. One that the centre says it never heard of ends here alone.
     pub async fn cancel(mut self) -> Result<Transfer, SendError> {
-        self.write(journal::restarted).await?;
+        self.write(journal::taken_up).await?;
         match self.try_cancel().await {
             Ok(()) => {
                 self.write(journal::cancelled).await?;

@@ -311,8 +311,8 @@ impl Claims {
         let section = root.section("claims", "How claims files (レセプト) are checked on arrival.");
         let completeness = section.choice(&Choice {
             name: "completeness",
-            meaning: "What happens to a claims file whose end is missing: refused with a signed reason, or taken with \
-                      a warning in its receipt.",
+            meaning: "What happens to a claims file whose end is missing: refused with a signed reason, or taken, and \
+                      then its receipt says nothing of its claims.",
             default: Completeness::Refuse,
             reason: "a truncated file that is taken looks like a claim that was made",
         });

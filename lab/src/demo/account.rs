@@ -41,7 +41,7 @@ impl Account {
         println!("         evidence root  {}", report.evidence_root.display());
         println!("         bundles, with all evidence of one transfer each:");
         for transfer in &report.transfers {
-            println!("         {:<14} {}", transfer.kind, transfer.bundle.display());
+            println!("         {:<14} {}", transfer.kind.name(), transfer.bundle.display());
         }
         println!("         To verify one yourself: sekisho verify BUNDLE FILE --anchors EVIDENCE_ROOT");
     }

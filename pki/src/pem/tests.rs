@@ -77,3 +77,12 @@ fn what_is_encoded_reads_back_in_order() {
     let (_directory, file) = written(&testing::certificates_pem(&[&one.der, &other.der]));
     assert_eq!(certificates(&file).unwrap(), [one.der, other.der]);
 }
+
+#[test]
+fn a_revocation_list_is_read_from_der_as_from_pem() {
+    let list = Authority::root("root").crl(1, &[]);
+    for content in [list.to_vec(), testing::crls_pem(&[&list])] {
+        let (_directory, file) = written(&content);
+        assert_eq!(crls(&file).unwrap(), [list.clone()]);
+    }
+}

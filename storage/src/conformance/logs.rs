@@ -8,6 +8,7 @@ use std::sync::{
 use protocol::{
     cause::Cause,
     checkpoint::Checkpoint,
+    digest::Sha256,
     entry::{Entry, Event},
     merkle::{check_consistency, check_inclusion, leaf_hash},
     receiver::Input,
@@ -122,6 +123,34 @@ pub async fn entries_name_the_transfer_and_attempt_whatever_the_caller_wrote(ben
     let cut = Step { entry: Some(aborted), ..bare(cut) };
     let logged = ledger.step(&offer.key, cut).await.unwrap().logged.unwrap();
     assert_eq!(serde_json::from_str::<Entry>(&logged.entry).unwrap().offset, Some(5));
+}
+
+pub async fn texts_are_kept_to_the_byte(bench: &impl LedgerBench) {
+    let ledger = bench.open().await;
+    let odd = "\" \0 \\ \\u0000 \n\r\t\u{1}\u{7f}\u{85}\u{2028}\u{feff} 'レセプト' \u{1f5c2}\u{10ffff} [1,{\"a\":null}] --";
+    let denied = Entry { note: Some(odd.to_owned()), ..entry(Event::Denied) };
+    let logged = ledger.record(denied).await.unwrap();
+    check_logged(bench, &ledger, &logged).await;
+
+    let mut offer = offer(1);
+    offer.manifest = odd.to_owned();
+    offer.manifest_sha256 = Sha256::of(odd.as_bytes());
+    let mut shown = log_shown(1, 8, None);
+    shown.seen.checkpoint = odd.to_owned();
+    offer.log_seen = Some(shown.clone());
+    let key = checking(&ledger, offer).await;
+    let odd_receipt = format!("{odd}{odd}");
+    let receipt = Step {
+        entry: Some(entry_about(Event::Committed, &odd_receipt)),
+        receipt: Some(odd_receipt.clone()),
+        ..commit(&key, 1)
+    };
+    ledger.step(&key, receipt).await.unwrap();
+    let transfer = found(&ledger, &key).await;
+    assert_eq!((transfer.manifest.as_str(), transfer.receipt.as_ref()), (odd, Some(&odd_receipt)));
+    let kept = ledger.counterpart_log(&shown.seen.log.origin).await.unwrap();
+    assert_eq!(kept, Some(shown.seen));
+    ledger.verify(&|_, _| {}).await.unwrap();
 }
 
 pub async fn what_the_log_does_not_have_is_not_proved(bench: &impl LedgerBench) {

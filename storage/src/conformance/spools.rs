@@ -347,7 +347,7 @@ pub fn a_random_life_is_that_of_a_list_of_bytes(bench: &impl SpoolBench) {
             _ => {
                 let Some(writer) = &mut writer else { continue };
                 let room = LENGTH as usize - bytes.len();
-                let piece: Vec<u8> = (0..dice.below(8)).map(|_| dice.next() as u8).collect();
+                let piece: Vec<u8> = (0..dice.below(8)).map(|_| dice.roll() as u8).collect();
                 match writer.write(&piece) {
                     Ok(()) => bytes.extend(piece),
                     Err(SpoolFault::Length { .. }) => assert!(piece.len() > room),

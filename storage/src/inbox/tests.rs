@@ -1,5 +1,7 @@
 //! Deliveries, as their reader sees them.
 
+#![expect(clippy::disallowed_methods, reason = "files that only have to live as long as the test")]
+
 use std::{
     collections::BTreeSet,
     sync::{

@@ -88,7 +88,7 @@ async fn check_answers(
     entries: &HashMap<u64, Entry>,
 ) -> Result<u64, AuditFault> {
     let rows = sqlx::query(
-        "SELECT a.entry, a.what, a.text, t.sender, t.id FROM answer a JOIN transfer t ON t.number = a.transfer \
+        "SELECT a.entry, a.what, a.text, a.sha256, t.sender, t.id FROM answer a JOIN transfer t ON t.number = a.transfer \
          WHERE a.entry >= ?1 AND a.entry < ?2 ORDER BY a.entry",
     )
     .bind(range.start.cast_signed())
@@ -104,7 +104,8 @@ async fn check_answers(
         if last_word(entry) != Some(what) || spoken_of(entry).as_ref() != Some(&key) {
             return Err(damaged(place(), OTHER_ENTRY));
         }
-        if entry.statement_sha256 != Some(Sha256::of(row.try_get::<&[u8], _>("text")?)) {
+        let hash = Sha256::of(row.try_get::<&[u8], _>("text")?);
+        if entry.statement_sha256 != Some(hash) || row.try_get::<&[u8], _>("sha256")? != hash.as_bytes() {
             return Err(damaged(place(), NOT_LOGGED));
         }
         found.insert(index, ());

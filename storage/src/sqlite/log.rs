@@ -8,14 +8,15 @@ use protocol::{
     entry::Entry,
     merkle::{self, Frontier, NodeId},
 };
+use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{
-    batch::changed,
-    queries,
-    rows::{sha256, unsigned},
+use super::rows::{sha256, unsigned};
+use crate::{
+    audit::SignedHead,
+    ledger::{LedgerFault, StoreFault},
+    transfer::Logged,
 };
-use crate::{audit::SignedHead, ledger::StoreFault, transfer::Logged};
 
 /// The end of the log. Holds what is durable and, between the first append of a batch and its seal, what is about to
 /// become so; after a failed batch it must not be used again.
@@ -51,6 +52,18 @@ impl Appended {
     }
 }
 
+/// What a batch adds to the log, as rows to be written.
+pub(super) struct Growth {
+    /// `[position, text, hash]` each.
+    pub(super) entries: Vec<Value>,
+    /// `[number, hash]` each.
+    pub(super) nodes: Vec<Value>,
+    /// The head over them; `None` if nothing was appended.
+    pub(super) head: Option<SignedHead>,
+    /// The size of the head that it takes the place of.
+    pub(super) before: u64,
+}
+
 impl Tail {
     pub(super) fn new(frontier: Frontier, head: SignedHead) -> Self {
         Tail { frontier, head, entries: Vec::new(), full: Vec::new() }
@@ -61,12 +74,12 @@ impl Tail {
         &self.head
     }
 
-    /// Gives the entry its place. It is written when the batch is sealed.
-    pub(super) fn append(&mut self, mut entry: Entry) -> Result<Appended, StoreFault> {
+    /// Gives the entry its place. It is written with the rest of the batch.
+    pub(super) fn append(&mut self, mut entry: Entry) -> Result<Appended, LedgerFault> {
         let index = self.frontier.size();
         entry.seq = index;
-        let text =
-            serde_json::to_string(&entry).map_err(|error| StoreFault::Damaged(format!("entry: {error}")))?;
+        let text = serde_json::to_string(&entry)
+            .map_err(|_| LedgerFault::Misfit("the entry is not to be written"))?;
         let hash = merkle::leaf_hash(text.as_bytes());
         let full = self.frontier.append(hash).into_iter().skip(1);
         self.full.extend(full.map(|(id, hash)| (node_number(id), hash)));
@@ -74,37 +87,25 @@ impl Tail {
         Ok(Appended { index, text })
     }
 
-    /// Writes what was appended, and signs and writes the head over it; all in one statement, whatever there is.
-    pub(super) async fn seal(
-        &mut self,
-        connection: &mut SqliteConnection,
-        signer: &dyn LogSigner,
-    ) -> Result<(), StoreFault> {
+    /// What was appended since the last head, under a newly signed one.
+    pub(super) fn grow(&mut self, signer: &dyn LogSigner) -> Growth {
         let before = self.head.checkpoint.size;
-        if self.frontier.size() == before {
-            return Ok(());
-        }
-        let checkpoint = Checkpoint {
-            origin: signer.log().origin.clone(),
-            size: self.frontier.size(),
-            root: self.frontier.root(),
-        };
-        let text = checkpoint.sign(signer);
-        let written = sqlx::query(queries::GROW_LOG)
-            .bind(serde_json::json!(self.entries).to_string())
-            .bind(serde_json::json!(self.full).to_string())
-            .bind(checkpoint.size.cast_signed())
-            .bind(checkpoint.root.as_bytes().as_slice())
-            .bind(text.as_str())
-            .bind(before.cast_signed())
-            .execute(connection)
-            .await?;
-        // One less, if the head is another than ours: somebody else writes, whom the lock file should have kept out.
-        changed(&written, (self.entries.len() + self.full.len() + 1) as u64)?;
-        self.entries.clear();
-        self.full.clear();
-        self.head = SignedHead { text, checkpoint };
-        Ok(())
+        let entries = self.entries.drain(..).map(|entry| json!(entry)).collect();
+        let nodes = self.full.drain(..).map(|node| json!(node)).collect();
+        let head = (self.frontier.size() > before).then(|| {
+            let checkpoint = Checkpoint {
+                origin: signer.log().origin.clone(),
+                size: self.frontier.size(),
+                root: self.frontier.root(),
+            };
+            SignedHead { text: checkpoint.sign(signer), checkpoint }
+        });
+        Growth { entries, nodes, head, before }
+    }
+
+    /// The head that [`Tail::grow`] gave is written.
+    pub(super) fn grown(&mut self, head: SignedHead) {
+        self.head = head;
     }
 }
 

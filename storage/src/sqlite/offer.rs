@@ -1,18 +1,16 @@
 //! Taking an offer in: what may speak against it, in which order, and what is stored.
 
 use protocol::{
-    checkpoint::LogIdentity,
     party::Identity,
     receiver::{Input, Receiver},
 };
-use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{
-    batch::{Batch, Done, Stop, changed, of_transfer},
-    queries, rows,
+    operations::{Done, of_transfer},
+    work::{Change, Row, Work},
 };
 use crate::{
-    ledger::{LedgerFault, StoreFault},
+    ledger::LedgerFault,
     transfer::{LogAdvance, LogSeen, NewTransfer, Offered, Transfer},
 };
 
@@ -26,24 +24,16 @@ enum View {
     Moved,
 }
 
-/// What may speak against an offer.
-struct Look {
-    known: bool,
-    held: bool,
-    unfinished: u32,
-    log: Option<LogSeen>,
-}
-
-impl Batch<'_> {
-    pub(super) async fn offer(&mut self, new: NewTransfer) -> Result<Done<Offered>, Stop> {
-        let answer = |offered: Offered| -> Result<Done<Offered>, Stop> { Ok(Box::new(|_| offered)) };
-        let look = self.look(&new).await?;
-        if look.known {
-            let known = self.find_known(&new.key).await?.transfer;
-            let same = known.manifest_sha256 == new.manifest_sha256;
-            return answer(if same { Offered::Same(Box::new(known)) } else { Offered::Conflict });
+impl Work<'_> {
+    pub(super) fn offer(&mut self, new: NewTransfer) -> Result<Done<Offered>, LedgerFault> {
+        let answer = |offered: Offered| -> Result<Done<Offered>, LedgerFault> { Ok(Box::new(|_| offered)) };
+        if let Some(known) = self.transfers.get(&new.key) {
+            let same = known.transfer.manifest_sha256 == new.manifest_sha256;
+            let known = Box::new(known.transfer.clone());
+            return answer(if same { Offered::Same(known) } else { Offered::Conflict });
         }
-        let advances = match new.log_seen.as_ref().map(|shown| view(look.log.as_ref(), shown)) {
+        let shown = new.log_seen.as_ref();
+        let advances = match shown.map(|shown| view(self.logs.get(&shown.seen.log.origin), shown)) {
             None | Some(View::Known) => false,
             Some(View::Advances) => true,
             Some(View::Forked) => return answer(Offered::LogForked),
@@ -51,12 +41,11 @@ impl Batch<'_> {
         };
         let mut transfer = transfer_of(&new)?;
         if new.refusal.is_none() {
-            if look.held
-                && let Some(earlier) = self.held_by_another(&transfer).await?
-            {
-                return answer(Offered::AlreadyHeld(Box::new(earlier)));
+            if let Some(earlier) = self.held_by_another(&transfer) {
+                return answer(Offered::AlreadyHeld(Box::new(earlier.clone())));
             }
-            if look.unfinished >= new.open_max {
+            let unfinished = self.unfinished.entry(new.key.sender.clone()).or_default();
+            if *unfinished >= new.open_max {
                 return answer(Offered::TooManyOpen);
             }
         }
@@ -67,62 +56,24 @@ impl Batch<'_> {
         entry.length = Some(transfer.length);
         entry.sha256 = Some(transfer.sha256);
         entry.offset = None;
-        let index = self.log.append(entry)?.index();
-        transfer.offer_entry = index;
-        transfer.refusal_entry = transfer.refusal.as_ref().map(|_| index);
-        let seen = new.log_seen.filter(|_| advances).map(|shown| shown.seen);
-        self.insert(&transfer, seen.as_ref()).await?;
+        transfer.offer_entry = self.log.append(entry)?.index();
+        transfer.refusal_entry = transfer.refusal.as_ref().map(|_| transfer.offer_entry);
+        if !transfer.state.phase.is_final() {
+            *self.unfinished.entry(new.key.sender.clone()).or_default() += 1;
+        }
+        if advances && let Some(LogAdvance { seen, .. }) = new.log_seen {
+            self.advanced.insert(seen.log.origin.clone());
+            self.logs.insert(seen.log.origin.clone(), seen);
+        }
+        let row = Row {
+            number: self.numbers.transfer,
+            transfer: transfer.clone(),
+            change: Change::New,
+            answered: transfer.refusal.is_some(),
+        };
+        self.numbers.transfer += 1;
+        self.transfers.insert(new.key, row);
         answer(Offered::New(Box::new(transfer)))
-    }
-
-    async fn look(&mut self, new: &NewTransfer) -> Result<Look, StoreFault> {
-        let row = sqlx::query(queries::LOOK)
-            .bind(new.key.sender.to_string())
-            .bind(new.key.id.to_string())
-            .bind(new.sha256.as_bytes().as_slice())
-            .bind(new.submission.receiver.to_string())
-            .bind(new.submission.kind.name())
-            .bind(rows::month_text(&new.submission))
-            .bind(new.open_max)
-            .bind(new.log_seen.as_ref().map(|shown| shown.seen.log.origin.as_str()))
-            .fetch_one(&mut *self.connection)
-            .await?;
-        Ok(Look {
-            known: row.try_get("known")?,
-            held: row.try_get("held")?,
-            unfinished: row.try_get("unfinished")?,
-            log: log_seen(&row)?,
-        })
-    }
-
-    async fn insert(&mut self, transfer: &Transfer, seen: Option<&LogSeen>) -> Result<(), StoreFault> {
-        let written = sqlx::query(queries::OFFER)
-            .bind(transfer.key.sender.to_string())
-            .bind(transfer.key.id.to_string())
-            .bind(transfer.submission.receiver.to_string())
-            .bind(transfer.submission.kind.name())
-            .bind(rows::month_text(&transfer.submission))
-            .bind(transfer.length.cast_signed())
-            .bind(transfer.sha256.as_bytes().as_slice())
-            .bind(transfer.class.name())
-            .bind(transfer.manifest_sha256.as_bytes().as_slice())
-            .bind(transfer.resubmission_of.map(|id| id.to_string()))
-            .bind(transfer.state.phase.name())
-            .bind(rows::reason_text(transfer.state.phase))
-            .bind(transfer.offered_at.unix_ms())
-            .bind(transfer.deadline.unix_ms())
-            .bind(transfer.manifest.as_str())
-            .bind(transfer.offer_entry.cast_signed())
-            .bind(transfer.refusal.as_deref())
-            .bind(seen.map(|seen| seen.log.origin.as_str()))
-            .bind(seen.map(|seen| seen.log.key.as_str()))
-            .bind(seen.map(|seen| seen.identity.to_uri()))
-            .bind(seen.map(|seen| seen.size.cast_signed()))
-            .bind(seen.map(|seen| seen.root.as_bytes().as_slice()))
-            .bind(seen.map(|seen| seen.checkpoint.as_str()))
-            .execute(&mut *self.connection)
-            .await?;
-        changed(&written, 2 + u64::from(transfer.refusal.is_some()) + u64::from(seen.is_some()))
     }
 }
 
@@ -144,28 +95,6 @@ fn view(stored: Option<&LogSeen>, shown: &LogAdvance) -> View {
     } else {
         View::Moved
     }
-}
-
-/// The newest head that the log of this origin has shown.
-pub(super) async fn counterpart_log(
-    connection: &mut sqlx::SqliteConnection,
-    origin: &str,
-) -> Result<Option<LogSeen>, StoreFault> {
-    let row = sqlx::query(queries::COUNTERPART_LOG).bind(origin).fetch_optional(connection).await?;
-    row.map_or(Ok(None), |row| log_seen(&row))
-}
-
-fn log_seen(row: &SqliteRow) -> Result<Option<LogSeen>, StoreFault> {
-    let Some(origin) = row.try_get::<Option<String>, _>("origin")? else { return Ok(None) };
-    let identity = Identity::from_uri(row.try_get("identity")?)
-        .map_err(|_| StoreFault::Damaged(format!("the owner of the log {origin}")))?;
-    Ok(Some(LogSeen {
-        log: LogIdentity { origin, key: row.try_get("key")? },
-        identity,
-        size: rows::unsigned(row, "size")?,
-        root: rows::sha256(row, "root")?,
-        checkpoint: row.try_get("checkpoint")?,
-    }))
 }
 
 /// A certificate that names one code more or less, as an agent's does with each client that comes or goes, is still

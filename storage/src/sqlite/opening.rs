@@ -20,7 +20,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::log::{Tail, node_count, read_frontier, read_head};
+use super::{
+    log::{Tail, node_count, read_frontier, read_head},
+    work::Numbers,
+};
 use crate::{audit::Place, ledger::StoreFault};
 
 /// Every change of the schema, from the first on.
@@ -31,6 +34,12 @@ const APPLICATION_ID: i64 = 1_399_155_505;
 
 /// How long to wait for another connection's lock. The lock file keeps other writers out; this is for a backup tool.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// Pages in the WAL before they are copied into the database: 16 MiB, so that a page that changes often is copied once.
+const WAL_PAGES: &str = "4000";
+
+/// The writer's cache, in KiB and negative: the upper levels of the indexes of ten million transfers.
+const CACHE: &str = "-32768";
 
 /// Why a ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +116,7 @@ impl From<sqlx::Error> for OpenFault {
 pub(super) struct Opened {
     pub(super) connection: SqliteConnection,
     pub(super) log: Tail,
+    pub(super) numbers: Numbers,
     /// Held as long as the ledger is: closing it lets the next process in.
     pub(super) lock: File,
 }
@@ -116,7 +126,10 @@ pub(super) async fn open(
     environment: Environment,
     signer: &Arc<dyn LogSigner>,
 ) -> Result<Opened, OpenFault> {
-    let lock = lock_and_create(path)?;
+    let file = path.to_owned();
+    let lock = tokio::task::spawn_blocking(move || lock_and_create(&file))
+        .await
+        .map_err(|lost| OpenFault::File { path: path.to_owned(), source: io::Error::other(lost) })??;
     // A pool of one, because that is what migrations are run on; its connection becomes the writer's.
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(writer_options(path)).await?;
     check_kind(&pool, path).await?;
@@ -128,7 +141,15 @@ pub(super) async fn open(
     stamp(&mut connection, environment, &**signer).await?;
     settle_wal(&mut connection).await?;
     let log = check_log(&mut connection, signer.log()).await?;
-    Ok(Opened { connection, log, lock })
+    let numbers = Numbers {
+        transfer: sqlx::query_scalar("SELECT coalesce(max(number), 0) + 1 FROM transfer")
+            .fetch_one(&mut connection)
+            .await?,
+        acknowledgement: sqlx::query_scalar("SELECT coalesce(max(number), 0) + 1 FROM acknowledgement")
+            .fetch_one(&mut connection)
+            .await?,
+    };
+    Ok(Opened { connection, log, numbers, lock })
 }
 
 fn writer_options(path: &Path) -> SqliteConnectOptions {
@@ -141,7 +162,8 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY)
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
-        .pragma("wal_autocheckpoint", "4000")
+        .pragma("cache_size", CACHE)
+        .pragma("wal_autocheckpoint", WAL_PAGES)
 }
 
 /// The files are ours alone: SQLite gives its log and index the mode of the database.

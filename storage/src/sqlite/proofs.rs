@@ -42,7 +42,7 @@ impl SqliteAudit {
         // that is true of a medium on which the index cannot be made. What stands in a WAL would then be overlooked.
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
-        let nothing_in_wal = std::fs::metadata(Path::new(&wal)).map_or(true, |wal| wal.len() == 0);
+        let nothing_in_wal = tokio::fs::metadata(Path::new(&wal)).await.map_or(true, |wal| wal.len() == 0);
         if audit.head().await.is_err() && nothing_in_wal {
             let options = reader_options(path).immutable(true);
             let frozen = SqliteAudit { pool: pool(options).await?, log: audit.log.clone() };

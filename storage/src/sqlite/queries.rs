@@ -19,10 +19,10 @@ macro_rules! select_transfer {
 /// The transfer of a sender and id.
 pub(super) const FIND: &str = select_transfer!("t.sender = ?1 AND t.id = ?2");
 
-/// The last transfer but one that committed some content for a submission.
+/// The transfer that last committed a content for a submission.
 pub(super) const HELD: &str = select_transfer!(
     "t.phase = 'committed' AND t.sender = ?1 AND t.sha256 = ?2 AND t.receiver = ?3 AND t.kind = ?4 \
-     AND t.claim_month = ?5 AND t.id <> ?6 ORDER BY t.number DESC LIMIT 1"
+     AND t.claim_month = ?5 ORDER BY t.number DESC LIMIT 1"
 );
 
 /// The transfers of these senders and ids, `[[sender, id], …]`.
@@ -31,25 +31,26 @@ pub(super) const FIND_ALL: &str = select_transfer!(
      ON w.sender = k.value ->> 0 AND w.id = k.value ->> 1)"
 );
 
-/// The receipts of these senders and ids, and whether they were acknowledged.
-pub(super) const RECEIPTS: &str = "SELECT t.number, t.sender, t.id, t.acknowledged_at, CAST(a.text AS BLOB) AS text FROM json_each(?1) AS k \
+/// The transfers that last committed these contents, `[[sender, sha256, receiver, kind, claim_month], …]`.
+pub(super) const HELD_ALL: &str = select_transfer!(
+    "t.number IN (SELECT (SELECT h.number FROM transfer AS h WHERE h.phase = 'committed' \
+     AND h.sender = k.value ->> 0 AND h.sha256 = unhex(k.value ->> 1) AND h.receiver = k.value ->> 2 \
+     AND h.kind = k.value ->> 3 AND h.claim_month = k.value ->> 4 ORDER BY h.number DESC LIMIT 1) \
+     FROM json_each(?1) AS k)"
+);
+
+/// How many unfinished transfers each of these senders has, `[sender, …]`.
+pub(super) const UNFINISHED_ALL: &str = "SELECT k.value AS sender, (SELECT count(*) FROM transfer WHERE sender = k.value \
+     AND phase IN ('offered', 'receiving', 'checking', 'aborted')) AS unfinished FROM json_each(?1) AS k";
+
+/// The newest heads that the logs of these origins have shown, `[origin, …]`.
+pub(super) const COUNTERPART_LOGS: &str = "SELECT origin, key, identity, size, root, checkpoint \
+     FROM counterpart_log WHERE origin IN (SELECT value FROM json_each(?1))";
+
+/// The receipts of these senders and ids, `[[sender, id], …]`, and whether they were acknowledged.
+pub(super) const RECEIPTS: &str = "SELECT t.number, t.sender, t.id, t.acknowledged_at, a.sha256 FROM json_each(?1) AS k \
      CROSS JOIN transfer AS t ON t.sender = k.value ->> 0 AND t.id = k.value ->> 1 \
      JOIN answer a ON a.transfer = t.number AND a.what = 'receipt'";
-
-/// Everything that may speak against an offer: its key is taken; its content is held for the same submission; its
-/// sender has too many unfinished transfers (counted no further than needed); what its log showed before.
-pub(super) const LOOK: &str = "SELECT \
-     EXISTS (SELECT 1 FROM transfer WHERE sender = ?1 AND id = ?2) AS known, \
-     EXISTS (SELECT 1 FROM transfer WHERE phase = 'committed' AND sender = ?1 AND sha256 = ?3 AND receiver = ?4 \
-             AND kind = ?5 AND claim_month = ?6) AS held, \
-     (SELECT count(*) FROM (SELECT 1 FROM transfer WHERE sender = ?1 \
-             AND phase IN ('offered', 'receiving', 'checking', 'aborted') LIMIT ?7)) AS unfinished, \
-     c.origin, c.key, c.identity, c.size, c.root, c.checkpoint \
-     FROM (SELECT 1) LEFT JOIN counterpart_log c ON c.origin = ?8";
-
-/// The newest head that the log of an origin has shown.
-pub(super) const COUNTERPART_LOG: &str =
-    "SELECT origin, key, identity, size, root, checkpoint FROM counterpart_log WHERE origin = ?1";
 
 /// Transfers that an attempt is at work on.
 pub(super) const RUNNING: &str =
@@ -66,47 +67,34 @@ pub(super) const OVERDUE: &str = "SELECT sender, id FROM transfer WHERE phase IN
 /// How many transfers there are of each sort.
 pub(super) const COUNTS: &str = "SELECT name, count FROM tally ORDER BY name";
 
-/// A new transfer with its manifest and, where they are given, its refusal and its sender's new head.
-pub(super) const OFFER: &str = "INSERT INTO transfer (sender, id, receiver, kind, claim_month, length, sha256, class, \
-     manifest_sha256, resubmission_of, phase, reason, attempt, durable, mismatches, since, offered_at, deadline) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, 0, 0, ?13, ?13, ?14); \
-     INSERT INTO manifest (transfer, text, entry) \
-     SELECT number, ?15, ?16 FROM transfer WHERE sender = ?1 AND id = ?2; \
-     INSERT INTO answer (transfer, what, text, entry) \
-     SELECT number, 'refusal', ?17, ?16 FROM transfer WHERE sender = ?1 AND id = ?2 AND ?17 IS NOT NULL; \
-     INSERT INTO counterpart_log (origin, key, identity, size, root, checkpoint) \
-     SELECT ?18, ?19, ?20, ?21, ?22, ?23 WHERE ?18 IS NOT NULL ON CONFLICT (origin) DO UPDATE SET \
-     identity = excluded.identity, size = excluded.size, root = excluded.root, checkpoint = excluded.checkpoint";
-
-macro_rules! step {
-    ($answer:literal) => {
-        concat!(
-            "UPDATE transfer SET phase = ?2, reason = ?3, attempt = ?4, durable = ?5, mismatches = ?6, since = ?7 ",
-            "WHERE number = ?1",
-            $answer
-        )
-    };
-}
-
-/// A transfer's new state.
-pub(super) const STEP: &str = step!("");
-
-/// A transfer's new state and its receipt or refusal.
-pub(super) const STEP_WITH_ANSWER: &str =
-    step!("; INSERT INTO answer (transfer, what, text, entry) VALUES (?1, ?8, ?9, ?10)");
-
-/// An acknowledgement and the transfers, by number, whose receipts it names.
-pub(super) const ACKNOWLEDGE: &str = "INSERT INTO acknowledgement (text, entry) VALUES (?1, ?2); \
-     UPDATE transfer SET acknowledged_at = ?3, \
-     acknowledgement = (SELECT number FROM acknowledgement WHERE entry = ?2) \
-     WHERE number IN (SELECT value FROM json_each(?4))";
-
-/// The log grows by entries, `[[position, text, hash], …]`, and full nodes, `[[number, hash], …]`, under a new head in
-/// place of the one of this size.
-pub(super) const GROW_LOG: &str = "INSERT INTO log_entry (position, text, hash) \
-     SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each(?1); \
-     INSERT INTO log_node (number, hash) SELECT value ->> 0, unhex(value ->> 1) FROM json_each(?2); \
-     UPDATE log_head SET size = ?3, root = ?4, checkpoint = ?5 WHERE size = ?6";
+/// Everything that a batch changed. Statements that go together are sent together; their parameters have no numbers,
+/// because sqlx counts them through. Each is a table of rows in JSON:
+///
+/// 1. new transfers, 2. their manifests, 3. changed transfers, 4. receipts and refusals, 5. heads of counterparts' logs,
+/// 6. acknowledgements, 7. what they acknowledge, 8. log entries, 9. log nodes; and then the log's head.
+pub(super) const FLUSH: &str = "\
+INSERT INTO transfer (number, sender, id, receiver, kind, claim_month, length, sha256, class, manifest_sha256, \
+    resubmission_of, phase, reason, attempt, durable, mismatches, since, offered_at, deadline, delivered_at) \
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
+    unhex(value ->> 7), value ->> 8, unhex(value ->> 9), value ->> 10, value ->> 11, value ->> 12, value ->> 13, \
+    value ->> 14, value ->> 15, value ->> 16, value ->> 17, value ->> 18, value ->> 19 FROM json_each(?); \
+INSERT INTO manifest (transfer, text, entry) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?); \
+UPDATE transfer SET phase = value ->> 1, reason = value ->> 2, attempt = value ->> 3, durable = value ->> 4, \
+    mismatches = value ->> 5, since = value ->> 6, delivered_at = value ->> 7 \
+    FROM json_each(?) WHERE number = value ->> 0; \
+INSERT INTO answer (transfer, what, text, sha256, entry) \
+SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4 FROM json_each(?); \
+INSERT INTO counterpart_log (origin, key, identity, size, root, checkpoint) \
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5 FROM json_each(?) \
+    WHERE true ON CONFLICT (origin) DO UPDATE SET identity = excluded.identity, size = excluded.size, \
+    root = excluded.root, checkpoint = excluded.checkpoint; \
+INSERT INTO acknowledgement (number, text, entry) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?); \
+UPDATE transfer SET acknowledgement = value ->> 1, acknowledged_at = value ->> 2 \
+    FROM json_each(?) WHERE number = value ->> 0; \
+INSERT INTO log_entry (position, text, hash) \
+SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each(?); \
+INSERT INTO log_node (number, hash) SELECT value ->> 0, unhex(value ->> 1) FROM json_each(?); \
+UPDATE log_head SET size = ?, root = ?, checkpoint = ? WHERE size = ?";
 
 #[cfg(test)]
 mod tests {
@@ -124,23 +112,30 @@ mod tests {
             FIND,
             FIND_ALL,
             HELD,
+            HELD_ALL,
+            UNFINISHED_ALL,
+            COUNTERPART_LOGS,
             RECEIPTS,
-            LOOK,
-            COUNTERPART_LOG,
             RUNNING,
             UNDELIVERED,
             OVERDUE,
             COUNTS,
-            STEP,
         ];
-        for query in all {
+        let flush = FLUSH.split("; ").filter(|statement| statement.starts_with("UPDATE"));
+        for query in all.into_iter().chain(flush) {
             let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
             let steps = sqlx::query(explain).fetch_all(ledger.audit().pool()).await.unwrap();
             let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
             // A partial index holds only what is sought: going through it is no scan of the past.
             let scans = |step: &&String| {
-                let bounded =
-                    ["USING INDEX transfer_", "(subquery", "CONSTANT ROW", "tally", "VIRTUAL TABLE"];
+                let bounded = [
+                    "USING INDEX transfer_",
+                    "(subquery",
+                    "CONSTANT ROW",
+                    "tally",
+                    "log_head",
+                    "VIRTUAL TABLE",
+                ];
                 step.starts_with("SCAN") && !bounded.iter().any(|bounded| step.contains(bounded))
             };
             assert_eq!(steps.iter().find(scans), None, "{query}\n{steps:#?}");

@@ -1,23 +1,22 @@
 //! A transfer as rows: how it is read, and how values are written.
 
-use std::collections::{HashMap, HashSet};
-
 use protocol::{
     cause::Cause,
+    checkpoint::LogIdentity,
     digest::Sha256,
     kind::Class,
     moment::Moment,
-    party::Party,
+    party::Identity,
     problem::Problem,
     receiver::{Phase, Receiver},
-    transfer_id::{TransferId, TransferKey},
+    transfer_id::TransferKey,
 };
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::queries;
 use crate::{
     ledger::StoreFault,
-    transfer::{Submission, Transfer},
+    transfer::{LogSeen, Submission, Transfer},
 };
 
 impl From<sqlx::Error> for StoreFault {
@@ -27,7 +26,6 @@ impl From<sqlx::Error> for StoreFault {
 }
 
 /// A transfer with the number its rows go by.
-#[derive(Clone)]
 pub(super) struct Stored {
     pub(super) number: i64,
     pub(super) transfer: Transfer,
@@ -45,31 +43,11 @@ pub(super) async fn find(
     row.as_ref().map(stored).transpose()
 }
 
-/// Those of these transfers that there are.
-pub(super) async fn find_all(
-    connection: &mut SqliteConnection,
-    keys: &HashSet<&TransferKey>,
-) -> Result<HashMap<TransferKey, Stored>, StoreFault> {
-    if keys.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let keys = keys_json(keys.iter().copied());
-    let rows = sqlx::query(queries::FIND_ALL).bind(keys).fetch_all(connection).await?;
-    rows.iter().map(|row| stored(row).map(|stored| (stored.transfer.key.clone(), stored))).collect()
-}
-
-/// Keys as the statements take many of them: `[[sender, id], …]`.
-pub(super) fn keys_json<'k>(keys: impl Iterator<Item = &'k TransferKey>) -> String {
-    let keys: Vec<(&Party, TransferId)> = keys.map(|key| (&key.sender, key.id)).collect();
-    serde_json::json!(keys).to_string()
-}
-
-/// The transfer that last committed this content for this submission, leaving out `except`.
+/// The transfer that last committed this content for this submission.
 pub(super) async fn held(
     connection: &mut SqliteConnection,
     submission: &Submission,
     sha256: &Sha256,
-    except: Option<&TransferKey>,
 ) -> Result<Option<Stored>, StoreFault> {
     let row = sqlx::query(queries::HELD)
         .bind(submission.sender.to_string())
@@ -77,7 +55,6 @@ pub(super) async fn held(
         .bind(submission.receiver.to_string())
         .bind(submission.kind.name())
         .bind(month_text(submission))
-        .bind(except.map(|key| key.id.to_string()).unwrap_or_default())
         .fetch_optional(connection)
         .await?;
     row.as_ref().map(stored).transpose()
@@ -153,6 +130,20 @@ pub(super) fn stored(row: &SqliteRow) -> Result<Stored, StoreFault> {
         key,
     };
     Ok(Stored { number, transfer })
+}
+
+/// The newest head that a counterpart's log has shown.
+pub(super) fn log_seen(row: &SqliteRow) -> Result<LogSeen, StoreFault> {
+    let origin = text(row, "origin")?;
+    let identity = Identity::from_uri(row.try_get("identity")?)
+        .map_err(|_| StoreFault::Damaged(format!("the owner of the log {origin}")))?;
+    Ok(LogSeen {
+        log: LogIdentity { origin, key: row.try_get("key")? },
+        identity,
+        size: unsigned(row, "size")?,
+        root: sha256(row, "root")?,
+        checkpoint: row.try_get("checkpoint")?,
+    })
 }
 
 /// The key, from the columns `sender` and `id`.

@@ -2,6 +2,7 @@
 
 mod damage;
 mod groups;
+mod kill;
 mod opening;
 mod poison;
 mod reading;

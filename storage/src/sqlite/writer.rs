@@ -1,13 +1,9 @@
 //! The one task that writes: takes whatever waits, makes it durable in one transaction under one signed checkpoint,
 //! and then answers. While a batch is being synced the next one gathers; nothing waits for a timer.
 
-use std::{
-    collections::HashSet,
-    mem,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
 };
 
 use protocol::{checkpoint::LogSigner, entry::Entry, moment::Moment, transfer_id::TransferKey};
@@ -15,8 +11,9 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    batch::{Batch, Done, Stop},
     log::Tail,
+    operations::Done,
+    work::{Numbers, Work},
 };
 use crate::{
     audit::SignedHead,
@@ -43,17 +40,6 @@ pub(super) enum Command {
     Close,
 }
 
-impl Command {
-    /// The transfer it speaks of, if there should be one.
-    fn known_transfer(&self) -> Option<&TransferKey> {
-        match self {
-            Command::Step(call, _) => Some(&call.0),
-            Command::Delivered(call, _) => Some(&call.0),
-            Command::Offer(..) | Command::Acknowledge(..) | Command::Record(..) | Command::Close => None,
-        }
-    }
-}
-
 /// What others may know of the writer.
 #[derive(Default)]
 pub(super) struct Health {
@@ -71,16 +57,20 @@ impl Health {
         self.batches.load(Ordering::Relaxed)
     }
 
-    fn set_poison(&self, fault: StoreFault) {
-        tracing::error!(fault = &fault as &dyn std::error::Error, "the ledger stops writing");
-        // The first failure is the one that explains the others.
-        let _ = self.poison.set(Arc::new(fault));
+    /// Yields the first failure: it is the one that explains the others.
+    pub(super) fn set_poison(&self, fault: StoreFault) -> Arc<StoreFault> {
+        let first = self.poison.get_or_init(|| {
+            tracing::error!(fault = &fault as &dyn std::error::Error, "the ledger stops writing");
+            Arc::new(fault)
+        });
+        Arc::clone(first)
     }
 }
 
 pub(super) struct Writer {
     pub(super) connection: SqliteConnection,
     pub(super) log: Tail,
+    pub(super) numbers: Numbers,
     pub(super) signer: Arc<dyn LogSigner>,
     pub(super) health: Arc<Health>,
 }
@@ -118,62 +108,40 @@ impl Writer {
         answers: &mut Vec<Answer>,
     ) -> Result<(), StoreFault> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let wanted: HashSet<&TransferKey> = commands.iter().filter_map(Command::known_transfer).collect();
-        let mut batch = Batch::begin(&mut transaction, &mut self.log, &wanted).await?;
-        let mut left = mem::take(commands).into_iter();
-        let mut outcome = Ok(());
-        while outcome.is_ok()
-            && let Some(command) = left.next()
-        {
-            outcome = apply(&mut batch, command, answers).await;
-        }
-        commands.extend(left);
-        outcome?;
-        self.log.seal(&mut transaction, &*self.signer).await?;
+        let mut work = Work::gather(&mut transaction, commands, &mut self.log, &mut self.numbers).await?;
+        answers.extend(commands.drain(..).filter_map(|command| apply(&mut work, command)));
+        work.flush(&mut transaction, &*self.signer).await?;
         transaction.commit().await?;
         self.health.batches.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }
 
-async fn apply(batch: &mut Batch<'_>, command: Command, answers: &mut Vec<Answer>) -> Result<(), StoreFault> {
-    match command {
-        Command::Offer(new, reply) => hold(batch.offer(*new).await, reply, answers),
+fn apply(work: &mut Work<'_>, command: Command) -> Option<Answer> {
+    Some(match command {
+        Command::Offer(new, reply) => hold(work.offer(*new), reply),
         Command::Step(call, reply) => {
             let (key, step) = *call;
-            hold(batch.step(&key, step).await, reply, answers)
+            hold(work.step(&key, step), reply)
         }
-        Command::Acknowledge(call, reply) => hold(batch.acknowledge(*call).await, reply, answers),
+        Command::Acknowledge(call, reply) => hold(work.acknowledge(*call), reply),
         Command::Delivered(call, reply) => {
             let (key, at, entry) = *call;
-            hold(batch.delivered(&key, at, entry).await, reply, answers)
+            hold(work.delivered(&key, at, entry), reply)
         }
-        Command::Record(entry, reply) => hold(batch.record(*entry).await, reply, answers),
-        Command::Close => Ok(()),
-    }
+        Command::Record(entry, reply) => hold(work.record(*entry), reply),
+        Command::Close => return None,
+    })
 }
 
-/// Keeps the answer back until the batch is durable: even a fault may rest on what a neighbour has just written.
-fn hold<T: Send + 'static>(
-    done: Result<Done<T>, Stop>,
-    reply: Reply<T>,
-    answers: &mut Vec<Answer>,
-) -> Result<(), StoreFault> {
-    let (done, outcome) = match done {
-        Ok(done) => (Ok(done), Ok(())),
-        Err(Stop::Fault(fault)) => (Err(Some(fault)), Ok(())),
-        Err(Stop::Store(fault)) => (Err(None), Err(fault)),
-    };
-    answers.push(Box::new(move |head: Result<&SignedHead, &Arc<StoreFault>>| {
-        let answer = match (head, done) {
-            (Err(poison), _) => Err(LedgerFault::Poisoned(Arc::clone(poison))),
-            (Ok(head), Ok(done)) => Ok(done(head)),
-            (Ok(_), Err(Some(fault))) => Err(fault),
-            // A batch in which the store failed has no head.
-            (Ok(_), Err(None)) => Err(LedgerFault::Poisoned(Arc::new(StoreFault::WriterGone))),
+/// Keeps the answer back until the batch is durable: even a fault may rest on what a neighbour has just done.
+fn hold<T: Send + 'static>(done: Result<Done<T>, LedgerFault>, reply: Reply<T>) -> Answer {
+    Box::new(move |head| {
+        let answer = match head {
+            Ok(head) => done.map(|done| done(head)),
+            Err(poison) => Err(LedgerFault::Poisoned(Arc::clone(poison))),
         };
         // A caller that went away no longer wants to know.
         let _ = reply.send(answer);
-    }));
-    outcome
+    })
 }

@@ -94,13 +94,46 @@ fn a_bundle_without_a_list_of_some_authority_proves_nothing() {
 }
 
 #[test]
-fn a_list_of_another_week_does_not_do() {
+fn a_list_that_ended_before_the_receipt_does_not_do() {
     let past = Past::new();
-    let root = Past::list(&past.root, 1, RECEIVED, &[]);
-    for other in [RECEIVED - Duration::days(8), RECEIVED + Duration::days(8)] {
-        let lists = [root.clone(), Past::list(&past.below, 1, other, &[])];
-        assert_eq!(past.judge(&lists, Freshness::AtTime), untrusted("crl_expired"));
-    }
+    let ended = Past::list(&past.below, 1, RECEIVED - Duration::days(8), &[]);
+    let lists = [Past::list(&past.root, 1, RECEIVED, &[]), ended];
+    assert_eq!(past.judge(&lists, Freshness::AtTime), untrusted("crl_expired"));
+}
+
+#[test]
+fn lists_renewed_after_the_receipt_serve_as_well() {
+    let past = Past::new();
+    let renewed = RECEIVED + Duration::days(30);
+    let lists = [Past::list(&past.root, 2, renewed, &[]), Past::list(&past.below, 2, renewed, &[])];
+    assert_eq!(past.judge(&lists, Freshness::AtTime).unwrap().to_uri(), INSTITUTION);
+}
+
+#[test]
+fn a_renewed_list_refuses_by_revocations_up_to_the_receipt_and_by_no_later_ones() {
+    let past = Past::new();
+    let renewed = RECEIVED + Duration::days(30);
+    let dated = |since| {
+        let lists = [
+            Past::list(&past.root, 2, renewed, &[]),
+            Past::list(&past.below, 2, renewed, &[(&past.leaf, since)]),
+        ];
+        past.judge(&lists, Freshness::AtTime)
+    };
+    assert_eq!(dated(RECEIVED - Duration::days(1)), untrusted("revoked"));
+    assert_eq!(dated(RECEIVED), untrusted("revoked"));
+    assert!(dated(RECEIVED + Duration::seconds(1)).is_ok());
+}
+
+#[test]
+fn a_list_made_after_a_certificate_ended_proves_nothing_for_it() {
+    let past = Past::new();
+    // The leaf ends in January, its authority a year later: from then on the list need not name the leaf.
+    let too_late = datetime!(2023-06-01 00:00 UTC);
+    let lists = [Past::list(&past.root, 9, too_late, &[]), Past::list(&past.below, 9, too_late, &[])];
+    assert_eq!(past.judge(&lists, Freshness::AtTime), untrusted("crl_missing"));
+    let lists = [Past::list(&past.root, 9, too_late, &[]), Past::list(&past.below, 1, RECEIVED, &[])];
+    assert!(past.judge(&lists, Freshness::AtTime).is_ok());
 }
 
 #[test]

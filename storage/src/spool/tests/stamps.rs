@@ -1,5 +1,7 @@
 //! Whose spool it is, what else lies in it, and headers that are not readable.
 
+#![expect(clippy::disallowed_methods, reason = "files that only have to live as long as the test")]
+
 use std::fs;
 
 use super::*;

@@ -79,7 +79,7 @@ async fn a_flipped_bit_in_any_hash_or_text_is_found_and_named() {
         3 => Place::Refusal(transfer_of(3)),
         _ => Place::Receipt(transfer_of(number)),
     };
-    let harms: [Harm; 10] = [
+    let harms: [Harm; 11] = [
         ("log_entry", "position", "text", 3, Box::new(entry_place)),
         ("log_entry", "position", "hash", 1, Box::new(entry_place)),
         ("log_node", "number", "hash", 1, Box::new(node_place)),
@@ -87,6 +87,7 @@ async fn a_flipped_bit_in_any_hash_or_text_is_found_and_named() {
         ("log_head", "only_row", "checkpoint", 20, Box::new(|_| Place::Checkpoint)),
         ("manifest", "transfer", "text", 3, Box::new(|number| Place::Manifest(transfer_of(number)))),
         ("answer", "transfer", "text", 3, Box::new(answer_place)),
+        ("answer", "transfer", "sha256", 1, Box::new(answer_place)),
         ("acknowledgement", "number", "text", 3, Box::new(|_| Place::Acknowledgement(ACKNOWLEDGED_IN))),
         ("transfer", "number", "sha256", 1, Box::new(|number| Place::Transfer(transfer_of(number)))),
         ("transfer", "number", "manifest_sha256", 1, Box::new(|number| Place::Transfer(transfer_of(number)))),

@@ -1,5 +1,7 @@
 //! Which files are opened, and which are refused.
 
+#![expect(clippy::disallowed_methods, reason = "files that only have to live as long as the test")]
+
 use protocol::entry::Event;
 
 use super::*;
@@ -121,6 +123,34 @@ async fn a_log_whose_end_was_altered_is_not_continued() {
             Ok(_) => panic!("opened in spite of: {harm}"),
         }
     }
+}
+
+#[tokio::test]
+async fn the_bundled_sqlite_is_none_that_can_corrupt_its_wal() {
+    let bench = Bench::new();
+    let ledger = bench.open().await;
+    let version: String =
+        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(ledger.readers()).await.unwrap();
+    let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
+    assert!(parts >= vec![3, 51, 3], "{version} has the bug of the WAL reset, mended in 3.51.3");
+}
+
+#[tokio::test]
+async fn every_commit_is_synced() {
+    let bench = Bench::new();
+    let ledger = bench.open().await;
+    ledger.record(entry(Event::Started)).await.unwrap();
+    let task = ledger.writer.lock().unwrap().take().unwrap();
+    let _ = ledger.queue.send(Command::Close).await;
+    let mut connection = task.await.unwrap().connection;
+    let mut pragma = async |name: &str| -> String {
+        let value = AssertSqlSafe(format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}"));
+        sqlx::query_scalar(value).fetch_one(&mut connection).await.unwrap()
+    };
+    assert_eq!(pragma("journal_mode").await, "wal");
+    // FULL: the WAL is synced at every commit; NORMAL syncs it only when it is copied.
+    assert_eq!(pragma("synchronous").await, "2");
+    assert_eq!(pragma("foreign_keys").await, "1");
 }
 
 #[cfg(unix)]

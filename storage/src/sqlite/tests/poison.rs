@@ -74,6 +74,21 @@ async fn a_transaction_that_cannot_be_committed_poisons_the_ledger() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_is_gone_is_no_ledger_that_was_closed() {
+    let bench = Bench::new();
+    let ledger = bench.open().await;
+    offered(&ledger, offer(1)).await;
+    ledger.writer.lock().unwrap().as_ref().unwrap().abort();
+    let fault = loop {
+        if let Err(fault) = ledger.record(entry(Event::Denied)).await {
+            break fault;
+        }
+    };
+    assert!(matches!(fault, LedgerFault::Poisoned(_)), "{fault:?}");
+    assert!(ledger.is_poisoned());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_writer_is_noticed_before_it_does_harm() {
     let bench = Bench::new();
     let ledger = bench.open().await;

@@ -1,11 +1,8 @@
-//! Why nothing could be opened, or why a file did not arrive, each with a stable code and what to do next.
+//! Why a file did not arrive.
 
 use std::path::PathBuf;
 
-use pki::{
-    credential::CredentialFault, evidence::EvidenceSignerFault, fault::PeerFault, random::NoRandomness,
-    tls::TlsFault, trust::TrustFault,
-};
+use pki::{fault::PeerFault, random::NoRandomness};
 use protocol::{
     cause::Cause,
     jws::SignFault,
@@ -14,115 +11,11 @@ use protocol::{
     transfer_id::TransferId,
 };
 
+use super::{Blame, blame_of_store, next_of_store};
 use crate::{
     centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault, source::SourceFault,
     store::StoreFault,
 };
-
-/// Whom a fault belongs to; the exit codes of the command are made of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
-    /// This machine: disk, clock, randomness.
-    Machine,
-    /// The settings, or what was asked for.
-    Settings,
-    /// Certificates, keys, revocation lists; ours or the centre's.
-    Material,
-    /// The file, or the right to send it: somebody has to change something.
-    Refused,
-    /// Line or centre: another run will do.
-    Line,
-    /// Evidence that does not verify: people must look into it.
-    Evidence,
-}
-
-/// Why a client could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The state directory.
-    #[error("the state directory cannot be used")]
-    Store(#[from] StoreFault),
-    /// Certificate or key under `[tls]`.
-    #[error("the certificate or key under [tls] cannot be used")]
-    Credential(#[from] CredentialFault),
-    /// Anchors or lists.
-    #[error("the anchors or revocation lists under [{section}] cannot be used")]
-    Trust {
-        /// Table of the settings.
-        section: &'static str,
-        /// Why.
-        #[source]
-        source: TrustFault,
-    },
-    /// The TLS configuration.
-    #[error("no secure connection can be set up")]
-    Tls(#[from] TlsFault),
-    /// Certificate or key under `[evidence]`.
-    #[error("the certificate or key under [evidence] cannot be used")]
-    Evidence(#[from] EvidenceSignerFault),
-    /// A certificate does not name the sender.
-    #[error("the certificate under [{section}] is of {identity} and may not send for {party}")]
-    NotOurs {
-        /// Table of the settings.
-        section: &'static str,
-        /// Whom it names.
-        identity: Box<Identity>,
-        /// Whom the settings name.
-        party: Party,
-    },
-    /// The two certificates name different identities.
-    #[error("the certificates under [tls] and [evidence] name different identities: {tls} and {evidence}")]
-    TwoIdentities {
-        /// Under `[tls]`.
-        tls: Box<Identity>,
-        /// Under `[evidence]`.
-        evidence: Box<Identity>,
-    },
-    /// The centre's name is no name that a certificate could carry.
-    #[error("`{0}` is no name that a certificate could carry")]
-    ServerName(String),
-}
-
-impl OpenError {
-    /// The stable code.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            OpenError::Store(StoreFault::InUse { .. }) => "in_use",
-            OpenError::Store(StoreFault::Log(_)) => "send_log",
-            OpenError::Store(_) => "state",
-            OpenError::Credential(_) => "tls_certificate",
-            OpenError::Trust { .. } => "trust",
-            OpenError::Tls(_) => "tls",
-            OpenError::Evidence(_) => "evidence_certificate",
-            OpenError::NotOurs { .. } | OpenError::TwoIdentities { .. } => "certificate_identity",
-            OpenError::ServerName(_) => "server_name",
-        }
-    }
-
-    /// Whom it belongs to.
-    pub const fn blame(&self) -> Blame {
-        match self {
-            OpenError::Store(fault) => blame_of_store(fault),
-            OpenError::ServerName(_) => Blame::Settings,
-            _ => Blame::Material,
-        }
-    }
-
-    /// What to do, in one sentence.
-    pub const fn next_step(&self) -> &'static str {
-        match self {
-            OpenError::Store(fault) => next_of_store(fault),
-            OpenError::Credential(_)
-            | OpenError::Evidence(_)
-            | OpenError::Trust { .. }
-            | OpenError::Tls(_) => "read the cause above; renew or replace the named file",
-            OpenError::NotOurs { .. } | OpenError::TwoIdentities { .. } => {
-                "name the right certificates, or the right party, in the settings"
-            }
-            OpenError::ServerName(_) => "correct centre.server_name in the settings",
-        }
-    }
-}
 
 /// Why a file did not arrive, or a question was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -203,6 +96,8 @@ pub enum SendError {
         problem: Problem,
         /// The claims check's word for the place of the fault.
         fault: Option<String>,
+        /// For [`Problem::AlreadyHeld`]: the transfer that brought the same content before.
+        earlier: Option<TransferId>,
         /// The refusal.
         refusal: PathBuf,
     },
@@ -378,7 +273,7 @@ impl SendError {
                 Advice::Retry | Advice::Ask => "run the same command again later",
             },
             SendError::Refused { problem: Problem::AlreadyHeld, .. } => {
-                "the centre holds the same file already; its earlier receipt stands in the refusal"
+                "the centre holds the same file already, the refusal carries its receipt; to send it once more on purpose, name that transfer with --resubmission-of"
             }
             SendError::Refused { .. } => {
                 "read what the centre says, correct the file or the settings, and send it anew"
@@ -392,44 +287,4 @@ impl SendError {
             }
         }
     }
-}
-
-pub(crate) const fn blame_of_store(fault: &StoreFault) -> Blame {
-    match fault {
-        StoreFault::InUse { .. } => Blame::Line,
-        StoreFault::NoSuchTransfer { .. } => Blame::Settings,
-        StoreFault::Altered { .. } => Blame::Evidence,
-        StoreFault::Log(fault) => match fault {
-            crate::store::send_log::LogFault::Io { .. }
-            | crate::store::send_log::LogFault::Entry
-            | crate::store::send_log::LogFault::Poisoned
-            | crate::store::send_log::LogFault::Random(_) => Blame::Machine,
-            _ => Blame::Evidence,
-        },
-        StoreFault::Key(_) => Blame::Material,
-        StoreFault::Io { .. } | StoreFault::Lost => Blame::Machine,
-    }
-}
-
-pub(crate) const fn next_of_store(fault: &StoreFault) -> &'static str {
-    match fault {
-        StoreFault::InUse { .. } => "wait until the other one has ended, then run the command again",
-        StoreFault::NoSuchTransfer { .. } => "look at the ids with `sekisho status`",
-        StoreFault::Altered { .. } | StoreFault::Log(_) | StoreFault::Key(_) => {
-            "keep the state directory as it is and call the contact; what was sent before stays provable"
-        }
-        StoreFault::Io { .. } | StoreFault::Lost => "check the disk: free space, and who may write there",
-    }
-}
-
-/// What the system said, for people: the chain of causes in one line.
-pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
 }

@@ -1,0 +1,90 @@
+//! Centres that say no, and centres that lie.
+
+use super::*;
+
+#[tokio::test]
+async fn a_signed_refusal_is_final_and_kept() {
+    let scene = Scene::set().await;
+    scene.centre.will(Mischief::RefuseOffer(Problem::TooLarge));
+    let error = scene.send().await.unwrap_err();
+    assert!(matches!(&error, SendError::Refused { problem: Problem::TooLarge, .. }), "{error}");
+    let transfer = scene.transfer();
+    assert_eq!(transfer.phase(), Phase::Refused(Problem::TooLarge));
+    assert!(transfer.file(REFUSAL).exists());
+    assert_eq!(scene.centre.requests(), ["offer"], "not one byte of content left");
+}
+
+#[tokio::test]
+async fn a_refusal_that_the_receiver_did_not_sign_ends_nothing() {
+    let scene = Scene::set().await;
+    scene.centre.will(Mischief::ForgeRefusal(Problem::TooLarge));
+    let error = scene.send().await.unwrap_err();
+    assert!(matches!(&error, SendError::Evidence(_)), "{error}");
+    assert_eq!(scene.transfer().phase(), Phase::Held);
+    scene.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_before_the_whole_content_was_sent_is_heard() {
+    let scene = Scene::with_claims(400_000).await;
+    scene.centre.will(Mischief::RefuseEarly(Problem::ClaimsIncomplete));
+    let error = scene.send().await.unwrap_err();
+    assert!(matches!(&error, SendError::Refused { problem: Problem::ClaimsIncomplete, .. }), "{error}");
+    assert_eq!(scene.centre.requests(), ["offer", "send 0"]);
+}
+
+#[tokio::test]
+async fn a_receipt_that_the_receiver_did_not_sign_is_no_receipt() {
+    let scene = Scene::set().await;
+    scene.centre.will(Mischief::ForgeReceipt);
+    let error = scene.send().await.unwrap_err();
+    assert!(matches!(&error, SendError::Evidence(_)), "{error}");
+    let transfer = scene.transfer();
+    assert!(!transfer.phase().is_final());
+    assert!(!transfer.file(RECEIPT).exists());
+}
+
+#[tokio::test]
+async fn a_centre_whose_log_was_rewritten_gets_nothing_more() {
+    let scene = Scene::set().await;
+    scene.send().await.unwrap();
+    let file = scene.directory.path().join("second.uke");
+    fs::write(&file, crate::testing::claims_file(7)).unwrap();
+    scene.centre.memory.lock().unwrap().log = CentreLog::with_first_entry(1, "another history");
+    let client = scene.client();
+    let (filing, stop) = (Filing::default, CancellationToken::new());
+    let error = client.send(&file, filing(), &Unwatched, &stop).await.unwrap_err();
+    assert!(matches!(&error, SendError::LogForked { .. }), "{error}");
+    assert!(scene.events().iter().any(|(event, _)| *event == Event::LogForked));
+    let requests = scene.centre.requests();
+    drop(client);
+    let error = scene.client().send(&file, filing(), &Unwatched, &stop).await.unwrap_err();
+    assert!(matches!(&error, SendError::LogForked { .. }), "{error}");
+    assert_eq!(scene.centre.requests(), requests, "nothing more is said to it");
+}
+
+#[tokio::test]
+async fn a_no_for_now_is_tried_again_and_a_no_without_signature_is_not_final() {
+    let scene = Scene::set().await;
+    scene.centre.will(Mischief::Turn(Problem::TooMany));
+    scene.send().await.unwrap();
+    fs::write(&scene.file, crate::testing::claims_file(7)).unwrap();
+    scene.centre.will(Mischief::Turn(Problem::NotYours));
+    let error = scene.send().await.unwrap_err();
+    assert!(matches!(&error, SendError::TurnedDown { problem: Problem::NotYours, .. }), "{error}");
+    scene.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_expired_transfer_is_given_up_and_the_file_becomes_a_new_one() {
+    let scene = Scene::set().await;
+    scene.centre.will(Mischief::CutAfter(100));
+    let client = client_with_one_try(&scene);
+    scene.send_by(&client).await.unwrap_err();
+    let id = scene.transfer().id();
+    scene.centre.memory.lock().unwrap().expire();
+    let error = scene.send_by(&client).await.unwrap_err();
+    assert!(matches!(&error, SendError::TurnedDown { problem: Problem::Expired, .. }), "{error}");
+    assert!(scene.events().iter().any(|(event, _)| *event == Event::Expired));
+    assert_ne!(scene.send_by(&client).await.unwrap().id, id);
+}

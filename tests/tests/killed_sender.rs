@@ -1,0 +1,151 @@
+//! A sender that is killed goes on where it stopped, and ends with the receipt of one transfer.
+//!
+//! The kill comes just before a call that changes what is on its disk, at every such call from the first start to the
+//! acknowledgement; and at other times in the middle of the content.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of the tests")]
+
+use std::sync::Arc;
+
+use lab::{
+    proxy::{Fault, FaultProxy, Plan},
+    site::SenderSite,
+};
+use protocol::{digest::Sha256, kind::Kind, party::Party};
+use serde::Deserialize;
+use tests::{
+    centre::Centre,
+    files::claims_file,
+    lab::{TestLab, institution},
+    sender::{Sending, run, status},
+    shim::Shim,
+};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+/// Senders that run at the same time.
+const AT_ONCE: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_before_any_call_it_ends_with_the_receipt_of_one_transfer() {
+    let lab = Arc::new(TestLab::new());
+    let centre = Arc::new(lab.centre(&[]).await);
+    let shim = Shim::build(&lab);
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let (mut running, mut stories, mut next, mut end) = (JoinSet::new(), Vec::new(), 1, u32::MAX);
+    while next < end || !running.is_empty() {
+        if next < end
+            && let Ok(place) = Arc::clone(&places).try_acquire_owned()
+        {
+            let (lab, centre, shim, call) = (Arc::clone(&lab), Arc::clone(&centre), shim.clone(), next);
+            running.spawn(async move {
+                let story = killed_at(&lab, &centre, &shim, call).await;
+                drop(place);
+                (call, story)
+            });
+            next += 1;
+        } else if let Some(ended) = running.join_next().await {
+            match ended.unwrap() {
+                (call, None) => end = end.min(call),
+                (call, Some(report)) => stories.push((call, report)),
+            }
+        }
+    }
+    stories.sort();
+    for (_, report) in &stories {
+        println!("{report}");
+    }
+    assert_eq!(stories.len() as u32, end - 1, "it was killed at every call");
+    assert!(centre.verify_log().await.is_ok());
+}
+
+/// A sender that dies at this call: which one it was; nothing if it lived on to its own end.
+async fn killed_at(lab: &TestLab, centre: &Centre, shim: &Shim, call: u32) -> Option<String> {
+    let party = institution(Kind::Pharmacy, call);
+    let site = lab.sender(&format!("sender-{call}"), &party, centre.address, &[]);
+    let content = claims_file(Kind::Pharmacy, &party, 5_000, u64::from(call));
+    let file = lab.file(&format!("files-{call}/RECEIPTY.CYO"), &content);
+    let chosen = shim.die_at(&site.directory, call);
+    chosen.arm();
+    let ended = Sending::start_by(&site, &file, |program| chosen.command(program)).ended().await;
+    let report = chosen.report();
+    assert_eq!(report.is_none(), ended.success(), "{ended}: {report:?}");
+    if report.is_some() {
+        let mut again = Sending::start(&site, &file);
+        assert!(again.ended().await.success(), "{report:?}");
+    }
+    one_transfer_with_its_receipt(lab, centre, &site, &party, &content).await;
+    report
+}
+
+/// The sender knows of one transfer, which arrived; so does the centre; and all evidence of it verifies.
+async fn one_transfer_with_its_receipt(
+    lab: &TestLab,
+    centre: &Centre,
+    site: &SenderSite,
+    party: &Party,
+    content: &[u8],
+) {
+    // Whatever was left undone for the receipt's sake is done when the centre is asked.
+    let settings = site.settings.to_str().unwrap();
+    let (asked, _): (_, serde_json::Value) = run(&["status", "--ask", "--json", "--settings", settings]).await;
+    assert!(asked.success(), "{asked}");
+    let told = status(site).await;
+    let [transfer] = told.as_slice() else { panic!("one transfer, not {told:?}") };
+    assert_eq!(transfer.phase, "received");
+    let bundle = transfer.bundle.clone().unwrap();
+    let receipt = std::fs::read_to_string(bundle.with_file_name("receipt.jws")).unwrap();
+    let key = protocol::transfer_id::TransferKey { sender: party.clone(), id: transfer.id };
+    let delivered = centre.delivered(&key).await;
+    assert!(delivered.content == content && delivered.receipt == receipt);
+    let of_this_sender = format!(".{}.{}", party.role(), party.code());
+    let all = centre.inbox();
+    let own =
+        all.iter().filter(|delivered| delivered.directory.display().to_string().ends_with(&of_this_sender));
+    assert_eq!(own.count(), 1, "the file was delivered once");
+
+    #[derive(Deserialize)]
+    struct Verdict {
+        ok: bool,
+        verified: Evidence,
+    }
+    #[derive(Deserialize)]
+    struct Evidence {
+        sha256: Sha256,
+        acknowledged: bool,
+    }
+    let anchors = lab.sites.authority().root_pem();
+    let arguments = ["verify", "--json", bundle.to_str().unwrap(), "--anchors", anchors.to_str().unwrap()];
+    let (_, verdict): (_, Verdict) = run(&arguments).await;
+    assert!(verdict.ok && verdict.verified.acknowledged, "{party}");
+    assert_eq!(verdict.verified.sha256, Sha256::of(content));
+    let (_, log): (_, serde_json::Value) = run(&["log", "verify", "--json", "--settings", settings]).await;
+    assert_eq!(log.get("ok"), Some(&serde_json::Value::Bool(true)), "{log}");
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_the_content_it_goes_on_from_the_durable_offset() {
+    let lab = TestLab::new();
+    let centre = lab.centre(&[]).await;
+    let party = institution(Kind::Dpc, 1);
+    let content = claims_file(Kind::Dpc, &party, 20_000_000, 1);
+    let file = lab.file("RECEIPTD.UKE", &content);
+    // The first connection is held in the middle, so that the sender stands there when it is killed.
+    let plan = |number| match number {
+        1 => Plan::clean().up(Fault::Silence { after: 12_000_000 }),
+        _ => Plan::clean(),
+    };
+    let proxy = FaultProxy::start("127.0.0.1:0".parse().unwrap(), centre.address, plan).await.unwrap();
+    let site = lab.sender("hospital", &party, proxy.address(), &[]);
+    let mut sending = Sending::start(&site, &file);
+    proxy.wait_until(|status| status.stalls == 1).await;
+    sending.process.kill().await.unwrap();
+    proxy.release();
+    centre.logs(&["attempt aborted"]).await;
+
+    let mut again = Sending::start(&site, &file);
+    assert!(again.ended().await.success());
+    let told = status(&site).await;
+    assert_eq!(told[0].attempts.len(), 2, "{told:?}");
+    assert!(told[0].attempts[1].offset > 10_000_000, "{told:?}");
+    one_transfer_with_its_receipt(&lab, &centre, &site, &party, &content).await;
+}
