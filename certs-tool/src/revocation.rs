@@ -80,14 +80,17 @@ pub struct PublishedList {
 }
 
 impl Lab {
-    /// Revokes a certificate that this lab made (the issuing authority's too) and publishes new lists.
+    /// Revokes a certificate that this lab made (the issuing authority's too) and publishes new lists. One that is
+    /// revoked already keeps its date and reason; the lists are published all the same, since the program may have been
+    /// stopped between storing the revocation and publishing it.
     pub fn revoke(&self, serial: &Serial, reason: Reason, now: Moment) -> Result<Revocation, LabFault> {
         let locked = Locked::wait_for(self.dir())?;
         let mut state = State::load(self.dir())?;
         let is_issuing = self.issuing.serial().parse() == Ok(serial.clone());
         let list = if is_issuing { &mut state.root } else { &mut state.issuing };
-        if let Some(entry) = list.revoked.iter().find(|entry| entry.serial == *serial) {
-            return Ok(Revocation { serial: serial.clone(), at: entry.at, already: true });
+        if let Some(at) = list.revoked.iter().find(|entry| entry.serial == *serial).map(|entry| entry.at) {
+            self.publish(&locked, state, LIST_LIFE, now)?;
+            return Ok(Revocation { serial: serial.clone(), at, already: true });
         }
         if !is_issuing && !self.issued_path(serial).exists() {
             return Err(LabFault::UnknownSerial { serial: serial.clone() });

@@ -147,13 +147,24 @@ impl Client {
         let Ok(known) = self.desk.on_disk(|store| store.transfers()).await else { return };
         let left = known
             .into_iter()
-            .filter(|old| old.phase() == Phase::Received && old.record.acknowledged_at.is_none());
+            .filter(|old| old.phase() == Phase::Received && old.record.acknowledged_at.is_none())
+            .filter(|old| old.manifest.receiver == self.desk.receiver);
         for transfer in left.take(ACKNOWLEDGE_AT_ONCE) {
             let Ok(_claim) = self.desk.claim(transfer.id()) else { continue };
             if let Err(error) = Drive::new(&self.desk, transfer, &Unwatched, stop).ask_once().await {
                 tracing::warn!(%error, "an acknowledgement is still pending");
+                return;
             }
         }
+    }
+
+    /// One state directory may serve several centres; what one says of another's transfer means nothing.
+    fn is_for_this_centre(&self, transfer: &Transfer) -> Result<(), SendError> {
+        let receiver = &transfer.manifest.receiver;
+        if *receiver == self.desk.receiver {
+            return Ok(());
+        }
+        Err(SendError::OtherCentre { id: transfer.id(), receiver: receiver.clone() })
     }
 
     /// All transfers that this state directory knows, in the order they were made.
@@ -172,6 +183,7 @@ impl Client {
     /// As [`Client::send`].
     pub async fn ask(&self, id: TransferId, stop: &CancellationToken) -> Result<TransferStatus, SendError> {
         let transfer = self.desk.on_disk(move |store| store.transfer(id)).await?;
+        self.is_for_this_centre(&transfer)?;
         let unacknowledged = transfer.phase() == Phase::Received && transfer.record.acknowledged_at.is_none();
         if transfer.phase().is_final() && !unacknowledged {
             return Ok(TransferStatus::of(&transfer));
@@ -192,6 +204,7 @@ impl Client {
         stop: &CancellationToken,
     ) -> Result<TransferStatus, SendError> {
         let transfer = self.desk.on_disk(move |store| store.transfer(id)).await?;
+        self.is_for_this_centre(&transfer)?;
         if transfer.phase().is_final() {
             return Err(SendError::Ended { id, phase: transfer.phase().name() });
         }
@@ -270,7 +283,9 @@ fn same_content<'a>(known: &'a [Transfer], examined: &Examined, filed: &Filed) -
         sha256: examined.sha256,
     };
     known.iter().rev().filter(|old| same.is(&old.manifest)).find(|old| match old.phase() {
-        Phase::Received => filed.resubmission_of.is_none(),
+        Phase::Received => {
+            filed.resubmission_of.is_none() || old.manifest.resubmission_of == filed.resubmission_of
+        }
         phase => !phase.is_final() && old.manifest.resubmission_of == filed.resubmission_of,
     })
 }

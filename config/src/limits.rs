@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::reader::{Limit, Size};
 
 const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// The shortest `detect_max` in production: below it a slow disk sync or a lossy line is taken for a dead one.

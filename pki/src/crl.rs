@@ -335,11 +335,6 @@ impl Crl {
         self.read.revoked.get(serial).copied()
     }
 
-    /// Is it in force at this time?
-    pub fn is_in_force(&self, at: Moment) -> bool {
-        self.read.this_update <= at && at < self.read.next_update
-    }
-
     /// The list in DER.
     pub fn der(&self) -> &CertificateRevocationListDer<'static> {
         &self.read.der

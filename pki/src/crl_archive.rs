@@ -1,8 +1,11 @@
 //! The revocation lists of a bundle, judged at the time of what they bear on, years later.
 //!
-//! An archive may hold several lists of one authority, each in force at another time, and need not hold the
-//! certificates of the authorities between anchor and leaf: those come with the signed statement. So lists are read at
-//! once and verified when the first path needs them.
+//! An archive may hold several lists of one authority, of different dates, and need not hold the certificates of the
+//! authorities between anchor and leaf: those come with the signed statement. So lists are read at once and verified
+//! when the first path needs them.
+//!
+//! A list that was made later than the time in question knows all earlier revocations and serves as well, but only as
+//! long as its authority had to name the certificate: until it ended (RFC 5280 section 3.3).
 
 use std::{
     collections::HashMap,
@@ -16,6 +19,7 @@ use crate::{
     crl::{Crl, CrlRefused, UnverifiedCrl},
     crl_index::Status,
     issuer::{Issuer, IssuerId},
+    path::Subject,
 };
 
 /// Lists of any age.
@@ -32,17 +36,25 @@ impl CrlArchive {
         Ok(CrlArchive { read, verified: Mutex::default() })
     }
 
-    /// What the lists say of a certificate: one list of its issuer must be in force at `fresh_at`; it counts as revoked
-    /// if any list of its issuer, of whatever date, dates its revocation at or before `revoked_by`.
-    pub fn status(&self, issuer: &Issuer, serial: &[u8], fresh_at: Moment, revoked_by: Moment) -> Status {
+    /// What the lists say of a certificate: one list of its issuer, made before the certificate ended, must not have
+    /// ended at `fresh_at`; it counts as revoked if any list of its issuer, of whatever date, dates its revocation at
+    /// or before `revoked_by`.
+    pub(crate) fn status(
+        &self,
+        issuer: &Issuer,
+        subject: &Subject<'_>,
+        fresh_at: Moment,
+        revoked_by: Moment,
+    ) -> Status {
         let lists = self.lists_of(issuer);
-        let since = lists.iter().filter_map(|list| list.revoked_since(serial)).min();
+        let since = lists.iter().filter_map(|list| list.revoked_since(subject.serial)).min();
         if let Some(since) = since.filter(|since| *since <= revoked_by) {
             return Status::Revoked { since };
         }
-        match lists.iter().map(Crl::next_update).max() {
+        let knows = |list: &&Crl| list.this_update() <= subject.not_after;
+        match lists.iter().filter(knows).map(Crl::next_update).max() {
             None => Status::Missing,
-            Some(_) if lists.iter().any(|list| list.is_in_force(fresh_at)) => Status::Good,
+            Some(next_update) if fresh_at < next_update => Status::Good,
             Some(next_update) => Status::Expired { next_update },
         }
     }

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_alerts_are_those_of_the_design() {
+    fn each_kind_of_refusal_has_the_alert_that_tells_it_to_a_peer() {
         for (fault, alert) in [
             (PeerFault::Revoked, AlertDescription::CertificateRevoked),
             (PeerFault::Expired, AlertDescription::CertificateExpired),

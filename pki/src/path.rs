@@ -8,10 +8,11 @@ use std::cell::Cell;
 use protocol::{moment::Moment, party::Environment};
 use rustls_pki_types::CertificateDer;
 use webpki::{Cert, EndEntityCert, Error as PathError, KeyUsage, VerifiedPath};
+use x509_parser::certificate::X509Certificate;
 
 use crate::{
     anchors::Anchors,
-    clock::unix_time,
+    clock::{moment_of_asn1, unix_time},
     crl_index::Status,
     fault::PeerFault,
     identity::identity_in,
@@ -55,8 +56,22 @@ impl IssuerInPath<'_> {
     }
 }
 
-/// Asks after one certificate of a path: its issuer and its serial number.
-pub(crate) type AskRevocation<'a> = dyn Fn(&IssuerInPath<'_>, &[u8]) -> Status + 'a;
+/// A certificate of a path whose revocation is asked after.
+pub(crate) struct Subject<'a> {
+    /// The content of its serial number's INTEGER.
+    pub(crate) serial: &'a [u8],
+    /// The end of its life.
+    pub(crate) not_after: Moment,
+}
+
+impl<'a> Subject<'a> {
+    fn new(path: &'a Cert<'_>, read: &X509Certificate<'_>) -> Self {
+        Subject { serial: path.serial(), not_after: moment_of_asn1(read.validity().not_after) }
+    }
+}
+
+/// Asks after one certificate of a path, of this issuer.
+pub(crate) type AskRevocation<'a> = dyn Fn(&IssuerInPath<'_>, &Subject<'_>) -> Status + 'a;
 
 /// Judges a chain (leaf first) for a purpose at a time. `revocation` is asked for every certificate of the path but the
 /// anchor.
@@ -77,7 +92,7 @@ pub(crate) fn verify_chain(
     let own_fault = Cell::new(None);
     let test_only = Cell::new(leaf::is_test_only(&certificate));
     let check = |path: &VerifiedPath<'_>| {
-        check_path(path, anchors, at, revocation, &test_only).map_err(|fault| {
+        check_path(path, &certificate, anchors, at, revocation, &test_only).map_err(|fault| {
             own_fault.set(Some(fault));
             PathError::UnknownRevocationStatus
         })
@@ -103,9 +118,10 @@ pub(crate) fn verify_chain(
     Ok(PeerIdentity::new(identity, &certificate))
 }
 
-/// What we ask of a path whose signatures, dates and constraints are good.
+/// What we ask of a path whose signatures, dates and constraints are good, from this leaf on.
 fn check_path(
     path: &VerifiedPath<'_>,
+    leaf: &X509Certificate<'_>,
     anchors: &Anchors,
     at: Moment,
     revocation: &AskRevocation<'_>,
@@ -116,17 +132,16 @@ fn check_path(
         return Err(PeerFault::Expired);
     }
     let mut marked = test_only.get() || anchor.is_test_only();
-    let end_entity: &Cert<'_> = path.end_entity();
-    let mut subject = end_entity;
+    let mut subject = Subject::new(path.end_entity(), leaf);
     for issuer in path.intermediate_certificates() {
         let der = issuer.der();
         let certificate = leaf::parse(&der)?;
         leaf::check_issuer(&certificate)?;
         marked |= leaf::is_test_only(&certificate);
-        refuse_revoked(revocation(&IssuerInPath::Intermediate(issuer), subject.serial()))?;
-        subject = issuer;
+        refuse_revoked(revocation(&IssuerInPath::Intermediate(issuer), &subject))?;
+        subject = Subject::new(issuer, &certificate);
     }
-    refuse_revoked(revocation(&IssuerInPath::Anchor(anchor.issuer()), subject.serial()))?;
+    refuse_revoked(revocation(&IssuerInPath::Anchor(anchor.issuer()), &subject))?;
     test_only.set(marked);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Reading certificates, keys and revocation lists from PEM files (RFC 7468).
+//! Reading certificates, keys and revocation lists from PEM files (RFC 7468), and lists from DER files too.
 //!
 //! Every fault names the file and the next step, since the person who meets it stands before a wrong file.
 
@@ -77,14 +77,18 @@ pub fn certificates_in(pem: &[u8], origin: &Path) -> Result<Vec<CertificateDer<'
     sections(pem, origin, "certificate")
 }
 
-/// The revocation lists in a file, in its order; at least one.
+/// The revocation lists in a file, in its order; at least one. See [`crls_in`].
 pub fn crls(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, PemFault> {
     crls_in(&read(&mut open(file)?, file)?, file)
 }
 
-/// The revocation lists in PEM text; `origin` names it in faults.
-pub fn crls_in(pem: &[u8], origin: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, PemFault> {
-    sections(pem, origin, "certificate revocation list")
+/// The revocation lists in PEM text, or the one list that this is in DER; `origin` names it in faults.
+pub fn crls_in(bytes: &[u8], origin: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, PemFault> {
+    match bytes.first() {
+        // A DER list is a SEQUENCE.
+        Some(0x30) => Ok(vec![bytes.to_vec().into()]),
+        _ => sections(bytes, origin, "certificate revocation list"),
+    }
 }
 
 /// The one private key in a file that only its owner may read.

@@ -41,7 +41,8 @@ pub enum PeerKernel {
 /// dead line, although the peer's kernel answers every probe. When the deadlines of both fall together this tells
 /// `stalled` from `link_lost`; it must be asked before the socket is gone. A probe whose answer is still on its way
 /// shows as [`PeerKernel::Silent`] for one round trip. Reads a file with a line for every connection of this network
-/// namespace: to be asked when a deadline has passed, not in the course of a transfer.
+/// namespace, so it may block: to be asked when a deadline has passed, or a few times a second while nothing moves, and
+/// not while data flows.
 pub fn peer_kernel(local: SocketAddr, remote: SocketAddr) -> PeerKernel {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn suites_groups_and_version_are_those_of_the_design() {
+    fn only_tls_1_3_with_three_aead_suites_and_four_groups_is_offered_hybrid_first() {
         let provider = provider();
         let suites: Vec<CipherSuite> = provider.cipher_suites.iter().map(|suite| suite.suite()).collect();
         assert_eq!(

@@ -125,8 +125,8 @@ impl Trust {
         purpose: Purpose,
         now: Moment,
     ) -> Result<PeerIdentity, PeerFault> {
-        verify_chain(chain, &self.anchors, purpose, now, &|issuer, serial| {
-            self.crls.status(&issuer.id(), serial, now)
+        verify_chain(chain, &self.anchors, purpose, now, &|issuer, subject| {
+            self.crls.status(&issuer.id(), subject.serial, now)
         })
     }
 

@@ -75,6 +75,8 @@ macro_rules! ledger_claims {
             attempts: a_step_of_an_unknown_transfer_is_named,
             attempts: parts_that_do_not_belong_together_are_turned_down,
             attempts: a_fault_changes_nothing,
+            attempts: a_state_keeps_the_time_it_was_entered,
+            attempts: what_changes_nothing_is_not_logged,
             attempts: every_step_survives_a_kill,
             attempts: what_runs_at_a_kill_is_restarted_once,
             endings: a_commit_keeps_the_receipt_and_its_entry,

@@ -100,6 +100,20 @@ impl Towns {
         self.shell(Town::Sender, &rate).await;
     }
 
+    /// Waits until everything that was sent on the sender's connections has arrived, and the sender's kernel knows it.
+    pub async fn settled(&self) {
+        let all_acknowledged = async {
+            // The third column counts bytes that wait to be sent or acknowledged.
+            while self
+                .shell(Town::Sender, "ss -Htn")
+                .await
+                .lines()
+                .any(|line| line.split_whitespace().nth(2) != Some("0"))
+            {}
+        };
+        patiently("the sender's kernel to have sent everything", all_acknowledged).await;
+    }
+
     /// Cuts the road. Nothing is dropped on its way out, where the kernel would tell the sender.
     pub async fn cut(&self, how: RoadCut) {
         const DROP: &str = "nft 'add table inet cut; add chain inet cut arrivals { type filter hook input priority 0; policy drop; }'";
@@ -107,9 +121,9 @@ impl Towns {
             RoadCut::BothWays => {
                 tokio::join!(self.shell(Town::Centre, DROP), self.shell(Town::Sender, DROP));
             }
-            RoadCut::TowardsCentre => self.shell(Town::Centre, DROP).await,
-            RoadCut::TowardsSender => self.shell(Town::Sender, DROP).await,
-            RoadCut::LinkDown => self.shell(Town::Centre, "ip link set road down").await,
+            RoadCut::TowardsCentre => _ = self.shell(Town::Centre, DROP).await,
+            RoadCut::TowardsSender => _ = self.shell(Town::Sender, DROP).await,
+            RoadCut::LinkDown => _ = self.shell(Town::Centre, "ip link set road down").await,
         }
     }
 
@@ -119,10 +133,11 @@ impl Towns {
         tokio::join!(self.shell(Town::Centre, flush), self.shell(Town::Sender, flush));
     }
 
-    async fn shell(&self, town: Town, script: &str) {
+    async fn shell(&self, town: Town, script: &str) -> String {
         let mut command = self.keeper(town).enter();
         let output = command.args(["sh", "-ec", script]).stdin(Stdio::null()).output().await.unwrap();
         assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     fn keeper(&self, town: Town) -> &Keeper {

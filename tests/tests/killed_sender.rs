@@ -87,7 +87,8 @@ async fn one_transfer_with_its_receipt(
 ) {
     // Whatever was left undone for the receipt's sake is done when the centre is asked.
     let settings = site.settings.to_str().unwrap();
-    let (asked, _): (_, serde_json::Value) = run(&["status", "--ask", "--json", "--settings", settings]).await;
+    let (asked, _): (_, serde_json::Value) =
+        run(&["status", "--ask", "--json", "--settings", settings]).await;
     assert!(asked.success(), "{asked}");
     let told = status(site).await;
     let [transfer] = told.as_slice() else { panic!("one transfer, not {told:?}") };

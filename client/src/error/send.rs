@@ -57,6 +57,14 @@ pub enum SendError {
         /// How.
         phase: &'static str,
     },
+    /// Sent to another centre than that of the settings.
+    #[error("transfer {id} is for {receiver}, and the settings name another centre")]
+    OtherCentre {
+        /// Which one.
+        id: TransferId,
+        /// Whose it is.
+        receiver: Party,
+    },
     /// The centre refused our certificate.
     #[error("certificate refused: {reason}")]
     CertificateRefused {
@@ -183,6 +191,7 @@ impl SendError {
             SendError::Random(_) => "randomness",
             SendError::Running { .. } => "running",
             SendError::Ended { .. } => "ended",
+            SendError::OtherCentre { .. } => "other_centre",
             SendError::CertificateRefused { .. } => "certificate_refused",
             SendError::CentreNotTrusted { .. } => "centre_not_trusted",
             SendError::NotDelivered { last, .. } => last.code(),
@@ -216,7 +225,7 @@ impl SendError {
             // A person is editing it, or a program still writes: the next run will find it at rest.
             SendError::Source(SourceFault::Changed { .. }) => Blame::Line,
             SendError::Source(SourceFault::Incomplete { .. }) | SendError::Filing(_) => Blame::Refused,
-            SendError::Source(_) | SendError::Ended { .. } => Blame::Settings,
+            SendError::Source(_) | SendError::Ended { .. } | SendError::OtherCentre { .. } => Blame::Settings,
             SendError::NotOurs { .. }
             | SendError::CertificateRefused { .. }
             | SendError::CentreNotTrusted { .. } => Blame::Material,
@@ -257,6 +266,7 @@ impl SendError {
             }
             SendError::Running { .. } => "wait for it to end",
             SendError::Ended { .. } => "look at it with `sekisho status`",
+            SendError::OtherCentre { .. } => "give the settings of that centre with --settings",
             SendError::CertificateRefused { .. } => {
                 "renew or replace the certificate under [tls]; if it is new, ask the centre which ones it accepts"
             }

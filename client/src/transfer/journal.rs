@@ -100,12 +100,12 @@ pub(crate) fn attempt(store: &mut Store, transfer: &mut Transfer, offset: u64) -
         cause: None,
         detected_ms: None,
     });
-    transfer.save()?;
     log(store, transfer, Event::AttemptBegan, |entry| Entry {
         attempt: Some(number),
         offset: Some(offset),
         ..entry
     })?;
+    transfer.save()?;
     Ok(number)
 }
 
@@ -154,7 +154,6 @@ fn end_early(
         }
         entry_of_attempt = (Some(attempt.number), u64::try_from(now.ms_since(attempt.began)).ok());
     }
-    transfer.save()?;
     let (attempt, duration_ms) = entry_of_attempt;
     let offset = Some(transfer.record.offset);
     log(store, transfer, Event::Aborted, |entry| Entry {
@@ -164,6 +163,7 @@ fn end_early(
         duration_ms,
         ..entry
     })?;
+    transfer.save()?;
     Ok(true)
 }
 

@@ -8,7 +8,7 @@ use protocol::{
     moment::Moment,
     party::Identity,
 };
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls_pki_types::CertificateDer;
 use x509_parser::{
     certificate::X509Certificate,
     oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384},
@@ -27,7 +27,7 @@ use crate::{
     trust::Trust,
 };
 
-/// At which time a revocation list must be in force.
+/// At which time a revocation list must not have ended yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
     /// Now: for statements that come in.
@@ -87,11 +87,7 @@ impl EvidenceVerifier {
         let anchors = Anchors::new(&pem::certificates_in(anchors, origin)?)?;
         let mut lists = Vec::new();
         for bytes in crls {
-            match bytes.first() {
-                // A DER list is a SEQUENCE.
-                Some(0x30) => lists.push(CertificateRevocationListDer::from(bytes.clone())),
-                _ => lists.extend(pem::crls_in(bytes, origin)?),
-            }
+            lists.extend(pem::crls_in(bytes, origin)?);
         }
         let crls = CrlArchive::parse(&lists)?;
         Ok(EvidenceVerifier { material: Material::Archive { anchors, crls, freshness } })
@@ -114,8 +110,8 @@ impl EvidenceVerifier {
         let now = clock::now();
         let peer = match &self.material {
             Material::Live(trust) => {
-                verify_chain(chain, trust.anchors(), Purpose::Evidence, at, &|issuer, serial| {
-                    trust.crls().status_at(&issuer.id(), serial, now, at)
+                verify_chain(chain, trust.anchors(), Purpose::Evidence, at, &|issuer, subject| {
+                    trust.crls().status_at(&issuer.id(), subject.serial, now, at)
                 })
             }
             Material::Archive { anchors, crls, freshness } => {
@@ -123,9 +119,9 @@ impl EvidenceVerifier {
                     Freshness::Live => now,
                     Freshness::AtTime => at,
                 };
-                verify_chain(chain, anchors, Purpose::Evidence, at, &|issuer, serial| {
+                verify_chain(chain, anchors, Purpose::Evidence, at, &|issuer, subject| {
                     let Some(issuer) = issuer.issuer() else { return Status::Missing };
-                    crls.status(&issuer, serial, fresh_at, at)
+                    crls.status(&issuer, subject, fresh_at, at)
                 })
             }
         }?;

@@ -163,11 +163,12 @@ impl ClientCertVerifier for ClientVerifier {
     }
 }
 
-/// Who was refused and why; never the certificate itself.
+/// Who was refused and why; never the certificate itself. Not in the usual log: strangers can be refused as often as
+/// they like, and are counted by the observer.
 pub(super) fn log_refusal(side: &'static str, refused: &Refused) {
     let reason = refused.fault.code();
     match &refused.certificate {
-        Some(certificate) => tracing::warn!(
+        Some(certificate) => tracing::debug!(
             reason,
             peer = side,
             issuer = certificate.issuer,
@@ -176,6 +177,6 @@ pub(super) fn log_refusal(side: &'static str, refused: &Refused) {
             fingerprint = %certificate.fingerprint,
             "certificate refused"
         ),
-        None => tracing::warn!(reason, peer = side, "certificate refused"),
+        None => tracing::debug!(reason, peer = side, "certificate refused"),
     }
 }

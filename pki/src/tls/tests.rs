@@ -1,5 +1,6 @@
 //! Real handshakes over buffers: who gets in, who does not, and what each side learns.
 
+mod log;
 mod peers;
 mod refused_clients;
 mod refused_servers;

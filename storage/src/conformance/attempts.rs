@@ -117,6 +117,32 @@ pub async fn a_fault_changes_nothing(bench: &impl LedgerBench) {
     assert_eq!(ledger.head().await.unwrap().checkpoint.size, size);
 }
 
+pub async fn a_state_keeps_the_time_it_was_entered(bench: &impl LedgerBench) {
+    let ledger = bench.open().await;
+    let key = offered(&ledger, offer(1)).await.key;
+    let at = |n, input| Step { at: moment(n), ..bare(input) };
+    for (step, since) in [
+        (at(10, Input::Attempt { offset: 0 }), 10),
+        (at(11, Input::Durable { attempt: 1, offset: PIECE_BYTES }), 10),
+        (at(12, Input::Attempt { offset: PIECE_BYTES }), 12),
+        (at(13, Input::Whole { attempt: 2 }), 13),
+        (Step { at: moment(14), ..commit(&key, 2) }, 14),
+    ] {
+        assert_eq!(ledger.step(&key, step).await.unwrap().transfer.since, moment(since));
+        assert_eq!(found(&ledger, &key).await.since, moment(since));
+    }
+}
+
+pub async fn what_changes_nothing_is_not_logged(bench: &impl LedgerBench) {
+    let ledger = bench.open().await;
+    let before = committed(&ledger, offer(1)).await;
+    let size = ledger.head().await.unwrap().checkpoint.size;
+    // A restart does not concern what is final.
+    let stepped = ledger.step(&before.key, noted(Input::Restart, Event::Aborted)).await.unwrap();
+    assert_eq!((stepped.logged, &stepped.transfer), (None, &before));
+    assert_eq!(ledger.head().await.unwrap().checkpoint.size, size);
+}
+
 pub async fn every_step_survives_a_kill(bench: &impl LedgerBench) {
     let mut ledger = bench.open().await;
     let mut expected = offered(&ledger, offer(1)).await;

@@ -127,6 +127,8 @@ pub async fn content_that_is_repeated_on_purpose_is_accepted(bench: &impl Ledger
     assert_eq!(repeated.resubmission_of, Some(held.key.id));
     assert_eq!(ledger.held(&held.submission, &held.sha256).await.unwrap(), Some(repeated.clone()));
     committed(&ledger, naming(4, repeated.key.id)).await;
+    // Any of those that hold it may be named, not only the last.
+    committed(&ledger, naming(5, held.key.id)).await;
 }
 
 /// Offers the sender's `n`-th transfer with this view of its log.

@@ -9,17 +9,34 @@ use std::{
 use protocol::{entry::Event, receiver::StepFault};
 
 use super::*;
-use crate::conformance::samples::*;
+use crate::{conformance::samples::*, transfer::NewTransfer};
 
-/// Holds the file's write lock: the writer stands still, and what is asked of it gathers.
-async fn jam(bench: &Bench) -> SqliteConnection {
-    let mut raw = bench.raw().await;
-    run(&mut raw, "BEGIN IMMEDIATE").await;
-    raw
+/// Holds the file's write lock: the writer stands still with a first call, and what is asked of it gathers behind.
+pub(super) struct Jam<'a> {
+    raw: SqliteConnection,
+    first: Pin<Box<dyn Future<Output = Result<Logged, LedgerFault>> + 'a>>,
+}
+
+impl<'a> Jam<'a> {
+    pub(super) async fn behind(bench: &Bench, ledger: &'a SqliteLedger, first: Entry) -> Self {
+        let mut raw = bench.raw().await;
+        run(&mut raw, "BEGIN IMMEDIATE").await;
+        let first = send_off(ledger.record(first));
+        while ledger.queue.capacity() < QUEUE_MAX {
+            tokio::task::yield_now().await;
+        }
+        Jam { raw, first }
+    }
+
+    /// What became of the first call.
+    pub(super) async fn release(self) -> Result<Logged, LedgerFault> {
+        self.raw.close().await.unwrap();
+        self.first.await
+    }
 }
 
 /// Sends the call off without waiting for its answer.
-fn send_off<'a, T>(call: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+pub(super) fn send_off<'a, T>(call: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
     // Else tokio would hold the later ones of many calls back.
     let mut call = Box::pin(tokio::task::unconstrained(call));
     let mut context = Context::from_waker(Waker::noop());
@@ -33,17 +50,16 @@ async fn what_waits_together_shares_a_transaction_and_a_checkpoint() {
     let bench = Bench::new();
     let ledger = bench.open().await;
     let before = ledger.batches();
-    let jam = jam(&bench).await;
+    let jam = Jam::behind(&bench, &ledger, entry(Event::Started)).await;
     let calls: Vec<_> = (0..CALLS).map(|_| send_off(ledger.record(entry(Event::Denied)))).collect();
-    jam.close().await.unwrap();
+    jam.release().await.unwrap();
     let mut sizes = std::collections::BTreeSet::new();
     for call in calls {
         sizes.insert(call.await.unwrap().size);
     }
-    // The writer may have taken a first few before all were there; the rest comes in full batches.
-    let batches = ledger.batches() - before;
-    assert!(batches <= 4, "{batches} transactions for {CALLS} calls");
-    assert_eq!(sizes.len() as u64, batches, "one checkpoint for each");
+    // The one before them, and as many full batches as it takes.
+    assert_eq!(ledger.batches() - before, 1 + 3);
+    assert_eq!(sizes.len(), 3, "one checkpoint for each");
     ledger.verify(&|_, _| {}).await.unwrap();
 }
 
@@ -53,23 +69,21 @@ async fn one_calls_fault_does_not_touch_the_others_of_its_batch() {
     let ledger = bench.open().await;
     let good = checking(&ledger, offer(1)).await;
     let size = ledger.head().await.unwrap().checkpoint.size;
-    let unknown = key(&sender(7), 7);
-    let jam = jam(&bench).await;
-    let first = send_off(ledger.record(entry(Event::Denied)));
+    let (before, unknown) = (ledger.batches(), key(&sender(7), 7));
+    let jam = Jam::behind(&bench, &ledger, entry(Event::Denied)).await;
     let fenced = send_off(ledger.step(&good, commit(&good, 9)));
     let commit = send_off(ledger.step(&good, commit(&good, 1)));
     let nobody = send_off(ledger.step(&unknown, bare(Input::Cancel)));
     let twice = send_off(ledger.step(&good, noted(Input::Cancel, Event::Cancelled)));
     let last = send_off(ledger.record(entry(Event::Denied)));
-    jam.close().await.unwrap();
-
-    assert_eq!(first.await.unwrap().index, size);
+    assert_eq!(jam.release().await.unwrap().index, size);
     let fenced = fenced.await.unwrap_err();
     assert!(matches!(fenced, LedgerFault::Step(StepFault::Fenced { .. })), "{fenced:?}");
     assert_eq!(commit.await.unwrap().logged.unwrap().index, size + 1);
     assert!(matches!(nobody.await.unwrap_err(), LedgerFault::Unknown(_)));
     assert!(matches!(twice.await.unwrap_err(), LedgerFault::Step(StepFault::Unexpected { .. })));
     assert_eq!(last.await.unwrap().index, size + 2);
+    assert_eq!(ledger.batches(), before + 2);
     ledger.verify(&|_, _| {}).await.unwrap();
 }
 
@@ -79,23 +93,102 @@ async fn two_commits_of_the_same_content_in_one_batch_are_one() {
     let ledger = bench.open().await;
     let one = checking(&ledger, offer_of(&sender(1), 1, 1)).await;
     let two = checking(&ledger, offer_of(&sender(1), 2, 1)).await;
-    let jam = jam(&bench).await;
+    let before = ledger.batches();
+    let jam = Jam::behind(&bench, &ledger, entry(Event::Denied)).await;
     let first = send_off(ledger.step(&one, commit(&one, 1)));
     let second = send_off(ledger.step(&two, commit(&two, 1)));
-    jam.close().await.unwrap();
+    jam.release().await.unwrap();
     let first = first.await.unwrap().transfer;
     let fault = second.await.unwrap_err();
     assert!(matches!(&fault, LedgerFault::AlreadyHeld(held) if **held == first), "{fault:?}");
+    assert_eq!(ledger.batches(), before + 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offers_of_one_batch_see_each_other() {
+    let bench = Bench::new();
+    let ledger = bench.open().await;
+    let before = ledger.batches();
+    let jam = Jam::behind(&bench, &ledger, entry(Event::Denied)).await;
+    let limited = |n| NewTransfer { open_max: 2, ..offer_of(&sender(1), n, n) };
+    let showing = |n, size, root_size, against| {
+        let mut shown = log_shown(2, size, against);
+        shown.seen.root = root(2, root_size);
+        NewTransfer { log_seen: Some(shown), ..offer_of(&sender(2), n, n) }
+    };
+    let offers = [
+        limited(1),
+        limited(1),
+        limited(2),
+        limited(3),
+        showing(4, 8, 8, None),
+        showing(5, 8, 7, None),
+        showing(6, 9, 9, None),
+        showing(7, 9, 9, Some((8, root(2, 8)))),
+    ];
+    let calls: Vec<_> = offers.into_iter().map(|offer| send_off(ledger.offer(offer))).collect();
+    jam.release().await.unwrap();
+    let mut answers = Vec::new();
+    for call in calls {
+        answers.push(match call.await.unwrap() {
+            Offered::New(_) => "new",
+            Offered::Same(_) => "same",
+            Offered::TooManyOpen => "too many",
+            Offered::LogForked => "forked",
+            Offered::LogMoved => "moved",
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(answers, ["new", "same", "new", "too many", "new", "forked", "moved", "new"]);
+    assert_eq!(ledger.batches(), before + 2);
+    let kept = ledger.counterpart_log(&log_shown(2, 0, None).seen.log.origin).await.unwrap();
+    assert_eq!(kept.map(|seen| seen.size), Some(9));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_life_fits_in_one_batch() {
+    let bench = Bench::new();
+    let ledger = bench.open().await;
+    let before = ledger.batches();
+    let key = offer(1).key;
+    let jam = Jam::behind(&bench, &ledger, entry(Event::Denied)).await;
+    let offered = send_off(ledger.offer(offer(1)));
+    let attempt = send_off(ledger.step(&key, noted(Input::Attempt { offset: 0 }, Event::AttemptBegan)));
+    let whole = send_off(ledger.step(&key, bare(Input::Whole { attempt: 1 })));
+    let committed = send_off(ledger.step(&key, commit(&key, 1)));
+    let acknowledging = Acknowledging {
+        receipts: vec![(key.clone(), Sha256::of(receipt(&key).as_bytes()))],
+        text: "held".to_owned(),
+        at: moment(8),
+        entry: entry_about(Event::Acknowledged, "held"),
+    };
+    let acknowledged = send_off(ledger.acknowledge(acknowledging));
+    let delivered = send_off(ledger.delivered(&key, moment(9), entry(Event::Delivered)));
+    jam.release().await.unwrap();
+    offered.await.unwrap();
+    attempt.await.unwrap();
+    whole.await.unwrap();
+    committed.await.unwrap();
+    assert_eq!(acknowledged.await.unwrap(), Acknowledged::Accepted);
+    delivered.await.unwrap();
+    assert_eq!(ledger.batches(), before + 2);
+
+    let transfer = found(&ledger, &key).await;
+    assert_eq!((transfer.receipt, transfer.acknowledgement), (Some(receipt(&key)), Some("held".to_owned())));
+    assert_eq!((transfer.acknowledged_at, transfer.delivered_at), (Some(moment(8)), Some(moment(9))));
+    let counts = ledger.counts().await.unwrap();
+    assert_eq!((counts.of("committed"), counts.undelivered, counts.unacknowledged), (1, 0, 0));
+    ledger.verify(&|_, _| {}).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_whose_caller_went_away_still_takes_effect() {
     let bench = Bench::new();
     let ledger = bench.open().await;
-    let jam = jam(&bench).await;
+    let jam = Jam::behind(&bench, &ledger, entry(Event::Denied)).await;
     drop(send_off(ledger.offer(offer(1))));
     let next = send_off(ledger.record(entry(Event::Denied)));
-    jam.close().await.unwrap();
+    jam.release().await.unwrap();
     next.await.unwrap();
     found(&ledger, &offer(1).key).await;
 }
@@ -104,16 +197,16 @@ async fn a_call_whose_caller_went_away_still_takes_effect() {
 async fn closing_finishes_what_waits() {
     let bench = Bench::new();
     let ledger = bench.open().await;
-    let jam = jam(&bench).await;
+    let jam = Jam::behind(&bench, &ledger, entry(Event::Denied)).await;
     let calls: Vec<_> = (0..300).map(|_| send_off(ledger.record(entry(Event::Denied)))).collect();
     let closing = send_off(ledger.close());
-    jam.close().await.unwrap();
+    jam.release().await.unwrap();
     closing.await;
     for call in calls {
         call.await.unwrap();
     }
     let again = bench.open().await;
-    assert_eq!(again.head().await.unwrap().checkpoint.size, 300);
+    assert_eq!(again.head().await.unwrap().checkpoint.size, 1 + 300);
 }
 
 /// Whole lives of transfers by 64 callers at once: offer, attempt, whole, commit with receipt, delivered.

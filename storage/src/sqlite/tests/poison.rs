@@ -4,7 +4,10 @@ use std::{error::Error as _, process::Command as Process};
 
 use protocol::entry::Event;
 
-use super::*;
+use super::{
+    groups::{Jam, send_off},
+    *,
+};
 use crate::conformance::samples::*;
 
 /// The ledger says that it is poisoned, and goes on reading.
@@ -47,6 +50,31 @@ async fn a_statement_that_fails_poisons_the_ledger_and_leaves_nothing_of_its_bat
     assert_eq!(again.head().await.unwrap().checkpoint.size, 1);
     again.verify(&|_, _| {}).await.unwrap();
     again.record(broken()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_behind_a_failure_is_not_written() {
+    let bench = Bench::new();
+    let ledger = bench.open().await;
+    let key = offered(&ledger, offer(1)).await.key;
+    let mut raw = bench.raw().await;
+    run(
+        &mut raw,
+        "CREATE TRIGGER broken BEFORE INSERT ON log_entry WHEN NEW.text LIKE '%broken%' \
+         BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
+    )
+    .await;
+    let broken = Entry { note: Some("broken".to_owned()), ..entry(Event::Denied) };
+    let jam = Jam::behind(&bench, &ledger, broken).await;
+    let behind = send_off(ledger.record(entry(Event::Denied)));
+    let unlogged = send_off(ledger.step(&key, bare(Input::Cancel)));
+    assert!(matches!(jam.release().await, Err(LedgerFault::Poisoned(_))));
+    assert!(matches!(behind.await, Err(LedgerFault::Poisoned(_))));
+    assert!(matches!(unlogged.await, Err(LedgerFault::Poisoned(_))));
+    ledger.close().await;
+    let again = bench.open().await;
+    assert_eq!(again.head().await.unwrap().checkpoint.size, 1);
+    assert_eq!(found(&again, &key).await.state.phase, protocol::receiver::Phase::Offered);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
