@@ -38,3 +38,7 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// Receipts of earlier runs that one run acknowledges beside its own: they must not hold up whoever waits.
 pub const ACKNOWLEDGE_AT_ONCE: usize = 16;
+
+/// Between two questions while the centre has not noticed yet that an attempt is over: a small part of the shortest
+/// `detect_max`.
+pub const NOTICE_PAUSE: Duration = Duration::from_millis(200);

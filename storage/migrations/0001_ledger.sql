@@ -122,7 +122,8 @@ INSERT INTO tally (name, count) VALUES
     ('cancelled', 0), ('expired', 0), ('delivered', 0), ('acknowledged', 0);
 
 CREATE TRIGGER tally_new AFTER INSERT ON transfer BEGIN
-    UPDATE tally SET count = count + 1 WHERE name = NEW.phase;
+    UPDATE tally SET count = count + 1
+    WHERE name = NEW.phase OR (name = 'delivered' AND NEW.delivered_at IS NOT NULL);
 END;
 
 CREATE TRIGGER tally_phase AFTER UPDATE OF phase ON transfer WHEN OLD.phase <> NEW.phase BEGIN

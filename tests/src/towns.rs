@@ -129,8 +129,11 @@ impl Towns {
 
     /// Mends the road, however it was cut.
     pub async fn mend(&self) {
-        let flush = "nft flush ruleset && ip link set road up";
-        tokio::join!(self.shell(Town::Centre, flush), self.shell(Town::Sender, flush));
+        const MEND: &str = "nft flush ruleset && ip link set road up";
+        // A neighbour that did not answer is taken for gone for some seconds.
+        const FORGET: &str = "ip neigh flush dev road";
+        tokio::join!(self.shell(Town::Centre, MEND), self.shell(Town::Sender, MEND));
+        tokio::join!(self.shell(Town::Centre, FORGET), self.shell(Town::Sender, FORGET));
     }
 
     async fn shell(&self, town: Town, script: &str) -> String {

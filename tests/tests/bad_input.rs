@@ -217,7 +217,7 @@ async fn statements_that_are_not_of_the_documented_form_are_turned_down_with_the
 async fn an_oversized_statement_is_refused_before_it_is_decoded() {
     let lab = TestLab::new();
     // Otherwise the smaller limit of the body answers first.
-    let centre = lab.centre(&[("limits.body_bytes_max", "\"1MiB\"")]).await;
+    let centre = lab.centre(&[("limits.body_bytes_max", "\"144KiB\"")]).await;
     let site = lab.sender("clinic", &institution(Kind::Medical, 1), centre.address, &[]);
     let caller = Caller::new(&site, centre.address);
     let answer = caller.offer(&"a".repeat(JWS_BYTES_MAX + 1)).await;

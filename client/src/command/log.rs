@@ -29,7 +29,16 @@ pub(super) fn run(file: &Path, output: Output) -> Exit {
         Ok(settings) => settings,
         Err(failure) => return output.give_up("log verify", &failure, None),
     };
-    let found = match send_log::verify(&log_directory(&settings.storage.data)) {
+    let directory = log_directory(&settings.storage.data);
+    if !directory.is_dir() {
+        let failure = Failure::usage(
+            "no_log",
+            format!("there is no send log in {}", settings.storage.data.display()),
+            "nothing was sent from here yet; check storage.data in the settings",
+        );
+        return output.give_up("log verify", &failure, Some(&settings.contact));
+    }
+    let found = match send_log::verify(&directory) {
         Ok(found) => found,
         Err(fault) => {
             let failure = Failure::from(&StoreFault::from(fault));

@@ -155,3 +155,75 @@ fn tell(path: &Path, sent: &Sent, output: Output) {
     output.line(&format!("  receipt: {}", sent.receipt_path.display()));
     output.line(&format!("  bundle:  {}", sent.bundle_path.display()));
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::{digest::Sha256, kind::Kind};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{Attempt, LastTry};
+
+    fn sent() -> Sent {
+        let attempt = Attempt {
+            number: 1,
+            began: "2026-11-10T00:00:00.000Z".parse().unwrap(),
+            offset: 0,
+            reached: 4096,
+            ended: Some("2026-11-10T00:00:02.000Z".parse().unwrap()),
+            cause: Some(protocol::cause::Cause::LinkLost),
+            detected_ms: Some(1512),
+        };
+        Sent {
+            id: "0198f0a0-0000-7000-8000-000000000000".parse().unwrap(),
+            kind: Kind::Medical,
+            sender: "institution:1310000018".parse().unwrap(),
+            receiver: "review-agency:113".parse().unwrap(),
+            bytes: 8192,
+            sha256: Sha256::of(b""),
+            attempts: vec![attempt],
+            receipt_path: "data/receipt.jws".into(),
+            bundle_path: "data/bundle.json".into(),
+            acknowledged: true,
+            already: false,
+        }
+    }
+
+    fn object(result: Outcome) -> Value {
+        let files = vec![FileResult { file: "RECEIPTC.UKE".into(), ok: true, result }];
+        let head = Head::of("send", Exit::Done);
+        serde_json::to_value(Object { head, environment: "test", contact: "医事課, 03".to_owned(), files })
+            .unwrap()
+    }
+
+    #[test]
+    fn the_object_of_a_file_that_arrived_is_the_documented_one() {
+        assert_eq!(
+            object(Outcome::Sent(Box::new((&sent()).into()))),
+            json!({
+                "version": 1, "command": "send", "ok": true, "environment": "test", "contact": "医事課, 03",
+                "files": [{
+                    "file": "RECEIPTC.UKE", "ok": true, "transfer": "0198f0a0-0000-7000-8000-000000000000",
+                    "already": false, "kind": "medical", "sender": "institution:1310000018",
+                    "receiver": "review-agency:113", "bytes": 8192, "sha256": Sha256::of(b"").to_string(),
+                    "acknowledged": true, "receipt": "data/receipt.jws", "bundle": "data/bundle.json",
+                    "attempts": [{
+                        "number": 1, "began": "2026-11-10T00:00:00.000Z", "offset": 0, "reached": 4096,
+                        "ended": "2026-11-10T00:00:02.000Z", "cause": "link_lost", "detected_ms": 1512,
+                    }],
+                }],
+            })
+        );
+    }
+
+    #[test]
+    fn the_error_of_a_file_that_did_not_arrive_says_what_a_program_does_next() {
+        let id = "0198f0a0-0000-7000-8000-000000000000".parse().unwrap();
+        let last = LastTry::Cut(protocol::cause::Cause::Stalled);
+        let error = SendError::NotDelivered { id, tries: 3, last };
+        let result = Outcome::Failed { transfer: Some(id.to_string()), error: Failure::from(&error) };
+        let error = &object(result)["files"][0]["error"];
+        assert_eq!((&error["code"], &error["advice"]), (&json!("stalled"), &json!("retry")));
+        assert!(error["message"].is_string() && error["next"].is_string());
+    }
+}

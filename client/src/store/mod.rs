@@ -13,6 +13,7 @@
 //!     refusal.jws           instead of both, after a no   }
 //!     acknowledgement.jws   that we hold the receipt      }
 //!     bundle.json           all of it together, for an auditor
+//!     rejected.json         the last answer that did not count
 //! ```
 
 mod centre;

@@ -26,8 +26,8 @@ use crate::{
     },
 };
 
-/// What a contradicting answer is kept as.
-const FORKED: &str = "forked.json";
+/// What an answer that does not count is kept as, for those who look into it.
+const REJECTED: &str = "rejected.json";
 
 /// How an attempt ended early.
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +176,13 @@ pub(crate) fn received(
     crls: &[Vec<u8>],
 ) -> Result<Receipt, SendError> {
     let offered = Offered { text: &transfer.manifest_text, manifest: &transfer.manifest };
-    let signed = verify_receipt(&answer.receipt, offered, verifier)?;
+    let signed = match verify_receipt(&answer.receipt, offered, verifier) {
+        Ok(signed) => signed,
+        Err(fault) => {
+            transfer.keep(REJECTED, &json(answer)?)?;
+            return Err(fault.into());
+        }
+    };
     let receiver = transfer.manifest.receiver.clone();
     let log_of_receipt = signed.statement().log.clone();
     let seen = store.centre(&receiver).and_then(|centre| centre.log(&log_of_receipt)).cloned();
@@ -193,7 +199,10 @@ pub(crate) fn received(
             }
             return Err(CentreLogFault::NoConsistency.into());
         }
-        Err(fault) => return Err(fault.into()),
+        Err(fault) => {
+            transfer.keep(REJECTED, &json(answer)?)?;
+            return Err(fault.into());
+        }
     }
     let now = pki::clock::now();
     let proof = bundle::CentreProof::of(answer, seen.as_ref(), &log_of_receipt);
@@ -231,7 +240,7 @@ fn forked(
     reason: &str,
 ) -> Result<(), StoreFault> {
     tracing::error!(transfer = %transfer.id(), reason, "the centre's log has forked");
-    transfer.keep(FORKED, &json(answer)?)?;
+    transfer.keep(REJECTED, &json(answer)?)?;
     let fork = Fork {
         at: pki::clock::now(),
         reason: reason.to_owned(),
@@ -252,7 +261,13 @@ pub(crate) fn refused(
     verifier: &dyn Verifier,
 ) -> Result<RefusedFor, SendError> {
     let offered = Offered { text: &transfer.manifest_text, manifest: &transfer.manifest };
-    let signed = verify_refusal(text, offered, verifier)?;
+    let signed = match verify_refusal(text, offered, verifier) {
+        Ok(signed) => signed,
+        Err(fault) => {
+            transfer.keep(REJECTED, &json(&text)?)?;
+            return Err(fault.into());
+        }
+    };
     let said = signed.statement();
     // The refusal's signer vouches for the receipt in it.
     let earlier = said.earlier_receipt.as_deref().and_then(|text| {

@@ -18,6 +18,8 @@ pub(crate) enum Known {
         offset: u64,
         /// Why the last attempt ended, as the centre saw it.
         cause: Option<Cause>,
+        /// The centre has not noticed yet that the last attempt is over, and will hold more when it has.
+        receiving: bool,
     },
     /// It has everything and is checking.
     Checking(Option<Duration>),
@@ -40,7 +42,8 @@ impl Known {
             ("refused" | "expired" | "cancelled", None, Some(refusal)) => Ok(Known::Refusal(refusal)),
             ("committed" | "refused", _, _) | (_, Some(_), _) | (_, _, Some(_)) => Err(MISSING),
             ("offered" | "receiving" | "aborted", None, None) if state.offset <= length => {
-                Ok(Known::Wanted { offset: state.offset, cause: state.cause })
+                let receiving = state.phase == "receiving";
+                Ok(Known::Wanted { offset: state.offset, cause: state.cause, receiving })
             }
             ("offered" | "receiving" | "aborted", None, None) => {
                 Err(Break::BadAnswer("it holds more bytes than the file has"))

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     desk::Desk,
     error::{LastTry, SendError},
-    limits::{ASK_EVERY, RECEIPT_WAIT_MAX, RETRY_AFTER_MAX},
+    limits::{ASK_EVERY, NOTICE_PAUSE, RECEIPT_WAIT_MAX, RETRY_AFTER_MAX},
     line::{Break, Line},
     progress::{Progress, ProgressEvent},
     retry::wait_before,
@@ -85,9 +85,18 @@ impl<'a> Drive<'a> {
 
     /// From asking to the receipt, over one connection.
     async fn turn(&mut self, source: &Source) -> Result<(), Trouble> {
+        let began = Instant::now();
         loop {
             let known = match self.learn().await? {
-                Known::Wanted { offset, cause } => {
+                // What the last attempt brought is not on record before the centre notices its end, which takes at
+                // most as long as it takes us.
+                Known::Wanted { receiving: true, .. }
+                    if began.elapsed() < self.desk.dialer.deadlines.detect_max =>
+                {
+                    self.pause(NOTICE_PAUSE).await?;
+                    continue;
+                }
+                Known::Wanted { offset, cause, .. } => {
                     self.refuse_silent_restart(cause).await?;
                     self.bring(source, offset).await?
                 }
@@ -133,7 +142,12 @@ impl<'a> Drive<'a> {
         if since.elapsed() >= RECEIPT_WAIT_MAX {
             return Err(Trouble::Again(LastTry::NoReceiptYet, None));
         }
-        let pause = after.unwrap_or(ASK_EVERY).clamp(ASK_EVERY / 10, RECEIPT_WAIT_MAX);
+        self.pause(after.unwrap_or(ASK_EVERY).clamp(ASK_EVERY / 10, RECEIPT_WAIT_MAX)).await
+    }
+
+    /// Lets the centre do something before it is asked again.
+    async fn pause(&mut self, pause: Duration) -> Result<(), Trouble> {
+        // Either may be dropped: nothing is under way.
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(self.break_off(Break::Stopped).await),

@@ -54,7 +54,7 @@ impl Drive<'_> {
             }
             Known::Refusal(text) => return Err(Trouble::Final(self.refuse(text).await)),
             Known::Cancelled => self.write(journal::cancelled).await?,
-            Known::Wanted { offset, cause } => {
+            Known::Wanted { offset, cause, .. } => {
                 let reached = self.transfer.manifest.length;
                 if let Some(cause) = cause {
                     self.abort(cause, reached, Duration::ZERO).await?;

@@ -35,14 +35,15 @@ pub struct SqliteAudit {
 
 impl SqliteAudit {
     /// Opens a ledger's file for reading, whether a gateway is running on it or not, or a copy on a medium that cannot
-    /// be written. What is found there is judged by `log`, the log it should be; nothing is changed.
+    /// be written. What is found there is judged by `log`, the log it should be; the file is not changed.
     pub async fn open(path: &Path, log: LogIdentity) -> Result<Self, AuditFault> {
         let audit = Self::beside_writer(path, log).await?;
         // Without its index in shared memory SQLite cannot read a file in WAL mode, unless told that nobody writes it;
         // that is true of a medium on which the index cannot be made. What stands in a WAL would then be overlooked.
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
-        let nothing_in_wal = tokio::fs::metadata(Path::new(&wal)).await.map_or(true, |wal| wal.len() == 0);
+        let wal = tokio::fs::metadata(Path::new(&wal)).await;
+        let nothing_in_wal = wal.map_or(true, |wal| !wal.is_file() || wal.len() == 0);
         if audit.head().await.is_err() && nothing_in_wal {
             let options = reader_options(path).immutable(true);
             let frozen = SqliteAudit { pool: pool(options).await?, log: audit.log.clone() };

@@ -59,7 +59,7 @@ impl Bench {
         let mut raw = SqliteConnection::connect_with(&options).await.unwrap();
         run(&mut raw, "PRAGMA ignore_check_constraints = ON").await;
         let rules: Vec<String> = sqlx::query_scalar(
-            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name NOT LIKE 'tally_%'",
+            r"SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE '%\_is\_%' ESCAPE '\'",
         )
         .fetch_all(&mut raw)
         .await

@@ -42,6 +42,7 @@ async fn a_receipt_that_the_receiver_did_not_sign_is_no_receipt() {
     let transfer = scene.transfer();
     assert!(!transfer.phase().is_final());
     assert!(!transfer.file(RECEIPT).exists());
+    assert!(transfer.file("rejected.json").exists(), "kept for those who look into it");
 }
 
 #[tokio::test]

@@ -50,12 +50,16 @@ fn nth(n: u64) -> TransferKey {
 }
 
 async fn first_damage(bench: &Bench) -> Option<Place> {
+    first_damage_and_what(bench).await.map(|(place, _)| place)
+}
+
+async fn first_damage_and_what(bench: &Bench) -> Option<(Place, &'static str)> {
     let audit = SqliteAudit::open(&bench.path(), bench.log()).await.unwrap();
     let verified = audit.verify(&|_, _| {}).await;
     audit.close().await;
     match verified {
         Ok(_) => None,
-        Err(AuditFault::Damaged { place, .. }) => Some(place),
+        Err(AuditFault::Damaged { place, what }) => Some((place, what)),
         Err(fault) => panic!("not named: {fault:?}"),
     }
 }
@@ -178,29 +182,34 @@ async fn what_was_removed_added_exchanged_or_rewritten_is_found_and_named() {
     ] {
         let bench = full().await;
         assert!(run(&mut bench.raw().await, &harm).await > 0, "{harm}");
-        assert_eq!(first_damage(&bench).await, Some(expected), "{harm}");
+        let (place, what) = first_damage_and_what(&bench).await.unwrap();
+        assert_eq!(place, expected, "{harm}");
+        assert!(!harm.starts_with("DELETE FROM log") || what == "it is missing", "{harm}: {what}");
     }
 }
 
 #[tokio::test]
-async fn an_entry_that_was_rewritten_with_its_hash_shows_in_the_node_above() {
-    let bench = full().await;
-    let mut raw = bench.raw().await;
-    let text: String = sqlx::query_scalar("SELECT text FROM log_entry WHERE position = 6")
-        .fetch_one(&mut raw)
-        .await
-        .unwrap();
-    let forged = text.replace(&sender(1).to_string(), &sender(9).to_string());
-    assert_ne!(forged, text);
-    sqlx::query("UPDATE log_entry SET text = ?1, hash = ?2 WHERE position = 6")
-        .bind(&forged)
-        .bind(leaf_hash(forged.as_bytes()).as_bytes().as_slice())
-        .execute(&mut raw)
-        .await
-        .unwrap();
-    // The first thing that contradicts it is the node above, or the evidence it now denies.
-    let found = first_damage(&bench).await;
-    assert_eq!(found, Some(Place::Node { level: 1, index: 3 }));
+async fn an_entry_that_was_rewritten_with_its_hash_shows_in_what_is_above() {
+    // The last of an odd number of leaves has nothing above it but the root.
+    for (position, shows_in) in [(6, Place::Node { level: 1, index: 3 }), (20, Place::Checkpoint)] {
+        let bench = full().await;
+        let mut raw = bench.raw().await;
+        let text: String = sqlx::query_scalar("SELECT text FROM log_entry WHERE position = ?1")
+            .bind(position)
+            .fetch_one(&mut raw)
+            .await
+            .unwrap();
+        let forged = text.replace("unknown", "synchronised");
+        assert_ne!(forged, text);
+        sqlx::query("UPDATE log_entry SET text = ?1, hash = ?2 WHERE position = ?3")
+            .bind(&forged)
+            .bind(leaf_hash(forged.as_bytes()).as_bytes().as_slice())
+            .bind(position)
+            .execute(&mut raw)
+            .await
+            .unwrap();
+        assert_eq!(first_damage(&bench).await, Some(shows_in));
+    }
 }
 
 #[tokio::test]

@@ -106,12 +106,12 @@ async fn a_writer_that_is_gone_is_no_ledger_that_was_closed() {
     let bench = Bench::new();
     let ledger = bench.open().await;
     offered(&ledger, offer(1)).await;
-    ledger.writer.lock().unwrap().as_ref().unwrap().abort();
-    let fault = loop {
-        if let Err(fault) = ledger.record(entry(Event::Denied)).await {
-            break fault;
-        }
-    };
+    let writer = ledger.writer.lock().unwrap().take().unwrap();
+    writer.abort();
+    while !writer.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    let fault = ledger.record(entry(Event::Denied)).await.unwrap_err();
     assert!(matches!(fault, LedgerFault::Poisoned(_)), "{fault:?}");
     assert!(ledger.is_poisoned());
 }

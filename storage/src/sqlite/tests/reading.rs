@@ -43,8 +43,10 @@ async fn a_copy_verifies_where_nothing_can_be_written() {
     ledger.close().await;
     let copy = bench.directory.path().join("copy.db");
     std::fs::copy(bench.path(), &copy).unwrap();
-    // SQLite cannot make its index here, as on a medium that cannot be written.
-    std::fs::create_dir(bench.directory.path().join("copy.db-shm")).unwrap();
+    // SQLite cannot make its files beside it, as on a medium that cannot be written.
+    for beside in ["copy.db-shm", "copy.db-wal"] {
+        std::fs::create_dir(bench.directory.path().join(beside)).unwrap();
+    }
     let audit = SqliteAudit::open(&copy, bench.log()).await.unwrap();
     assert_eq!(audit.head().await.unwrap(), head);
     assert_eq!(audit.verify(&|_, _| {}).await.unwrap().size, head.checkpoint.size);

@@ -1,0 +1,93 @@
+//! The `sekisho` command as a script meets it: exit codes and JSON objects.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of the tests")]
+#![expect(clippy::disallowed_methods, reason = "the tests write their files")]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+fn sekisho(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sekisho")).current_dir(directory).args(arguments).output().unwrap()
+}
+
+/// The only object on standard output, and the exit code.
+fn json(directory: &Path, arguments: &[&str]) -> (Value, i32) {
+    let output = sekisho(directory, arguments);
+    let object = serde_json::from_slice(&output.stdout).expect("one JSON object on standard output");
+    (object, output.status.code().unwrap())
+}
+
+#[test]
+fn help_names_every_exit_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = sekisho(directory.path(), &["--help"]);
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).unwrap();
+    for code in 0..=6 {
+        assert!(help.contains(&format!("\n  {code}  ")), "exit code {code} is missing in\n{help}");
+    }
+}
+
+#[test]
+fn a_command_line_that_is_not_understood_ends_with_2() {
+    let directory = tempfile::tempdir().unwrap();
+    for arguments in
+        [&[][..], &["send"], &["send", "x", "--month", "2026-10"], &["cancel", "x"], &["verify", "x"]]
+    {
+        let output = sekisho(directory.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn settings_that_are_not_there_end_every_command_with_2_and_one_object() {
+    let directory = tempfile::tempdir().unwrap();
+    let id = "0198f0a0-0000-7000-8000-000000000000";
+    for (command, arguments) in [
+        ("send", &["send", "x", "--json"][..]),
+        ("status", &["status", "--json"]),
+        ("cancel", &["cancel", id, "--json"]),
+        ("log verify", &["log", "verify", "--json"]),
+    ] {
+        let (object, code) = json(directory.path(), arguments);
+        assert_eq!(
+            (object["command"].as_str(), object["ok"].as_bool(), code),
+            (Some(command), Some(false), 2)
+        );
+        assert_eq!(object["error"]["code"], "settings_unreadable");
+    }
+}
+
+#[test]
+fn every_mistake_in_the_settings_is_told_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("sekisho.toml"), "environment = \"tset\"\nparty = \"x\"\n").unwrap();
+    let output = sekisho(directory.path(), &["status"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("environment") && told.contains("party") && told.contains("next:"), "{told}");
+}
+
+#[test]
+fn a_bundle_that_is_none_ends_with_6_and_names_the_place() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("bundle.json"), "{}").unwrap();
+    fs::write(directory.path().join("root.pem"), "").unwrap();
+    let (object, code) =
+        json(directory.path(), &["verify", "bundle.json", "--anchors", "root.pem", "--json"]);
+    assert_eq!((object["place"].as_str(), code), (Some("bundle"), 6));
+    assert!(object["verified"].is_null());
+}
+
+#[test]
+fn a_bundle_that_cannot_be_read_ends_with_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let (object, code) =
+        json(directory.path(), &["verify", "bundle.json", "--anchors", "root.pem", "--json"]);
+    assert_eq!((object["error"]["code"].as_str(), code), (Some("unreadable"), 2));
+}
