@@ -184,6 +184,15 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_goes_on_under_another_key_is_a_fork() {
+        let earlier = seen(&CentreLog::new(1), NOW);
+        // The same entries, proved to continue, but signed by somebody else.
+        let (signed, answer) = CentreLog::new(2).receipt_answer(b"content", earlier.1);
+        let fault = check(&answer, &signed, Some(&earlier.0)).unwrap_err();
+        assert_eq!(fault, CentreLogFault::Forked("it is signed by another key"));
+    }
+
+    #[test]
     fn a_log_that_became_shorter_is_a_fork() {
         let mut longer = CentreLog::new(1);
         for _ in 0..4 {

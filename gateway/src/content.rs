@@ -34,8 +34,7 @@ impl Watcher {
 
     /// What was seen.
     pub fn finish(self) -> Seen {
-        let claims =
-            self.claims.map(|check| Claims { head: check.head().cloned(), verdict: check.finish() });
+        let claims = self.claims.map(|check| Claims { head: check.head().cloned(), verdict: check.finish() });
         Seen { length: self.length, sha256: self.hasher.finish(), claims }
     }
 }

@@ -1,8 +1,9 @@
 //! What a gateway keeps: the ledger of transfers with its audit log, the spool of content, and the inbox it delivers
 //! into.
 //!
-//! Each stands behind a trait, so that a cluster can put other machines behind it; each trait has one suite of claims
-//! in [`conformance`] that every back end must pass. No HTTP and no TLS here, and no clock: callers bring the time.
+//! Ledger, log and spool stand behind traits, so that a cluster can put other machines behind them; each trait has one
+//! suite of claims in the module `conformance` (feature `conformance`) that every back end must pass. No HTTP and no
+//! TLS here, and no clock: callers bring the time.
 //!
 //! The order that makes a receipt true: content durable ([`spool::SpoolWriter::sync`]), its name durable
 //! ([`spool::SpoolWriter::finish`]), the ledger's transaction durable ([`ledger::Ledger::step`] with a commit), and

@@ -1,6 +1,6 @@
 //! The ledger and audit log in one SQLite file: for one node with a disk of its own.
 //!
-//! One connection writes, owned by one task that commits in groups ([`writer`]); a pool reads. A lock file keeps other
+//! One connection writes, owned by one task that commits in groups (`writer`); a pool reads. A lock file keeps other
 //! processes from writing; any number of them may read ([`SqliteAudit::open`]). The first failed write poisons the
 //! ledger: whether it is durable can only be told by opening the file again.
 

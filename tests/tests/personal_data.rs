@@ -5,12 +5,14 @@
 use std::path::Path;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use lab::program::Process;
 use protocol::kind::Kind;
 use tests::{
-    centre::{Centre, files_below},
+    centre::files_below,
     files::claims_file_about,
     lab::{TestLab, institution},
     papers::Papers,
+    sender::Sending,
     wire::{Caller, Ending, get, post, send_head},
 };
 
@@ -57,16 +59,13 @@ fn find(text: &[u8], place: &str) -> Vec<String> {
     found.map(|(how, _)| format!("{place}: {how}")).collect()
 }
 
-fn find_everywhere(centre: &Centre) -> Vec<String> {
+/// In every file below a directory that is not meant to hold content, and in all that the process wrote.
+fn find_everywhere(directory: &Path, is_content: impl Fn(&Path) -> bool, process: &Process) -> Vec<String> {
     let mut found = Vec::new();
-    for file in files_below(&centre.site.directory) {
-        let is_content = file.starts_with(centre.site.data.join("spool"))
-            || file.starts_with(centre.site.directory.join("inbox")) && file.ends_with("content");
-        if !is_content {
-            found.extend(find(&std::fs::read(&file).unwrap(), &file.display().to_string()));
-        }
+    for file in files_below(directory).into_iter().filter(|file| !is_content(file)) {
+        found.extend(find(&std::fs::read(&file).unwrap(), &file.display().to_string()));
     }
-    for (what, output) in [("standard output", &centre.process.out), ("log", &centre.process.err)] {
+    for (what, output) in [("standard output", &process.out), ("log", &process.err)] {
         found.extend(find(output.text().as_bytes(), what));
     }
     found
@@ -116,7 +115,11 @@ async fn a_name_in_a_claims_file_appears_in_no_log_metric_error_or_ledger_row_of
     said.extend(line.answer().await);
     centre.delivered(&key).await;
 
-    let mut found = find_everywhere(&centre);
+    let is_content = |file: &Path| {
+        let delivered = file.starts_with(centre.site.directory.join("inbox")) && file.ends_with("content");
+        delivered || file.starts_with(centre.site.data.join("spool"))
+    };
+    let mut found = find_everywhere(&centre.site.directory, is_content, &centre.process);
     for answer in &said {
         found.extend(find(&answer.body, &format!("an answer with {}", answer.status)));
     }
@@ -125,4 +128,36 @@ async fn a_name_in_a_claims_file_appears_in_no_log_metric_error_or_ledger_row_of
     assert_eq!(found, Vec::<String>::new());
     assert!(Path::new(&centre.site.data).join("ledger.sqlite").exists(), "there was something to search");
     assert!(centre.process.err.text().lines().count() > 20, "the log was as talkative as it can be");
+}
+
+#[tokio::test]
+async fn a_name_in_a_claims_file_appears_in_no_word_log_or_evidence_of_the_sender() {
+    let lab = TestLab::new();
+    let centre = lab.centre(&[]).await;
+    let party = institution(Kind::Medical, 1);
+    let site = lab.sender("clinic", &party, centre.address, &[("retry.attempts", "1")]);
+    let content = claims_file_about(Kind::Medical, &party, 30_000, NAME);
+    // Whole; cut off; altered in its head; for another agency; and once the centre is gone.
+    let (head, rest) = content.split_at(30);
+    let mut other_agency = content.clone();
+    other_agency[3] = b'2';
+    let mut found = Vec::new();
+    for (bytes, expected) in [
+        (content.clone(), 0),
+        (content[..content.len() - 20].to_vec(), 4),
+        ([head, b",,,", rest].concat(), 4),
+        (other_agency, 4),
+    ] {
+        let file = lab.file("RECEIPTC.UKE", &bytes);
+        let mut sending = Sending::start(&site, &file);
+        assert_eq!(sending.ended().await.code(), Some(expected));
+        found.extend(find_everywhere(&site.directory, |_| false, &sending.process));
+    }
+    drop(centre);
+    let file = lab.file("RECEIPTC.UKE", &claims_file_about(Kind::Medical, &party, 40_000, NAME));
+    let mut sending = Sending::start(&site, &file);
+    assert_eq!(sending.ended().await.code(), Some(5));
+    found.extend(find_everywhere(&site.directory, |_| false, &sending.process));
+    assert_eq!(found, Vec::<String>::new());
+    assert!(site.data.join("log/entries.jsonl").exists(), "there was something to search");
 }

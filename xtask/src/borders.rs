@@ -27,11 +27,31 @@ const OURS: &[Ours] = &[
     },
     Ours {
         package: "tests",
-        may_use: &["protocol", "durable", "pki", "storage", "config", "client", "gateway", "certs-tool", "lab"],
+        may_use: &[
+            "protocol",
+            "durable",
+            "pki",
+            "storage",
+            "config",
+            "client",
+            "gateway",
+            "certs-tool",
+            "lab",
+        ],
     },
     Ours {
         package: "benches",
-        may_use: &["protocol", "durable", "pki", "storage", "config", "client", "gateway", "certs-tool", "lab"],
+        may_use: &[
+            "protocol",
+            "durable",
+            "pki",
+            "storage",
+            "config",
+            "client",
+            "gateway",
+            "certs-tool",
+            "lab",
+        ],
     },
     Ours { package: "xtask", may_use: &[] },
 ];

@@ -98,7 +98,8 @@ fn generate(file: &Path, seed: u64) -> anyhow::Result<u64> {
         seed,
         planted: None,
     };
-    let mut out = io::BufWriter::with_capacity(PIECE, File::options().write(true).create_new(true).open(file)?);
+    let mut out =
+        io::BufWriter::with_capacity(PIECE, File::options().write(true).create_new(true).open(file)?);
     let written = write_claims_file(&order, &mut out)?;
     out.into_inner()?.sync_all()?;
     Ok(written.bytes)
@@ -174,7 +175,9 @@ fn peak_memory_mib(id: u32) -> anyhow::Result<f64> {
 fn line(what: &str, values: impl Iterator<Item = f64>) {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    if let (Some(least), Some(median), Some(most)) = (values.first(), values.get(values.len() / 2), values.last()) {
+    if let (Some(least), Some(median), Some(most)) =
+        (values.first(), values.get(values.len() / 2), values.last())
+    {
         println!("{what:<42} {median:.2} ({least:.2}-{most:.2})");
     }
 }

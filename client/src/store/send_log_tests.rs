@@ -81,6 +81,28 @@ fn a_torn_last_line_is_cut_off_and_the_log_goes_on() {
 }
 
 #[test]
+fn an_unsigned_line_that_is_not_the_next_entry_is_cut_off() {
+    let (directory, log) = log_of(4);
+    drop(log);
+    let stray = Entry { seq: 9, ..stamp::entry(Event::Received).unwrap() };
+    let line = [serde_json::to_vec(&stray).unwrap(), b"\n".to_vec()].concat();
+    alter(&directory, |bytes| bytes.extend_from_slice(&line));
+    assert_eq!(reopen(&directory).unwrap().size(), 4);
+}
+
+#[test]
+fn a_torn_line_behind_an_unsigned_one_is_no_mere_stop() {
+    let (directory, mut log) = log_of(4);
+    let before = log.checkpoint().to_owned();
+    log.append(stamp::entry(Event::Received).unwrap()).unwrap();
+    drop(log);
+    fs::write(directory.path().join(CHECKPOINT), before).unwrap();
+    alter(&directory, |bytes| bytes.extend_from_slice(b"{"));
+    let fault = reopen(&directory).err().unwrap();
+    assert!(matches!(fault, LogFault::Altered { seq: 5 }), "{fault}");
+}
+
+#[test]
 fn a_whole_entry_without_checkpoint_is_kept_and_signed() {
     let (directory, mut log) = log_of(4);
     let before = log.checkpoint().to_owned();

@@ -1,0 +1,182 @@
+//! Whoever is slow, silent or too many holds no place for long, and keeps nobody else out for ever.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of the tests")]
+
+use std::{io, num::NonZeroU64};
+
+use lab::proxy::{Fault, FaultProxy, Plan};
+use protocol::{
+    cause::Cause,
+    entry::{Entry, Event},
+    kind::Kind,
+    problem::Problem,
+    transfer_id::TransferKey,
+};
+use tests::{
+    centre::Centre,
+    files::claims_file,
+    lab::{TestLab, institution},
+    papers::Papers,
+    patience::patiently,
+    wire::{Caller, get, send_head},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+struct Setting {
+    _lab: TestLab,
+    centre: Centre,
+    caller: Caller,
+    papers: Papers,
+    content: Vec<u8>,
+}
+
+async fn setting(changes: &[(&str, &str)]) -> Setting {
+    let lab = TestLab::new();
+    let centre = lab.centre(changes).await;
+    let party = institution(Kind::Medical, 1);
+    let site = lab.sender("clinic", &party, centre.address, &[]);
+    let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
+    let content = claims_file(Kind::Medical, &party, 300_000, 1);
+    Setting { _lab: lab, centre, caller, papers, content }
+}
+
+impl Setting {
+    async fn offered(&self) -> TransferKey {
+        let manifest = self.papers.manifest(Kind::Medical, &self.content);
+        assert_eq!(self.caller.offer(&self.papers.sign(&manifest)).await.status, 201);
+        manifest.key()
+    }
+
+    /// How the only attempt ended, and after how many milliseconds.
+    async fn aborted(&self) -> (Cause, u64) {
+        self.centre.logs(&["attempt aborted"]).await;
+        let entries = self.centre.entries().await;
+        let aborted: Vec<&Entry> = entries.iter().filter(|entry| entry.event == Event::Aborted).collect();
+        let [aborted] = aborted.as_slice() else { panic!("one abort, not {aborted:?}") };
+        (aborted.cause.unwrap(), aborted.duration_ms.unwrap())
+    }
+
+    /// Waits until the centre has counted this.
+    async fn counted(&self, reason: &str) {
+        let counted = |status: &gateway::admin::Status| {
+            status.turned_down.iter().any(|(known, count)| known.contains(reason) && *count > 0)
+        };
+        self.centre.until(reason, counted).await;
+    }
+}
+
+async fn read_to_end(stream: &mut TcpStream) -> io::Result<usize> {
+    patiently("the end of a connection", stream.read_to_end(&mut Vec::new())).await
+}
+
+#[tokio::test]
+async fn a_stranger_who_does_not_finish_the_handshake_is_let_go_and_counted() {
+    let setting = setting(&[("link.handshake_max", "\"1s\"")]).await;
+    // The beginning of a TLS record that never comes whole.
+    for said in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01"] {
+        let mut stranger = TcpStream::connect(setting.centre.address).await.unwrap();
+        stranger.write_all(said).await.unwrap();
+        assert!(matches!(read_to_end(&mut stranger).await, Ok(0) | Err(_)));
+    }
+    setting.counted("handshake_timeout").await;
+}
+
+#[tokio::test]
+async fn a_stranger_who_speaks_no_tls_is_let_go_and_counted() {
+    let setting = setting(&[]).await;
+    let mut stranger = TcpStream::connect(setting.centre.address).await.unwrap();
+    stranger.write_all(b"GET / HTTP/1.1\r\nhost: centre\r\n\r\n").await.unwrap();
+    assert!(matches!(read_to_end(&mut stranger).await, Ok(..=100) | Err(_)), "an alert at most");
+    setting.counted("handshake_failed").await;
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_whole_ends_the_connection_and_is_counted() {
+    let setting = setting(&[("link.header_max", "\"1s\"")]).await;
+    let mut line = setting.caller.line().await;
+    line.write(b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: cen").await;
+    let said = line.closed().await;
+    assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&said));
+    setting.counted("head_timeout").await;
+}
+
+#[tokio::test]
+async fn content_that_stops_coming_is_given_up_as_stalled_in_time() {
+    let setting = setting(&[("link.stall_max", "\"2s\"")]).await;
+    let key = setting.offered().await;
+    let mut line = setting.caller.line().await;
+    let head = send_head(&key, 0, setting.content.len() as u64);
+    line.write(&[&head, &setting.content[..50_000]].concat()).await;
+    let answer = line.answer().await.unwrap();
+    assert_eq!((answer.status, answer.problem()), (408, Problem::Stalled));
+    let (cause, after) = setting.aborted().await;
+    assert_eq!(cause, Cause::Stalled);
+    assert!((2_000..=3_000).contains(&after), "after {after} ms");
+}
+
+#[tokio::test]
+async fn content_that_trickles_is_given_up_as_too_slow_in_time() {
+    let setting =
+        setting(&[("link.stall_max", "\"2s\""), ("link.min_rate_bytes_per_second", "\"64KiB\"")]).await;
+    let key = setting.offered().await;
+    let slowly = Fault::Throttle { bytes_per_second: NonZeroU64::new(40_000).unwrap() };
+    let plan = move |_| Plan::clean().up(slowly);
+    let proxy =
+        FaultProxy::start("127.0.0.1:0".parse().unwrap(), setting.centre.address, plan).await.unwrap();
+    let slow = setting.caller.at(proxy.address());
+    let answer = slow.send(&key, &setting.content).await;
+    assert_eq!((answer.status, answer.problem()), (408, Problem::TooSlow));
+    let (cause, after) = setting.aborted().await;
+    assert_eq!(cause, Cause::TooSlow);
+    assert!((2_000..=3_000).contains(&after), "after {after} ms");
+}
+
+#[tokio::test]
+async fn more_connections_than_there_are_places_wait_their_turn() {
+    let setting = setting(&[("limits.connections_max", "4"), ("link.header_max", "\"60s\"")]).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(setting.caller.line().await);
+    }
+    let caller = setting.caller.clone();
+    let fifth = tokio::spawn(async move { caller.ask(&get("/v1/log/checkpoint")).await });
+    // The others are served meanwhile, and the fifth is not.
+    for line in &mut held {
+        assert_eq!(line.ask(&get("/v1/log/checkpoint")).await.status, 200);
+    }
+    assert!(!fifth.is_finished());
+    drop(held.pop());
+    assert_eq!(patiently("the fifth connection", fifth).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn more_transfers_than_there_are_places_are_told_to_come_back() {
+    let setting = setting(&[("limits.transfers_max", "1"), ("link.stall_max", "\"60s\"")]).await;
+    let (first, second) = (setting.offered().await, setting.offered().await);
+    let mut line = setting.caller.line().await;
+    let length = setting.content.len() as u64;
+    line.write(&[&send_head(&first, 0, length), &setting.content[..50_000]].concat()).await;
+    setting.centre.logs(&["attempt began", &first.to_string()]).await;
+    let answer = setting.caller.ask(&send_head(&second, 0, length)).await;
+    assert_eq!((answer.status, answer.problem()), (429, Problem::TooMany));
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(line.ask(&setting.content[50_000..]).await.status, 200);
+    // The second then says that it is the same file.
+    assert_eq!(setting.caller.send(&second, &setting.content).await.problem(), Problem::AlreadyHeld);
+}
+
+#[tokio::test]
+async fn more_open_transfers_of_one_sender_than_allowed_are_told_to_come_back() {
+    let setting = setting(&[("limits.open_transfers_per_sender_max", "2")]).await;
+    let first = setting.offered().await;
+    setting.offered().await;
+    let third = setting.papers.sign(&setting.papers.manifest(Kind::Medical, &setting.content));
+    let answer = setting.caller.offer(&third).await;
+    assert_eq!((answer.status, answer.problem()), (429, Problem::TooMany));
+    let cancel = format!("DELETE {} HTTP/1.1\r\nhost: centre\r\n\r\n", first.location());
+    assert_eq!(setting.caller.ask(cancel.as_bytes()).await.status, 204);
+    assert_eq!(setting.caller.offer(&third).await.status, 201, "the id stayed usable");
+}
