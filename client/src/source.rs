@@ -229,6 +229,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_replaced_while_it_is_read_is_not_sent() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("RECEIPTC.UKE"), directory.path().join("other"));
+        fs::write(&path, claims_file(3)).unwrap();
+        fs::write(&other, claims_file(3)).unwrap();
+        let replace = || fs::rename(&other, &path).unwrap();
+        let fault = examine(&path, &CancellationToken::new(), |_, _| replace()).unwrap_err();
+        assert!(matches!(fault, SourceFault::Changed { .. }), "{fault}");
+    }
+
+    #[test]
     fn a_file_replaced_by_one_of_the_same_size_is_noticed() {
         let directory = tempfile::tempdir().unwrap();
         let (path, other) = (directory.path().join("a"), directory.path().join("b"));
