@@ -19,6 +19,7 @@ use crate::{
     centre::Centre,
     content::{Checked, Verdict},
     receive::{Receiving, Whole},
+    refusal::{self, Reason},
     sign,
     sink::Sink,
     steps,
@@ -91,7 +92,7 @@ pub async fn commit(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Tran
 
 /// The content is not the declared one: it is dropped, once for another try, the second time for good.
 async fn other_content(centre: &Arc<Centre>, receiving: Receiving) -> Turned {
-    let signed = refusal_text(centre, &receiving, Problem::DigestMismatch, None, None);
+    let signed = refusal::text(centre, &receiving.transfer, &Problem::DigestMismatch.into());
     let refusal = match signed {
         Ok(refusal) => refusal,
         Err(turned) => return unsigned(centre, receiving, &turned).await,
@@ -129,22 +130,12 @@ async fn refuse(
     fault: Option<&'static str>,
     earlier_receipt: Option<String>,
 ) -> Turned {
-    let refusal = match refusal_text(centre, &receiving, reason, fault, earlier_receipt) {
-        Ok(refusal) => refusal,
+    let (transfer, input) = (&receiving.transfer, Input::Refuse { attempt: receiving.attempt, reason });
+    let reasons = Reason { problem: reason, fault, earlier_receipt };
+    let step = match refusal::step(centre, transfer, Some(&receiving.peer), input, reasons) {
+        Ok(step) => step,
         Err(turned) => return unsigned(centre, receiving, &turned).await,
     };
-    let entry = centre.transfer_entry(Event::Refused, &receiving.transfer, Some(&receiving.peer));
-    let entry = Entry {
-        statement_sha256: Some(Sha256::of(refusal.as_bytes())),
-        attempt: Some(receiving.attempt),
-        problem: Some(reason),
-        note: fault.map(str::to_owned),
-        ..entry
-    };
-    let step = steps::with_refusal(
-        steps::logged(Input::Refuse { attempt: receiving.attempt, reason }, entry),
-        refusal,
-    );
     tracing::warn!(transfer = %receiving.transfer.key, %reason, fault, "content refused");
     match centre.step(&receiving.transfer.key, step).await {
         Ok(stepped) => Turned::refused(&stepped.transfer, reason),
@@ -156,18 +147,4 @@ async fn refuse(
 async fn unsigned(centre: &Arc<Centre>, receiving: Receiving, turned: &Turned) -> Turned {
     tracing::error!(transfer = %receiving.transfer.key, detail = turned.detail, "the evidence key could not sign");
     record_abort(centre, receiving, Cause::StorageFailed, 0).await
-}
-
-fn refusal_text(
-    centre: &Centre,
-    receiving: &Receiving,
-    reason: Problem,
-    fault: Option<&'static str>,
-    earlier_receipt: Option<String>,
-) -> Result<String, Turned> {
-    let manifest_sha256 = receiving.transfer.manifest_sha256;
-    sign::refusal(
-        centre,
-        sign::Refused { manifest: &receiving.manifest, manifest_sha256, reason, fault, earlier_receipt },
-    )
 }

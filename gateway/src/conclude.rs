@@ -17,7 +17,7 @@ use crate::{
     centre::Centre,
     offer::turn_statement,
     peer::{Permit, TransferPermit},
-    steps,
+    refusal,
     turned::Turned,
 };
 
@@ -58,11 +58,12 @@ pub async fn acknowledge(centre: &Arc<Centre>, permit: &Permit, text: String) ->
 pub async fn cancel(centre: &Arc<Centre>, permit: &TransferPermit) -> Result<(), Turned> {
     let key = permit.key();
     let transfer = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
-    if transfer.state.phase == Phase::Cancelled {
+    if transfer.state.phase == Phase::Refused(Problem::Cancelled) {
         return Ok(());
     }
-    let entry = centre.transfer_entry(Event::Cancelled, &transfer, Some(permit.peer()));
-    match centre.step(key, steps::logged(Input::Cancel, entry)).await {
+    let step =
+        refusal::step(centre, &transfer, Some(permit.peer()), Input::Cancel, Problem::Cancelled.into())?;
+    match centre.step(key, step).await {
         Ok(_) => {
             tracing::info!(transfer = %key, "cancelled by its sender");
             Ok(())

@@ -2,10 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use protocol::{entry::Event, receiver::Input, transfer_id::TransferKey};
-use storage::ledger::LedgerFault;
+use protocol::{problem::Problem, receiver::Input, transfer_id::TransferKey};
 
-use crate::{centre::Centre, chain::chain, steps};
+use crate::{centre::Centre, chain::chain, refusal, turned::Turned};
 
 /// How often deadlines are looked at: they are days away when set.
 const EVERY: Duration = Duration::from_secs(60);
@@ -19,8 +18,9 @@ pub async fn run(centre: Arc<Centre>) {
         match centre.ledger.overdue(pki::clock::now(), AT_ONCE).await {
             Ok(keys) => {
                 for key in keys {
-                    if let Err(fault) = expire(&centre, &key).await {
-                        tracing::warn!(transfer = %key, fault = %chain(&fault), "not ended as expired yet");
+                    if let Err(turned) = expire(&centre, &key).await {
+                        let detail = turned.detail;
+                        tracing::warn!(transfer = %key, detail, "not ended as expired yet");
                     }
                 }
             }
@@ -34,10 +34,10 @@ pub async fn run(centre: Arc<Centre>) {
     }
 }
 
-async fn expire(centre: &Arc<Centre>, key: &TransferKey) -> Result<(), LedgerFault> {
+async fn expire(centre: &Arc<Centre>, key: &TransferKey) -> Result<(), Turned> {
     let Some(transfer) = centre.ledger.find(key).await? else { return Ok(()) };
-    let entry = centre.transfer_entry(Event::Expired, &transfer, None);
-    centre.step(key, steps::logged(Input::Deadline, entry)).await?;
+    let step = refusal::step(centre, &transfer, None, Input::Deadline, Problem::Expired.into())?;
+    centre.step(key, step).await?;
     tracing::info!(transfer = %key, "expired");
     Ok(())
 }

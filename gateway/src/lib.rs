@@ -30,6 +30,7 @@ pub mod offer;
 pub mod pace;
 pub mod peer;
 pub mod receive;
+pub mod refusal;
 pub mod route;
 pub mod run;
 pub mod service;

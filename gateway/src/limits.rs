@@ -36,8 +36,9 @@ pub const CLOSE_GRACE: Duration = Duration::from_secs(10);
 pub const BLOCKING_THREADS_SPARE: usize = 64;
 
 /// Bytes of a resumed prefix that are hashed again before new content is taken. A longer one is hashed after the last
-/// byte, or the sender would see a line that does not move for seconds.
-pub const PREFIX_HASHED_FIRST_MAX: u64 = 512 * 1024 * 1024;
+/// byte: meanwhile nothing is read from the line, and on a slow or busy machine the sender's kernel would take it for
+/// dead after three quarters of `detect_max`, on every attempt again.
+pub const PREFIX_HASHED_FIRST_MAX: u64 = 16 * 1024 * 1024;
 
 /// Bytes of an answer of the admin socket.
 pub const ADMIN_ANSWER_BYTES_MAX: usize = 1024 * 1024;

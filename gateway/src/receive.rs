@@ -8,7 +8,6 @@ use std::sync::Arc;
 use protocol::{
     cause::Cause,
     entry::{Entry, Event},
-    jws::Unverified,
     moment::Moment,
     problem::Problem,
     receiver::{Input, Phase},
@@ -26,6 +25,7 @@ use crate::{
     commit,
     intake::{Deadlines, Shortfall, take_content},
     peer::{Peer, TransferPermit},
+    refusal,
     sink::Sink,
     steps,
     turned::Turned,
@@ -116,7 +116,7 @@ async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) 
     may_take_work(centre)?;
     let slot = Arc::clone(&centre.slots).try_acquire_owned().map_err(|_| Problem::TooMany)?;
     let found = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
-    let manifest = manifest_of(&found)?;
+    let manifest = Arc::new(refusal::manifest(&found)?);
     may_begin(centre, &found, sending)?;
     // From here on the older attempt ends. A drain that began meanwhile has told it, and not yet this one.
     let place = centre.attempts.take_place(key).await;
@@ -152,21 +152,12 @@ fn may_begin(centre: &Centre, transfer: &Transfer, sending: &Sending) -> Result<
         Phase::Checking if !centre.attempts.is_running(&transfer.key) => {}
         Phase::Checking => return Err(Problem::Busy.into()),
         Phase::Refused(reason) => return Err(Turned::refused(transfer, reason)),
-        Phase::Cancelled => return Err(Problem::Cancelled.into()),
-        Phase::Expired => return Err(Problem::Expired.into()),
         Phase::Committed => return Err(Problem::AlreadyFinal.into()),
     }
     if sending.offset.checked_add(sending.declared) != Some(transfer.length) {
         return Err(Problem::LengthMismatch.into());
     }
     Ok(())
-}
-
-fn manifest_of(transfer: &Transfer) -> Result<Arc<Manifest>, Turned> {
-    // It was verified when it was offered; here only its content is wanted.
-    let manifest = Unverified::<Manifest>::parse(&transfer.manifest)
-        .map_err(|fault| Turned::because(Problem::StorageFailed, fault))?;
-    Ok(Arc::new(manifest.claimed().clone()))
 }
 
 /// Takes the content in and makes it durable.

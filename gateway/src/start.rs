@@ -306,6 +306,6 @@ fn keep(transfer: Option<&storage::transfer::Transfer>) -> Keep {
         Phase::Offered | Phase::Receiving | Phase::Checking | Phase::Aborted(_) => {
             Keep::Prefix(transfer.state.offset)
         }
-        Phase::Committed | Phase::Refused(_) | Phase::Cancelled | Phase::Expired => Keep::Nothing,
+        Phase::Committed | Phase::Refused(_) => Keep::Nothing,
     }
 }

@@ -67,8 +67,13 @@ fn make_empty(directory: &Path) -> anyhow::Result<()> {
 async fn story(directory: &Path, account: &Account) -> anyhow::Result<Report> {
     account.step("A lab: certificate authority, a centre, a hospital and a pharmacy");
     let mut stage = Stage::set(directory, account).await?;
-    let played = play(&mut stage, account).await;
-    played.with_context(|| format!("the centre's last words:\n{}\n", stage.process.err.last_lines(20)))
+    match play(&mut stage, account).await {
+        Ok(report) => Ok(report),
+        Err(error) => {
+            let last_words = stage.process.err.last_lines(20);
+            bail!("{error:#}\nthe centre's last words:\n{last_words}")
+        }
+    }
 }
 
 async fn play(stage: &mut Stage, account: &Account) -> anyhow::Result<Report> {

@@ -20,12 +20,14 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinHandle, JoinSet},
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +40,9 @@ use status::Board;
 
 /// Connections carried at a time; more wait in the kernel. Each costs two sockets and up to 2 MiB.
 const CONNECTIONS_MAX: usize = 1024;
+
+/// The pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What every connection shares.
 struct Shared {
@@ -152,10 +157,14 @@ async fn accept_all(listener: TcpListener, shared: Arc<Shared>, stop: Cancellati
             biased;
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            accepted = accept(&places, &listener) => if let Ok((client, place)) = accepted {
-                let number = shared.board.connection_came();
-                connections.spawn(connection(Arc::clone(&shared), client, number, place));
-            }
+            accepted = accept(&places, &listener) => match accepted {
+                Ok((client, place)) => {
+                    let number = shared.board.connection_came();
+                    connections.spawn(connection(Arc::clone(&shared), client, number, place));
+                }
+                // Out of file descriptors, mostly, which passes.
+                Err(_) => sleep(ACCEPT_PAUSE).await,
+            },
         }
     }
     connections.shutdown().await;

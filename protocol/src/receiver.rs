@@ -21,18 +21,15 @@ pub enum Phase {
     Committed,
     /// The last attempt ended early. Another may go on from the durable offset.
     Aborted(Cause),
-    /// Final: a signed refusal is durable.
+    /// Final: a signed refusal is durable. It also ends what the sender called off ([`Problem::Cancelled`]) and what
+    /// was not finished in time ([`Problem::Expired`]): whatever has an end has a signed one.
     Refused(Problem),
-    /// Final: the sender called it off.
-    Cancelled,
-    /// Final: not finished in time.
-    Expired,
 }
 
 impl Phase {
     /// Nothing changes any more.
     pub fn is_final(self) -> bool {
-        matches!(self, Phase::Committed | Phase::Refused(_) | Phase::Cancelled | Phase::Expired)
+        matches!(self, Phase::Committed | Phase::Refused(_))
     }
 
     /// The stable name, as stored and answered.
@@ -44,8 +41,6 @@ impl Phase {
             Phase::Committed => "committed",
             Phase::Aborted(_) => "aborted",
             Phase::Refused(_) => "refused",
-            Phase::Cancelled => "cancelled",
-            Phase::Expired => "expired",
         }
     }
 }
@@ -192,7 +187,7 @@ impl Receiver {
             Input::Mismatch { attempt } => self.mismatch(attempt),
             Input::Commit { attempt } => self.commit(attempt),
             Input::Refuse { attempt, reason } => self.refuse(attempt, reason),
-            Input::Cancel => self.end(Phase::Cancelled, Cause::Cancelled, "cancel"),
+            Input::Cancel => self.cancel(),
             Input::Deadline => self.expire(),
             Input::Restart => Ok((self.restarted(), Vec::new())),
             Input::ContentLost => self.lose_content(),
@@ -281,24 +276,20 @@ impl Receiver {
         Ok((refused, vec![Act::DropContent, Act::ReleaseRefusal]))
     }
 
-    fn end(self, phase: Phase, cause: Cause, input: &'static str) -> Result<(Self, Vec<Act>), StepFault> {
+    fn cancel(self) -> Result<(Self, Vec<Act>), StepFault> {
         // While the commit may be under way its outcome must be known first.
         if self.phase.is_final() || self.phase == Phase::Checking {
-            return Err(self.unexpected(input));
+            return Err(self.unexpected("cancel"));
         }
-        let mut acts = Vec::new();
-        if self.phase == Phase::Receiving {
-            acts.push(Act::EndAttempt { attempt: self.attempt, cause });
-        }
-        acts.push(Act::DropContent);
-        Ok((Receiver { phase, offset: 0, ..self }, acts))
+        let ended = (self.phase == Phase::Receiving)
+            .then_some(Act::EndAttempt { attempt: self.attempt, cause: Cause::Cancelled });
+        let (refused, acts) = self.refuse(self.attempt, Problem::Cancelled)?;
+        Ok((refused, ended.into_iter().chain(acts).collect()))
     }
 
     fn expire(self) -> Result<(Self, Vec<Act>), StepFault> {
         match self.phase {
-            Phase::Offered | Phase::Aborted(_) => {
-                self.end(Phase::Expired, Cause::WindowClosed, "the deadline")
-            }
+            Phase::Offered | Phase::Aborted(_) => self.refuse(self.attempt, Problem::Expired),
             _ => Err(self.unexpected("the deadline")),
         }
     }

@@ -47,8 +47,9 @@ proptest! {
                 prop_assert_eq!(next.offset % PIECE_BYTES, 0, "resumption starts on a piece border");
                 prop_assert!(next.offset < LENGTH, "there is always a byte left to bring");
             }
-            if matches!(next.phase, Phase::Refused(_) | Phase::Cancelled | Phase::Expired) {
+            if matches!(next.phase, Phase::Refused(_)) {
                 prop_assert_eq!(next.offset, 0, "nothing is kept of what will never be committed");
+                prop_assert!(state == next || acts.contains(&Act::ReleaseRefusal), "an end without a signed no");
             }
             state = next;
         }

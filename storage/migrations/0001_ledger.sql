@@ -119,7 +119,7 @@ CREATE TABLE tally (
 
 INSERT INTO tally (name, count) VALUES
     ('offered', 0), ('receiving', 0), ('checking', 0), ('committed', 0), ('aborted', 0), ('refused', 0),
-    ('cancelled', 0), ('expired', 0), ('delivered', 0), ('acknowledged', 0);
+    ('delivered', 0), ('acknowledged', 0);
 
 CREATE TRIGGER tally_new AFTER INSERT ON transfer BEGIN
     UPDATE tally SET count = count + 1

@@ -19,6 +19,7 @@ pub mod lab;
 pub mod papers;
 pub mod patience;
 pub mod sender;
+pub mod setting;
 pub mod shim;
 pub mod tools;
 pub mod towns;

@@ -5,11 +5,12 @@
 
 use std::{
     fs,
+    future::Future,
     path::{Path, PathBuf},
     process,
 };
 
-use tokio::process::Command;
+use tokio::{process::Command, task::JoinSet};
 
 use crate::lab::TestLab;
 
@@ -17,6 +18,41 @@ use crate::lab::TestLab;
 #[derive(Clone)]
 pub struct Shim {
     library: PathBuf,
+}
+
+/// Stories that run at the same time.
+const AT_ONCE: u32 = 4;
+
+/// Tells the story of a process that dies at call 1, of one that dies at call 2, and so on, until one lives on to its own
+/// end and its story is nothing.
+pub async fn at_every_call<S, F>(tell: impl Fn(u32) -> F) -> Vec<S>
+where
+    S: Send + 'static,
+    F: Future<Output = Option<S>> + Send + 'static,
+{
+    let (mut running, mut stories, mut next, mut end) = (JoinSet::new(), Vec::new(), 1, u32::MAX);
+    let mut begin = |running: &mut JoinSet<_>| {
+        let (call, story) = (next, tell(next));
+        running.spawn(async move { (call, story.await) });
+        next += 1;
+    };
+    for _ in 0..AT_ONCE {
+        begin(&mut running);
+    }
+    while let Some(ended) = running.join_next().await {
+        match ended.unwrap() {
+            (call, None) => end = end.min(call),
+            (call, Some(story)) => stories.push((call, story)),
+        }
+        if end == u32::MAX {
+            begin(&mut running);
+        }
+    }
+    // Those beyond the end were begun before it was known.
+    stories.retain(|(call, _)| *call < end);
+    stories.sort_by_key(|(call, _)| *call);
+    assert_eq!(stories.len(), end as usize - 1, "one story for each call");
+    stories.into_iter().map(|(_, story)| story).collect()
 }
 
 /// What is to happen to one process.

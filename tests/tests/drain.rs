@@ -2,50 +2,29 @@
 
 use protocol::{cause::Cause, kind::Kind, problem::Problem, transfer_id::TransferKey};
 use tests::{
-    centre::Centre,
-    files::claims_file,
-    lab::{TestLab, institution},
-    papers::Papers,
-    wire::{Caller, Line, send_head},
+    setting::Setting,
+    wire::{Line, send_head},
 };
 
-struct Setting {
-    _lab: TestLab,
-    centre: Centre,
-    caller: Caller,
-    papers: Papers,
-    content: Vec<u8>,
-}
-
 async fn setting(drain_max: &str) -> Setting {
-    let lab = TestLab::new();
     let changes = [("link.drain_max", drain_max), ("link.stall_max", "\"60s\"")];
-    let centre = lab.centre(&changes).await;
-    let party = institution(Kind::Medical, 1);
-    let site = lab.sender("clinic", &party, centre.address, &[]);
-    let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
-    let content = claims_file(Kind::Medical, &party, 3 * 1024 * 1024, 1);
-    Setting { _lab: lab, centre, caller, papers, content }
+    Setting::new(3 * 1024 * 1024, &changes).await
 }
 
-impl Setting {
-    /// A transfer with its first two MiB sent.
-    async fn half_sent(&self) -> (TransferKey, Line) {
-        let manifest = self.papers.manifest(Kind::Medical, &self.content);
-        assert_eq!(self.caller.offer(&self.papers.sign(&manifest)).await.status, 201);
-        let key = manifest.key();
-        let mut line = self.caller.line().await;
-        line.write(&send_head(&key, 0, self.content.len() as u64)).await;
-        line.write(&self.content[..2 * 1024 * 1024 + 1]).await;
-        self.centre.logs(&["attempt began", &key.to_string()]).await;
-        (key, line)
-    }
+/// A transfer with its first two MiB sent, and one byte more.
+async fn half_sent(setting: &Setting) -> (TransferKey, Line) {
+    let key = setting.offered().await;
+    let mut line = setting.caller.line().await;
+    line.write(&send_head(&key, 0, setting.content.len() as u64)).await;
+    line.write(&setting.content[..2 * 1024 * 1024 + 1]).await;
+    setting.centre.logs(&["attempt began", &key.to_string()]).await;
+    (key, line)
 }
 
 #[tokio::test]
 async fn a_running_transfer_finishes_and_nothing_new_begins() {
     let mut setting = setting("\"60s\"").await;
-    let (key, mut line) = setting.half_sent().await;
+    let (key, mut line) = half_sent(&setting).await;
     // A connection that is there already learns why nothing begins on it any more.
     let mut idle = setting.caller.line().await;
     let mut busy = setting.caller.line().await;
@@ -78,7 +57,7 @@ async fn a_running_transfer_finishes_and_nothing_new_begins() {
 #[tokio::test]
 async fn a_transfer_that_does_not_finish_in_time_is_aborted_and_can_be_resumed() {
     let mut setting = setting("\"1s\"").await;
-    let (key, mut line) = setting.half_sent().await;
+    let (key, mut line) = half_sent(&setting).await;
     assert_eq!(setting.centre.stop().await.code(), Some(4));
     if let Some(answer) = line.answer().await {
         assert_eq!(answer.problem(), Problem::Draining);

@@ -2,46 +2,26 @@
 
 use protocol::{kind::Kind, problem::Problem, statement::Refusal, transfer_id::TransferKey, wire::State};
 use tests::{
-    centre::Centre,
     files::claims_file,
-    lab::{TestLab, institution},
+    lab::institution,
     papers::{Papers, new_id},
+    setting::Setting,
     wire::{Caller, get, post, send_head},
 };
 
-struct Setting {
-    lab: TestLab,
-    centre: Centre,
-    caller: Caller,
-    papers: Papers,
-    content: Vec<u8>,
-}
-
-async fn setting() -> Setting {
-    let lab = TestLab::new();
-    let centre = lab.centre(&[]).await;
-    let party = institution(Kind::Medical, 1);
-    let site = lab.sender("clinic", &party, centre.address, &[]);
-    let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
-    let content = claims_file(Kind::Medical, &party, 20_000, 1);
-    Setting { lab, centre, caller, papers, content }
-}
-
-impl Setting {
-    /// Sends the content under a new id: its key, manifest and receipt.
-    async fn send(&self) -> (TransferKey, String, String) {
-        let manifest = self.papers.manifest(Kind::Medical, &self.content);
-        let (key, text) = (manifest.key(), self.papers.sign(&manifest));
-        assert_eq!(self.caller.offer(&text).await.status, 201);
-        let receipt = self.caller.send(&key, &self.content).await.receipt();
-        (key, text, receipt)
-    }
+/// Sends the file under a new id: its key, manifest and receipt.
+async fn send(setting: &Setting) -> (TransferKey, String, String) {
+    let manifest = setting.manifest();
+    let (key, text) = (manifest.key(), setting.papers.sign(&manifest));
+    assert_eq!(setting.caller.offer(&text).await.status, 201);
+    let receipt = setting.caller.send(&key, &setting.content).await.receipt();
+    (key, text, receipt)
 }
 
 #[tokio::test]
 async fn the_same_id_again_returns_the_stored_receipt_byte_for_byte() {
-    let setting = setting().await;
-    let (key, manifest, receipt) = setting.send().await;
+    let setting = Setting::new(20_000, &[]).await;
+    let (key, manifest, receipt) = send(&setting).await;
     let again = setting.caller.offer(&manifest).await;
     assert_eq!(again.status, 200);
     assert_eq!(again.json::<State>().receipt.map(|held| held.receipt), Some(receipt.clone()));
@@ -61,8 +41,8 @@ async fn the_same_id_again_returns_the_stored_receipt_byte_for_byte() {
 
 #[tokio::test]
 async fn another_manifest_under_the_same_id_is_refused() {
-    let setting = setting().await;
-    let first = setting.papers.manifest(Kind::Medical, &setting.content);
+    let setting = Setting::new(20_000, &[]).await;
+    let first = setting.manifest();
     assert_eq!(setting.caller.offer(&setting.papers.sign(&first)).await.status, 201);
     let mut other = first.clone();
     other.file_name = "OTHER.UKE".to_owned();
@@ -74,9 +54,9 @@ async fn another_manifest_under_the_same_id_is_refused() {
 
 #[tokio::test]
 async fn the_same_content_under_a_new_id_is_refused_with_the_earlier_receipt() {
-    let setting = setting().await;
-    let (_, _, receipt) = setting.send().await;
-    let second = setting.papers.manifest(Kind::Medical, &setting.content);
+    let setting = Setting::new(20_000, &[]).await;
+    let (_, _, receipt) = send(&setting).await;
+    let second = setting.manifest();
     let answer = setting.caller.offer(&setting.papers.sign(&second)).await;
     assert_eq!((answer.status, answer.problem()), (409, Problem::AlreadyHeld));
     let body: protocol::wire::ProblemBody = answer.json();
@@ -92,9 +72,9 @@ async fn the_same_content_under_a_new_id_is_refused_with_the_earlier_receipt() {
 
 #[tokio::test]
 async fn the_same_content_is_taken_once_more_when_the_manifest_names_the_first() {
-    let setting = setting().await;
-    let (first, _, receipt) = setting.send().await;
-    let mut again = setting.papers.manifest(Kind::Medical, &setting.content);
+    let setting = Setting::new(20_000, &[]).await;
+    let (first, _, receipt) = send(&setting).await;
+    let mut again = setting.manifest();
     again.resubmission_of = Some(first.id);
     assert_eq!(setting.caller.offer(&setting.papers.sign(&again)).await.status, 201);
     let second = setting.caller.send(&again.key(), &setting.content).await.receipt();
@@ -103,8 +83,8 @@ async fn the_same_content_is_taken_once_more_when_the_manifest_names_the_first()
 
 #[tokio::test]
 async fn another_partys_id_is_not_found_whatever_is_asked_of_it() {
-    let setting = setting().await;
-    let (key, manifest, _) = setting.send().await;
+    let setting = Setting::new(20_000, &[]).await;
+    let (key, manifest, _) = send(&setting).await;
     let site = setting.lab.sender("other", &institution(Kind::Medical, 2), setting.centre.address, &[]);
     let (other, other_papers) = (Caller::new(&site, setting.centre.address), Papers::of(&site));
     let unknown = TransferKey { id: new_id(), ..key.clone() };

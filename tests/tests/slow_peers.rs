@@ -8,64 +8,37 @@ use lab::proxy::{Fault, FaultProxy, Plan};
 use protocol::{
     cause::Cause,
     entry::{Entry, Event},
-    kind::Kind,
     problem::Problem,
-    transfer_id::TransferKey,
 };
 use tests::{
-    centre::Centre,
-    files::claims_file,
-    lab::{TestLab, institution},
-    papers::Papers,
     patience::patiently,
-    wire::{Caller, get, send_head},
+    setting::Setting,
+    wire::{get, send_head},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-struct Setting {
-    _lab: TestLab,
-    centre: Centre,
-    caller: Caller,
-    papers: Papers,
-    content: Vec<u8>,
-}
-
 async fn setting(changes: &[(&str, &str)]) -> Setting {
-    let lab = TestLab::new();
-    let centre = lab.centre(changes).await;
-    let party = institution(Kind::Medical, 1);
-    let site = lab.sender("clinic", &party, centre.address, &[]);
-    let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
-    let content = claims_file(Kind::Medical, &party, 300_000, 1);
-    Setting { _lab: lab, centre, caller, papers, content }
+    Setting::new(300_000, changes).await
 }
 
-impl Setting {
-    async fn offered(&self) -> TransferKey {
-        let manifest = self.papers.manifest(Kind::Medical, &self.content);
-        assert_eq!(self.caller.offer(&self.papers.sign(&manifest)).await.status, 201);
-        manifest.key()
-    }
+/// How the only attempt ended, and after how many milliseconds.
+async fn aborted(setting: &Setting) -> (Cause, u64) {
+    setting.centre.logs(&["attempt aborted"]).await;
+    let entries = setting.centre.entries().await;
+    let aborted: Vec<&Entry> = entries.iter().filter(|entry| entry.event == Event::Aborted).collect();
+    let [aborted] = aborted.as_slice() else { panic!("one abort, not {aborted:?}") };
+    (aborted.cause.unwrap(), aborted.duration_ms.unwrap())
+}
 
-    /// How the only attempt ended, and after how many milliseconds.
-    async fn aborted(&self) -> (Cause, u64) {
-        self.centre.logs(&["attempt aborted"]).await;
-        let entries = self.centre.entries().await;
-        let aborted: Vec<&Entry> = entries.iter().filter(|entry| entry.event == Event::Aborted).collect();
-        let [aborted] = aborted.as_slice() else { panic!("one abort, not {aborted:?}") };
-        (aborted.cause.unwrap(), aborted.duration_ms.unwrap())
-    }
-
-    /// Waits until the centre has counted this.
-    async fn counted(&self, reason: &str) {
-        let counted = |status: &gateway::admin::Status| {
-            status.turned_down.iter().any(|(known, count)| known.contains(reason) && *count > 0)
-        };
-        self.centre.until(reason, counted).await;
-    }
+/// Waits until the centre has counted this.
+async fn counted(setting: &Setting, reason: &str) {
+    let counted = |status: &gateway::admin::Status| {
+        status.turned_down.iter().any(|(known, count)| known.contains(reason) && *count > 0)
+    };
+    setting.centre.until(reason, counted).await;
 }
 
 async fn read_to_end(stream: &mut TcpStream) -> io::Result<usize> {
@@ -81,7 +54,7 @@ async fn a_stranger_who_does_not_finish_the_handshake_is_let_go_and_counted() {
         stranger.write_all(said).await.unwrap();
         assert!(matches!(read_to_end(&mut stranger).await, Ok(0) | Err(_)));
     }
-    setting.counted("handshake_timeout").await;
+    counted(&setting, "handshake_timeout").await;
 }
 
 #[tokio::test]
@@ -90,7 +63,7 @@ async fn a_stranger_who_speaks_no_tls_is_let_go_and_counted() {
     let mut stranger = TcpStream::connect(setting.centre.address).await.unwrap();
     stranger.write_all(b"GET / HTTP/1.1\r\nhost: centre\r\n\r\n").await.unwrap();
     assert!(matches!(read_to_end(&mut stranger).await, Ok(..=100) | Err(_)), "an alert at most");
-    setting.counted("handshake_failed").await;
+    counted(&setting, "handshake_failed").await;
 }
 
 #[tokio::test]
@@ -100,7 +73,7 @@ async fn a_head_that_does_not_come_whole_ends_the_connection_and_is_counted() {
     line.write(b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: cen").await;
     let said = line.closed().await;
     assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&said));
-    setting.counted("head_timeout").await;
+    counted(&setting, "head_timeout").await;
 }
 
 #[tokio::test]
@@ -112,7 +85,7 @@ async fn content_that_stops_coming_is_given_up_as_stalled_in_time() {
     line.write(&[&head, &setting.content[..50_000]].concat()).await;
     let answer = line.answer().await.unwrap();
     assert_eq!((answer.status, answer.problem()), (408, Problem::Stalled));
-    let (cause, after) = setting.aborted().await;
+    let (cause, after) = aborted(&setting).await;
     assert_eq!(cause, Cause::Stalled);
     assert!((2_000..=3_000).contains(&after), "after {after} ms");
 }
@@ -129,7 +102,7 @@ async fn content_that_trickles_is_given_up_as_too_slow_in_time() {
     let slow = setting.caller.at(proxy.address());
     let answer = slow.send(&key, &setting.content).await;
     assert_eq!((answer.status, answer.problem()), (408, Problem::TooSlow));
-    let (cause, after) = setting.aborted().await;
+    let (cause, after) = aborted(&setting).await;
     assert_eq!(cause, Cause::TooSlow);
     assert!((2_000..=3_000).contains(&after), "after {after} ms");
 }
@@ -173,7 +146,7 @@ async fn more_open_transfers_of_one_sender_than_allowed_are_told_to_come_back() 
     let setting = setting(&[("limits.open_transfers_per_sender_max", "2")]).await;
     let first = setting.offered().await;
     setting.offered().await;
-    let third = setting.papers.sign(&setting.papers.manifest(Kind::Medical, &setting.content));
+    let third = setting.papers.sign(&setting.manifest());
     let answer = setting.caller.offer(&third).await;
     assert_eq!((answer.status, answer.problem()), (429, Problem::TooMany));
     let cancel = format!("DELETE {} HTTP/1.1\r\nhost: centre\r\n\r\n", first.location());

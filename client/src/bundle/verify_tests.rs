@@ -2,13 +2,13 @@
 
 use std::{fs, path::PathBuf};
 
-use protocol::jws;
+use protocol::{checkpoint::LogSigner as _, jws};
 
 use super::*;
 use crate::{
     Filing, Unwatched,
     testing::{
-        BelievesChains, EvidenceKey, RECEIVER_IDENTITY, SENDER_IDENTITY,
+        BelievesChains, EvidenceKey, RECEIVER_IDENTITY, SENDER_IDENTITY, SeededLogKey,
         centre::FakeCentre,
         desk::{client, file_in},
     },
@@ -60,6 +60,17 @@ fn signed<T: protocol::statement::Statement>(statement: &T, identity: &str) -> S
     jws::sign(statement, &EvidenceKey::of(identity)).unwrap()
 }
 
+/// May sign, and sends for somebody else.
+const STRANGER: &str = "urn:sekisho:test:institution:1310000026";
+
+/// The same log under another name and key.
+fn resigned(proof: &crate::bundle::SenderProof) -> crate::bundle::SenderProof {
+    let key = SeededLogKey::new("sekisho/test/other", 5);
+    let checkpoint = Checkpoint::verify(&proof.checkpoint, &proof.log).unwrap();
+    let checkpoint = Checkpoint { origin: key.log().origin.clone(), ..checkpoint }.sign(&key);
+    crate::bundle::SenderProof { log: key.log().clone(), checkpoint, ..proof.clone() }
+}
+
 #[tokio::test]
 async fn a_bundle_verifies_with_its_file_and_without() {
     let proof = proof().await;
@@ -73,11 +84,14 @@ async fn a_bundle_verifies_with_its_file_and_without() {
 async fn every_altered_part_is_named() {
     let proof = proof().await;
     let (receipt, manifest) = (proof.receipt(), proof.manifest());
+    let by_a_stranger =
+        Manifest { acting: protocol::party::Identity::from_uri(STRANGER).unwrap(), ..manifest.clone() };
     type Alteration<'a> = Box<dyn FnOnce(&mut Bundle) + 'a>;
     let flip = |text: &mut String| *text = format!("{}A", &text[..text.len() - 1]);
     let alterations: Vec<(Place, Alteration<'_>)> = vec![
         (Place::Manifest, Box::new(|b| b.manifest.truncate(40))),
         (Place::Manifest, Box::new(|b| b.manifest = signed(&manifest, RECEIVER_IDENTITY))),
+        (Place::Manifest, Box::new(|b| b.manifest = signed(&by_a_stranger, STRANGER))),
         (Place::Receipt, Box::new(|b| b.receipt.truncate(40))),
         (Place::Receipt, Box::new(|b| b.receipt = signed(&receipt, SENDER_IDENTITY))),
         (Place::ReceiptContent, Box::new(|b| b.manifest = signed(&manifest, SENDER_IDENTITY))),
@@ -100,6 +114,8 @@ async fn every_altered_part_is_named() {
         ),
         (Place::SenderLogCheckpoint, Box::new(|b| flip(&mut b.sender_log.checkpoint))),
         (Place::SenderLogCheckpoint, Box::new(|b| b.sender_log.log = b.centre_log.log.clone())),
+        // The same entries, but in a log that the manifest does not name.
+        (Place::SenderLogCheckpoint, Box::new(|b| b.sender_log = resigned(&b.sender_log))),
         (Place::SenderLogEntry, Box::new(|b| b.sender_log.offered.proof.clear())),
         (Place::SenderLogEntry, Box::new(|b| b.sender_log.received = b.sender_log.offered.clone())),
         (Place::Acknowledgement, Box::new(|b| b.acknowledgement = Some(b.receipt.clone()))),

@@ -111,3 +111,34 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedIo<S> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_reason_is_read_even_if_writing_failed_before_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let pulse = Arc::new(Pulse::new());
+        let mut watched = WatchedIo::new(stream, Arc::clone(&pulse));
+        watched.write_all(b"unread").await.unwrap();
+        peer.readable().await.unwrap();
+        peer.write_all(b"reason").await.unwrap();
+        // Closing with bytes unread resets the connection.
+        drop(peer);
+        while pulse.beat().failed.is_none() {
+            watched.write_all(b"more").await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut reason = [0; 6];
+        watched.read_exact(&mut reason).await.unwrap();
+        assert_eq!(&reason, b"reason");
+    }
+}

@@ -59,6 +59,8 @@ async fn cut(claims: u32) -> (Cause, Duration) {
     centre.will(Mischief::ReadNothing);
     let mut client = client(&directory.path().join("data"), centre.address);
     client.desk_mut().retry.attempts = 1;
+    // Long enough that only the kernel can have noticed.
+    client.desk_mut().dialer.deadlines.answer_max = Duration::from_secs(30);
     let stop = CancellationToken::new();
     let sending = client.send(&file, Filing::default(), &Unwatched, &stop);
     let cutting = async {

@@ -127,7 +127,8 @@ pub async fn entries_name_the_transfer_and_attempt_whatever_the_caller_wrote(ben
 
 pub async fn texts_are_kept_to_the_byte(bench: &impl LedgerBench) {
     let ledger = bench.open().await;
-    let odd = "\" \0 \\ \\u0000 \n\r\t\u{1}\u{7f}\u{85}\u{2028}\u{feff} 'レセプト' \u{1f5c2}\u{10ffff} [1,{\"a\":null}] --";
+    let odd = "\" \0 \\ \\u0000 \n\r\t\u{1}\u{7f}\u{85}\u{2028}\u{feff} \
+               'レセプト' \u{1f5c2}\u{10ffff} [1,{\"a\":null}] --";
     let denied = Entry { note: Some(odd.to_owned()), ..entry(Event::Denied) };
     let logged = ledger.record(denied).await.unwrap();
     check_logged(bench, &ledger, &logged).await;

@@ -81,7 +81,7 @@ pub async fn a_sender_has_no_more_unfinished_transfers_than_it_may(bench: &impl 
     let nth = |n| NewTransfer { open_max: 3, ..offer_of(&sender(1), n, n) };
     let first = offered(&ledger, nth(1)).await.key;
     offered(&ledger, nth(2)).await;
-    ledger.step(&first, noted(Input::Cancel, protocol::entry::Event::Cancelled)).await.unwrap();
+    ledger.step(&first, refusing(&first, Input::Cancel)).await.unwrap();
     // What is final does not count, nor does what belongs to others.
     offered(&ledger, offer(9)).await;
     offered(&ledger, nth(3)).await;

@@ -20,13 +20,23 @@ impl Bench {
     fn root(&self) -> PathBuf {
         self.0.path().join("spool")
     }
+
+    fn try_open(&self, environment: Environment) -> Result<FileSpool, SpoolFault> {
+        loop {
+            match FileSpool::open(&self.root(), environment) {
+                // A test beside this one is just starting a process, which holds all our locks until it is started.
+                Err(SpoolFault::InUse(_)) => std::thread::yield_now(),
+                opened => return opened,
+            }
+        }
+    }
 }
 
 impl SpoolBench for Bench {
     type Store = FileSpool;
 
     fn open(&self) -> FileSpool {
-        FileSpool::open(&self.root(), Environment::Test).unwrap()
+        self.try_open(Environment::Test).unwrap()
     }
 
     fn contents(&self) -> usize {

@@ -1,7 +1,10 @@
 //! The evidence beside the log: each manifest, receipt, refusal and acknowledgement is the one whose hash was logged,
 //! and none that was logged is missing.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use protocol::{
     digest::Sha256,
@@ -56,9 +59,10 @@ async fn check_manifests(
     .bind(range.end.cast_signed())
     .fetch_all(connection)
     .await?;
+    let mut found = HashSet::new();
     for row in &rows {
         let key = key(row)?;
-        let (_, entry) = entry_of(entries, row, || Place::Manifest(key.clone()))?;
+        let (index, entry) = entry_of(entries, row, || Place::Manifest(key.clone()))?;
         let hash = Sha256::of(row.try_get::<&[u8], _>("text")?);
         if !matches!(entry.event, Event::Offered | Event::Refused) || spoken_of(entry) != Some(key.clone()) {
             return Err(damaged(Place::Manifest(key), OTHER_ENTRY));
@@ -67,8 +71,26 @@ async fn check_manifests(
             return Err(damaged(Place::Manifest(key), NOT_LOGGED));
         }
         check_row(row, entry, &key)?;
+        found.insert(index);
     }
+    // Whose no stands in the entry of its offer is demanded with that no.
+    let offered = |entry: &Entry| (entry.event == Event::Offered).then(|| spoken_of(entry)).flatten();
+    demand(range, entries, &found, |_, entry| offered(entry).map(Place::Manifest))?;
     Ok(rows.len() as u64)
+}
+
+/// Of every entry that speaks of a text, that text was found.
+fn demand(
+    range: &Range<u64>,
+    entries: &HashMap<u64, Entry>,
+    found: &HashSet<u64>,
+    spoken_of: impl Fn(u64, &Entry) -> Option<Place>,
+) -> Result<(), AuditFault> {
+    let missing = range
+        .clone()
+        .filter(|index| !found.contains(index))
+        .find_map(|index| spoken_of(index, entries.get(&index)?));
+    missing.map_or(Ok(()), |place| Err(damaged(place, MISSING)))
 }
 
 /// What the ledger itself says of the transfer is what it logged.
@@ -88,14 +110,15 @@ async fn check_answers(
     entries: &HashMap<u64, Entry>,
 ) -> Result<u64, AuditFault> {
     let rows = sqlx::query(
-        "SELECT a.entry, a.what, a.text, a.sha256, t.sender, t.id FROM answer a JOIN transfer t ON t.number = a.transfer \
+        "SELECT a.entry, a.what, a.text, a.sha256, t.sender, t.id \
+         FROM answer a JOIN transfer t ON t.number = a.transfer \
          WHERE a.entry >= ?1 AND a.entry < ?2 ORDER BY a.entry",
     )
     .bind(range.start.cast_signed())
     .bind(range.end.cast_signed())
     .fetch_all(connection)
     .await?;
-    let mut found = HashMap::new();
+    let mut found = HashSet::new();
     for row in &rows {
         let key = key(row)?;
         let what: &str = row.try_get("what")?;
@@ -108,16 +131,9 @@ async fn check_answers(
         if entry.statement_sha256 != Some(hash) || row.try_get::<&[u8], _>("sha256")? != hash.as_bytes() {
             return Err(damaged(place(), NOT_LOGGED));
         }
-        found.insert(index, ());
+        found.insert(index);
     }
-    for index in range.clone() {
-        let Some(entry) = entries.get(&index) else { continue };
-        if let (Some(what), Some(key)) = (last_word(entry), spoken_of(entry))
-            && !found.contains_key(&index)
-        {
-            return Err(damaged(answer_place(what, key), MISSING));
-        }
-    }
+    demand(range, entries, &found, |_, entry| Some(answer_place(last_word(entry)?, spoken_of(entry)?)))?;
     Ok(rows.len() as u64)
 }
 
@@ -137,16 +153,21 @@ async fn check_acknowledgements(
     .bind(range.end.cast_signed())
     .fetch_all(connection)
     .await?;
+    let mut found = HashSet::new();
     for row in &rows {
         let place = Place::Acknowledgement(unsigned(row, "entry")?);
-        let (_, entry) = entry_of(entries, row, || place.clone())?;
+        let (index, entry) = entry_of(entries, row, || place.clone())?;
         if entry.event != Event::Acknowledged {
             return Err(damaged(place, OTHER_ENTRY));
         }
         if entry.statement_sha256 != Some(Sha256::of(row.try_get::<&[u8], _>("text")?)) {
             return Err(damaged(place, NOT_LOGGED));
         }
+        found.insert(index);
     }
+    demand(range, entries, &found, |index, entry| {
+        (entry.event == Event::Acknowledged).then_some(Place::Acknowledgement(index))
+    })?;
     Ok(rows.len() as u64)
 }
 

@@ -5,11 +5,12 @@
 macro_rules! select_transfer {
     ($condition:literal) => {
         concat!(
-            "SELECT t.number, t.sender, t.id, t.receiver, t.kind, t.claim_month, t.length, t.sha256, t.class, ",
-            "t.manifest_sha256, t.resubmission_of, t.phase, t.reason, t.attempt, t.durable, t.mismatches, t.since, ",
-            "t.offered_at, t.deadline, t.delivered_at, t.acknowledged_at, m.text AS manifest, m.entry AS offer_entry, ",
-            "a.what, a.text AS answer, a.entry AS answer_entry, k.text AS acknowledgement ",
-            "FROM transfer t LEFT JOIN manifest m ON m.transfer = t.number LEFT JOIN answer a ON a.transfer = t.number ",
+            "SELECT t.number, t.sender, t.id, t.receiver, t.kind, t.claim_month, t.length, t.sha256, ",
+            "t.class, t.manifest_sha256, t.resubmission_of, t.phase, t.reason, t.attempt, t.durable, ",
+            "t.mismatches, t.since, t.offered_at, t.deadline, t.delivered_at, t.acknowledged_at, ",
+            "m.text AS manifest, m.entry AS offer_entry, a.what, a.text AS answer, ",
+            "a.entry AS answer_entry, k.text AS acknowledgement FROM transfer t ",
+            "LEFT JOIN manifest m ON m.transfer = t.number LEFT JOIN answer a ON a.transfer = t.number ",
             "LEFT JOIN acknowledgement k ON k.number = t.acknowledgement WHERE ",
             $condition
         )
@@ -40,7 +41,8 @@ pub(super) const HELD_ALL: &str = select_transfer!(
 );
 
 /// How many unfinished transfers each of these senders has, `[sender, …]`.
-pub(super) const UNFINISHED_ALL: &str = "SELECT k.value AS sender, (SELECT count(*) FROM transfer WHERE sender = k.value \
+pub(super) const UNFINISHED_ALL: &str = "SELECT k.value AS sender, \
+     (SELECT count(*) FROM transfer WHERE sender = k.value \
      AND phase IN ('offered', 'receiving', 'checking', 'aborted')) AS unfinished FROM json_each(?1) AS k";
 
 /// The newest heads that the logs of these origins have shown, `[origin, …]`.
@@ -48,7 +50,8 @@ pub(super) const COUNTERPART_LOGS: &str = "SELECT origin, key, identity, size, r
      FROM counterpart_log WHERE origin IN (SELECT value FROM json_each(?1))";
 
 /// The receipts of these senders and ids, `[[sender, id], …]`, and whether they were acknowledged.
-pub(super) const RECEIPTS: &str = "SELECT t.number, t.sender, t.id, t.acknowledged_at, a.sha256 FROM json_each(?1) AS k \
+pub(super) const RECEIPTS: &str = "SELECT t.number, t.sender, t.id, t.acknowledged_at, a.sha256 \
+     FROM json_each(?1) AS k \
      CROSS JOIN transfer AS t ON t.sender = k.value ->> 0 AND t.id = k.value ->> 1 \
      JOIN answer a ON a.transfer = t.number AND a.what = 'receipt'";
 
@@ -70,8 +73,8 @@ pub(super) const COUNTS: &str = "SELECT name, count FROM tally ORDER BY name";
 /// Everything that a batch changed. Statements that go together are sent together; their parameters have no numbers,
 /// because sqlx counts them through. Each is a table of rows in JSON:
 ///
-/// 1. new transfers, 2. their manifests, 3. changed transfers, 4. receipts and refusals, 5. heads of counterparts' logs,
-/// 6. acknowledgements, 7. what they acknowledge, 8. log entries, 9. log nodes; and then the log's head.
+/// new transfers, their manifests, changed transfers, receipts and refusals, heads of counterparts' logs,
+/// acknowledgements, what they acknowledge, log entries, log nodes; and then the log's head.
 pub(super) const FLUSH: &str = "\
 INSERT INTO transfer (number, sender, id, receiver, kind, claim_month, length, sha256, class, manifest_sha256, \
     resubmission_of, phase, reason, attempt, durable, mismatches, since, offered_at, deadline, delivered_at) \

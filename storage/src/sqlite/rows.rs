@@ -162,8 +162,6 @@ fn phase(row: &SqliteRow) -> Result<Option<Phase>, StoreFault> {
         ("receiving", None) => Some(Phase::Receiving),
         ("checking", None) => Some(Phase::Checking),
         ("committed", None) => Some(Phase::Committed),
-        ("cancelled", None) => Some(Phase::Cancelled),
-        ("expired", None) => Some(Phase::Expired),
         ("aborted", Some(cause)) => Cause::from_name(cause).map(Phase::Aborted),
         ("refused", Some(code)) => Problem::from_code(code).map(Phase::Refused),
         _ => None,

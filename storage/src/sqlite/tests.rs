@@ -49,8 +49,22 @@ impl Bench {
         self.directory.path().join("state/ledger.db")
     }
 
+    async fn try_open_as(
+        &self,
+        environment: Environment,
+        signer: &Arc<dyn LogSigner>,
+    ) -> Result<SqliteLedger, OpenFault> {
+        loop {
+            match SqliteLedger::open(&self.path(), environment, Arc::clone(signer)).await {
+                // A test beside this one is just starting a process, which holds all our locks until it is started.
+                Err(OpenFault::InUse(_)) => tokio::task::yield_now().await,
+                opened => return opened,
+            }
+        }
+    }
+
     async fn try_open(&self) -> Result<SqliteLedger, OpenFault> {
-        SqliteLedger::open(&self.path(), Environment::Test, Arc::clone(&self.signer)).await
+        self.try_open_as(Environment::Test, &self.signer).await
     }
 
     /// A connection to the file behind the ledger's back, bound by none of its rules.

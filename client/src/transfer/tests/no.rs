@@ -89,3 +89,14 @@ async fn an_expired_transfer_is_given_up_and_the_file_becomes_a_new_one() {
     assert!(scene.events().iter().any(|(event, _)| *event == Event::Expired));
     assert_ne!(scene.send_by(&client).await.unwrap().id, id);
 }
+
+#[tokio::test]
+async fn a_sender_that_the_certificate_does_not_name_is_not_sent_for() {
+    let scene = Scene::set().await;
+    let mut client = scene.client();
+    let other = "urn:sekisho:test:institution:1310000026";
+    client.desk_mut().acting = protocol::party::Identity::from_uri(other).unwrap();
+    let error = scene.send_by(&client).await.unwrap_err();
+    assert!(matches!(&error, SendError::NotOurs { .. }), "{error}");
+    assert!(scene.centre.requests().is_empty());
+}

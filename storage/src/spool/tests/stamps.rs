@@ -6,13 +6,9 @@ use std::fs;
 
 use super::*;
 
-fn open(bench: &Bench, environment: Environment) -> Result<FileSpool, SpoolFault> {
-    FileSpool::open(&bench.root(), environment)
-}
-
 #[track_caller]
 fn refused(bench: &Bench, environment: Environment, reason: &str) {
-    match open(bench, environment) {
+    match bench.try_open(environment) {
         Err(SpoolFault::Unusable { reason: given, .. }) => assert!(given.contains(reason), "{given}"),
         Err(fault) => panic!("{fault:?}"),
         Ok(_) => panic!("it was opened"),
@@ -51,11 +47,11 @@ fn a_spool_that_this_program_does_not_understand_is_refused() {
 fn a_spool_is_open_once_at_a_time() {
     let bench = Bench::new();
     let spool = bench.open();
-    assert!(matches!(open(&bench, Environment::Test), Err(SpoolFault::InUse(_))));
+    assert!(matches!(FileSpool::open(&bench.root(), Environment::Test), Err(SpoolFault::InUse(_))));
     // A writer that outlives the spool could still write.
     let writer = spool.begin(&nth(1), 1, 0, 3).unwrap();
     drop(spool);
-    assert!(matches!(open(&bench, Environment::Test), Err(SpoolFault::InUse(_))));
+    assert!(matches!(FileSpool::open(&bench.root(), Environment::Test), Err(SpoolFault::InUse(_))));
     drop(writer);
     bench.open();
 }

@@ -163,8 +163,18 @@ async fn what_was_removed_added_exchanged_or_rewritten_is_found_and_named() {
         ("DELETE FROM answer WHERE transfer = 1".to_owned(), receipt(1)),
         ("DELETE FROM answer WHERE transfer = 3".to_owned(), refusal(3)),
         ("DELETE FROM manifest WHERE transfer = 4".to_owned(), manifest(4)),
-        ("DELETE FROM acknowledgement".to_owned(), row(1)),
-        ("DELETE FROM transfer WHERE number = 2".to_owned(), receipt(2)),
+        ("DELETE FROM acknowledgement".to_owned(), Place::Acknowledgement(ACKNOWLEDGED_IN)),
+        ("DELETE FROM transfer WHERE number = 2".to_owned(), manifest(2)),
+        // Gone with every row that spoke of it, so that the ledger alone contradicts nothing.
+        (
+            "UPDATE transfer SET acknowledged_at = NULL, acknowledgement = NULL; DELETE FROM acknowledgement"
+                .to_owned(),
+            Place::Acknowledgement(ACKNOWLEDGED_IN),
+        ),
+        (
+            "DELETE FROM manifest WHERE transfer = 4; DELETE FROM transfer WHERE number = 4".to_owned(),
+            manifest(4),
+        ),
         // Evidence of another.
         (swap("answer", "text", "transfer", 1, 2), receipt(1)),
         (swap("answer", "entry", "transfer", 1, 2), receipt(2)),
@@ -172,6 +182,8 @@ async fn what_was_removed_added_exchanged_or_rewritten_is_found_and_named() {
         (swap("transfer", "id", "number", 1, 2), Place::Manifest(key(&sender(1), 2))),
         ("UPDATE answer SET entry = 0 WHERE transfer = 1".to_owned(), receipt(1)),
         ("UPDATE answer SET what = 'refusal' WHERE transfer = 1".to_owned(), refusal(1)),
+        // A forged receipt with its own hash beside it.
+        (format!("UPDATE answer SET text = 'abc', sha256 = x'{}'", Sha256::of(b"abc")), receipt(1)),
         // What the ledger says of the transfer.
         ("UPDATE transfer SET length = length + 1 WHERE number = 1".to_owned(), row(1)),
         ("UPDATE transfer SET class = 'public' WHERE number = 2".to_owned(), row(2)),

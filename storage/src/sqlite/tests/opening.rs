@@ -21,8 +21,7 @@ async fn closed() -> Bench {
 #[tokio::test]
 async fn a_ledger_of_another_environment_is_refused_by_name() {
     let bench = closed().await;
-    let production =
-        SqliteLedger::open(&bench.path(), Environment::Production, Arc::clone(&bench.signer)).await;
+    let production = bench.try_open_as(Environment::Production, &bench.signer).await;
     let Err(fault) = production else { panic!("it was opened") };
     assert_eq!(
         fault.to_string(),
@@ -34,7 +33,7 @@ async fn a_ledger_of_another_environment_is_refused_by_name() {
 #[tokio::test]
 async fn a_log_is_not_continued_with_another_key() {
     let bench = closed().await;
-    let other = SqliteLedger::open(&bench.path(), Environment::Test, signer(2)).await;
+    let other = bench.try_open_as(Environment::Test, &signer(2)).await;
     let Err(OpenFault::OtherLogKey { stored, given }) = other else { panic!("it was opened") };
     assert_eq!((stored, given), (bench.signer.log().key.clone(), signer(2).log().key.clone()));
 }
@@ -43,7 +42,8 @@ async fn a_log_is_not_continued_with_another_key() {
 async fn a_ledger_is_open_once_at_a_time() {
     let bench = Bench::new();
     let ledger = bench.open().await;
-    assert!(matches!(bench.try_open().await, Err(OpenFault::InUse(_))));
+    let again = SqliteLedger::open(&bench.path(), Environment::Test, signer(1)).await;
+    assert!(matches!(again, Err(OpenFault::InUse(_))));
     ledger.close().await;
     bench.open().await;
 }

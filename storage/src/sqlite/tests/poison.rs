@@ -38,7 +38,8 @@ async fn a_statement_that_fails_poisons_the_ledger_and_leaves_nothing_of_its_bat
     )
     .await;
     let broken = || Entry { note: Some("broken".to_owned()), ..entry(Event::Denied) };
-    let (good, bad) = tokio::join!(ledger.step(&before.key, bare(Input::Cancel)), ledger.record(broken()));
+    let (good, bad) =
+        tokio::join!(ledger.step(&before.key, bare(Input::Attempt { offset: 0 })), ledger.record(broken()));
     assert_poisoned(&ledger, bad.unwrap_err()).await;
     ledger.close().await;
 
@@ -67,7 +68,7 @@ async fn what_waited_behind_a_failure_is_not_written() {
     let broken = Entry { note: Some("broken".to_owned()), ..entry(Event::Denied) };
     let jam = Jam::behind(&bench, &ledger, broken).await;
     let behind = send_off(ledger.record(entry(Event::Denied)));
-    let unlogged = send_off(ledger.step(&key, bare(Input::Cancel)));
+    let unlogged = send_off(ledger.step(&key, bare(Input::Attempt { offset: 0 })));
     assert!(matches!(jam.release().await, Err(LedgerFault::Poisoned(_))));
     assert!(matches!(behind.await, Err(LedgerFault::Poisoned(_))));
     assert!(matches!(unlogged.await, Err(LedgerFault::Poisoned(_))));

@@ -1,0 +1,89 @@
+//! What most tests begin with: a centre, one sender that can do everything wrong, and a file to send.
+
+use lab::site::Changes;
+use protocol::{kind::Kind, problem::Problem, statement::Manifest, transfer_id::TransferKey};
+
+use crate::{
+    centre::{Centre, spooled},
+    files::claims_file,
+    lab::{TestLab, institution},
+    papers::Papers,
+    wire::{Caller, offer},
+};
+
+/// A centre and a clinic. The centre ends before its directory goes.
+pub struct Setting {
+    /// It listens.
+    pub centre: Centre,
+    /// Calls it with the clinic's certificate.
+    pub caller: Caller,
+    /// Signs for the clinic.
+    pub papers: Papers,
+    /// A 医科 claims file of the clinic.
+    pub content: Vec<u8>,
+    /// Where all of it is.
+    pub lab: TestLab,
+}
+
+/// The most that a file in the spool has without any content of a transfer: its own head.
+const EMPTY_BYTES_MAX: u64 = 100;
+
+impl Setting {
+    /// With a file of about this many bytes, and these changes to the centre's configuration.
+    pub async fn new(bytes: u64, changes: Changes<'_>) -> Self {
+        let lab = TestLab::new();
+        let centre = lab.centre(changes).await;
+        let party = institution(Kind::Medical, 1);
+        let site = lab.sender("clinic", &party, centre.address, &[]);
+        let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
+        let content = claims_file(Kind::Medical, &party, bytes, 1);
+        Setting { centre, caller, papers, content, lab }
+    }
+
+    /// A good manifest of the file, under a new id.
+    pub fn manifest(&self) -> Manifest {
+        self.papers.manifest(Kind::Medical, &self.content)
+    }
+
+    /// The request that offers the file, with one thing changed in its manifest.
+    pub fn offer_but(&self, change: impl FnOnce(&mut Manifest)) -> Vec<u8> {
+        let mut manifest = self.manifest();
+        change(&mut manifest);
+        offer(&self.papers.sign(&manifest))
+    }
+
+    /// A transfer of the file, offered and nothing sent.
+    pub async fn offered(&self) -> TransferKey {
+        let manifest = self.manifest();
+        let answer = self.caller.offer(&self.papers.sign(&manifest)).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        manifest.key()
+    }
+
+    /// Asks each of these, and expects the problem beside it with its documented status.
+    pub async fn expect_all(&self, requests: Vec<(&str, Vec<u8>, Problem)>) {
+        for (what, request, problem) in requests {
+            let answer = self.caller.ask(&request).await;
+            assert_eq!((answer.problem(), answer.status), (problem, problem.status()), "{what}");
+        }
+    }
+
+    /// No transfer but refused ones, no content anywhere.
+    pub async fn expect_nothing_left(&self) {
+        for (phase, count) in self.centre.status().await.transfers {
+            assert!(count == 0 || phase == "refused", "{count} transfers are {phase}");
+        }
+        assert_eq!(self.centre.inbox(), []);
+        for file in spooled(&self.centre.site) {
+            let bytes = std::fs::metadata(&file).unwrap().len();
+            assert!(bytes <= EMPTY_BYTES_MAX, "{} has {bytes} bytes", file.display());
+        }
+    }
+
+    /// No transfer at all.
+    pub async fn expect_no_transfer(&self) {
+        let transfers = self.centre.status().await.transfers;
+        assert!(transfers.values().all(|count| *count == 0), "{transfers:?}");
+        self.expect_nothing_left().await;
+    }
+}
