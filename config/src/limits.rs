@@ -100,6 +100,120 @@ pub const CONNECTIONS_MAX: Limit<u32> = Limit {
     reason: "the peak on the last claim day needs a few hundred; each costs up to 256 KiB",
 };
 
+/// `limits.connections_per_identity_max` of the gateway.
+pub const CONNECTIONS_PER_IDENTITY_MAX: Limit<u32> = Limit {
+    name: "connections_per_identity_max",
+    meaning: "Connections that one identity may hold at the same time, with any of its certificates.",
+    default: 32,
+    low: 1,
+    high: 100_000,
+    reason: "a hospital's terminals with some transfers each; a runaway program leaves the places to others",
+};
+
+/// `limits.connections_per_prefix_max` of the gateway.
+pub const CONNECTIONS_PER_PREFIX_MAX: Limit<u32> = Limit {
+    name: "connections_per_prefix_max",
+    meaning: "Connections from one source prefix at the same time, those still in their handshake included; one more \
+              is closed at once.",
+    default: 256,
+    low: 1,
+    high: 100_000,
+    reason: "an eighth of connections_max: no network alone can hold the places of all others",
+};
+
+/// `limits.prefix_bits_v4` of the gateway.
+pub const PREFIX_BITS_V4: Limit<u32> = Limit {
+    name: "prefix_bits_v4",
+    meaning: "Bits of an IPv4 address that make one source prefix.",
+    default: 24,
+    low: 8,
+    high: 32,
+    reason: "whoever has one address of a small network mostly has them all",
+};
+
+/// `limits.prefix_bits_v6` of the gateway.
+pub const PREFIX_BITS_V6: Limit<u32> = Limit {
+    name: "prefix_bits_v6",
+    meaning: "Bits of an IPv6 address that make one source prefix.",
+    default: 56,
+    low: 16,
+    high: 128,
+    reason: "what a provider gives to one customer",
+};
+
+/// `limits.handshakes_max` of the gateway.
+pub const HANDSHAKES_MAX: Limit<u32> = Limit {
+    name: "handshakes_max",
+    meaning: "Connections whose handshake is under way at the same time. For one more, the one that has taken longest \
+              is closed.",
+    default: 512,
+    low: 8,
+    high: 100_000,
+    reason: "a handshake takes some 50 ms on a real line: the peak of 300 in a second has 15 under way",
+};
+
+/// `limits.handshakes_per_prefix_per_second_max` of the gateway.
+pub const HANDSHAKES_PER_PREFIX_PER_SECOND_MAX: Limit<u32> = Limit {
+    name: "handshakes_per_prefix_per_second_max",
+    meaning: "Handshakes that one source prefix may begin in a second, ten seconds' worth at once; one more is closed \
+              before TLS.",
+    default: 50,
+    low: 1,
+    high: 100_000,
+    reason: "ten terminals with five connections each; what is more costs the processor time of everybody else",
+};
+
+/// `limits.connection_life_max` of the gateway.
+pub const CONNECTION_LIFE_MAX: Limit<Duration> = Limit {
+    name: "connection_life_max",
+    meaning: "The longest life of a connection; then the running request is finished and it closes.",
+    default: Duration::from_secs(24 * 60 * 60),
+    low: Duration::from_secs(10),
+    high: Duration::from_secs(7 * 24 * 60 * 60),
+    reason: "the largest file over a slow line fits into a day, and nobody stays for ever on one handshake",
+};
+
+/// `limits.transfers_per_identity_max` of the gateway.
+pub const TRANSFERS_PER_IDENTITY_MAX: Limit<u32> = Limit {
+    name: "transfers_per_identity_max",
+    meaning: "Transfers of one identity receiving content at the same time; one more is told to come back later.",
+    default: 16,
+    low: 1,
+    high: 100_000,
+    reason: "all kinds of a hospital at once, and an agent's; one identity cannot take every place",
+};
+
+/// `limits.transfers_per_sender_per_day_max` of the gateway.
+pub const TRANSFERS_PER_SENDER_PER_DAY_MAX: Limit<u32> = Limit {
+    name: "transfers_per_sender_per_day_max",
+    meaning: "Transfers that one sender may offer in a day (Japanese time); one more is told when to come back.",
+    default: 500,
+    low: 1,
+    high: 1_000_000,
+    reason: "some ten are usual in a month; a program in a loop must not fill ledger and log",
+};
+
+/// `limits.bytes_per_sender_per_day_max` of the gateway.
+pub const BYTES_PER_SENDER_PER_DAY_MAX: Limit<Size> = Limit {
+    name: "bytes_per_sender_per_day_max",
+    meaning: "Bytes of content that one sender may offer in a day (Japanese time).",
+    default: Size(50 * GIB),
+    low: Size(KIB),
+    high: Size(1024 * 1024 * GIB),
+    reason: "five of the largest files; more from one sender is a mistake or an attack",
+};
+
+/// `limits.audit_reserve_bytes` of the gateway.
+pub const AUDIT_RESERVE_BYTES: Limit<Size> = Limit {
+    name: "audit_reserve_bytes",
+    meaning: "Bytes of the disk that holds the data directory which only ledger and log may use: what would leave less \
+              free is not taken in.",
+    default: Size(512 * 1024 * KIB),
+    low: Size(1024 * KIB),
+    high: Size(1024 * GIB),
+    reason: "some hundred thousand entries: enough to put on record what is refused until somebody has made room",
+};
+
 /// `limits.transfers_max` of the gateway.
 pub const TRANSFERS_MAX: Limit<u32> = Limit {
     name: "transfers_max",

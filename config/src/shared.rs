@@ -1,6 +1,10 @@
 //! The tables that both configuration files have: certificates, and whom to call.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use protocol::party::Environment;
 
@@ -47,6 +51,16 @@ impl Credentials {
             }
         }
         evidence
+    }
+
+    /// Every file named here.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.certificate, &self.key]
+            .into_iter()
+            .chain(&self.anchors)
+            .chain(&self.issuers)
+            .chain(&self.crls)
+            .map(PathBuf::as_path)
     }
 
     fn read(section: &Section<'_>) -> Option<Self> {

@@ -16,6 +16,29 @@ pub enum System {
     Filing,
 }
 
+impl System {
+    /// Every system.
+    pub const ALL: [System; 3] = [System::Eligibility, System::Claims, System::Filing];
+
+    /// The name used in manifests and configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            System::Eligibility => "eligibility",
+            System::Claims => "claims",
+            System::Filing => "filing",
+        }
+    }
+
+    /// The name a clerk knows it by.
+    pub const fn japanese(self) -> &'static str {
+        match self {
+            System::Eligibility => "オンライン資格確認等",
+            System::Claims => "オンライン請求",
+            System::Filing => "健保組合電子申請",
+        }
+    }
+}
+
 /// Kinds of file. Each belongs to one system; more kinds come with more systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

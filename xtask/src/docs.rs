@@ -3,7 +3,8 @@
 use crate::workspace::{Workspace, run};
 
 /// The test of each generated page: package and test file.
-const PAGES: [(&str, &str); 2] = [("config", "reference"), ("protocol", "errors_page")];
+const PAGES: [(&str, &str); 3] =
+    [("config", "reference"), ("protocol", "errors_page"), ("protocol", "permissions_page")];
 
 /// Writes every generated page anew.
 pub fn write(workspace: &Workspace) -> anyhow::Result<()> {

@@ -1,18 +1,25 @@
 //! The gateway's configuration file, `gateway.toml`.
 
+mod listen;
+mod operation;
+mod permissions;
 mod words;
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use ipnet::IpNet;
+
 use protocol::{
     kind::{Class, Kind},
     party::{Environment, Party, Role},
+    permission::Permissions,
 };
 
+pub use listen::{Listen, Network};
+pub use operation::{Metrics, Reload};
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 
 use crate::{
@@ -31,8 +38,10 @@ pub struct GatewayConfig {
     pub role: GatewayRole,
     /// The receivers this gateway takes files for; at least one, each once.
     pub parties: Vec<Party>,
-    /// Where it listens.
+    /// Where it listens, and from where it takes connections.
     pub listen: Listen,
+    /// What is declared about the line.
+    pub network: Network,
     /// Who it is on the line, and whom it lets in.
     pub tls: Credentials,
     /// What signs its evidence, and whose evidence counts.
@@ -43,21 +52,20 @@ pub struct GatewayConfig {
     pub link: Link,
     /// How much of everything.
     pub limits: Limits,
+    /// Who may do what, beside the built-in table.
+    pub permissions: Permissions,
     /// How claims files are checked.
     pub claims: Claims,
     /// The kinds of file it takes.
     pub kinds: AcceptedKinds,
     /// How it logs.
     pub log: Log,
+    /// Numbers for a monitoring system.
+    pub metrics: Metrics,
+    /// When changed files are taken up.
+    pub reload: Reload,
     /// Whom to call.
     pub contact: Contact,
-}
-
-/// `[listen]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// Address and port; with port 0 the system chooses one.
-    pub address: SocketAddr,
 }
 
 /// `[storage]`.
@@ -95,10 +103,34 @@ pub struct Limits {
     pub file_bytes_max: u64,
     /// Connections open at the same time.
     pub connections_max: u32,
+    /// Connections of one identity open at the same time.
+    pub connections_per_identity_max: u32,
+    /// Connections from one source prefix open at the same time.
+    pub connections_per_prefix_max: u32,
+    /// Bits of an IPv4 address that make a source prefix.
+    pub prefix_bits_v4: u32,
+    /// Bits of an IPv6 address that make a source prefix.
+    pub prefix_bits_v6: u32,
+    /// Source networks that no limit per prefix applies to.
+    pub exempt_prefixes: Vec<IpNet>,
+    /// Handshakes under way at the same time.
+    pub handshakes_max: u32,
+    /// Handshakes that one source prefix may begin in a second.
+    pub handshakes_per_prefix_per_second_max: u32,
+    /// The longest life of a connection.
+    pub connection_life_max: Duration,
     /// Transfers receiving content at the same time.
     pub transfers_max: u32,
+    /// Transfers receiving content at the same time, of one identity.
+    pub transfers_per_identity_max: u32,
     /// Transfers of one sender that are not yet ended.
     pub open_transfers_per_sender_max: u32,
+    /// Transfers that one sender may offer in a day.
+    pub transfers_per_sender_per_day_max: u32,
+    /// Bytes that one sender may offer in a day.
+    pub bytes_per_sender_per_day_max: u64,
+    /// Bytes of the disk with ledger and log that only they may use.
+    pub audit_reserve_bytes: u64,
     /// The largest body that is no file, in bytes.
     pub body_bytes_max: u64,
 }
@@ -158,28 +190,36 @@ impl GatewayConfig {
         let role = root.required(&Key::new("role", "Which end of the line this gateway is.", "\"centre\""));
         let parties = read_parties(root);
         let listen = Listen::read(root, environment);
+        let network = Network::read(root, environment);
         let tls = Credentials::read_tls(root);
         let evidence = Credentials::read_evidence(root, tls.as_ref());
         let storage = Storage::read(root);
         let link = Link::read(root, environment);
         let limits = Limits::read(root);
+        let permissions = permissions::read(root, parties.as_deref());
         let claims = Claims::read(root);
         let kinds = AcceptedKinds::read(root);
         let log = Log::read(root);
+        let metrics = Metrics::read(root);
+        let reload = Reload::read(root);
         let contact = Contact::read(root);
         Some(GatewayConfig {
             environment: environment?,
             role: role?,
             parties: parties?,
             listen: listen?,
+            network: network?,
             tls: tls?,
             evidence: evidence?,
             storage: storage?,
             link: link?,
             limits: limits?,
+            permissions: permissions?,
             claims: claims?,
             kinds: kinds?,
             log: log?,
+            metrics: metrics?,
+            reload: reload?,
             contact: contact?,
         })
     }
@@ -204,38 +244,6 @@ fn read_parties(root: &Section<'_>) -> Option<Vec<Party>> {
         }
     }
     Some(parties)
-}
-
-impl Listen {
-    fn read(root: &Section<'_>, environment: Option<Environment>) -> Option<Self> {
-        let section = root.section("listen", "Where the gateway listens.");
-        let address: SocketAddr = section.required(&Key::new(
-            "address",
-            "Address of the approved line, and port. In test, port 0 lets the system choose; the gateway prints it.",
-            "\"192.0.2.10:443\"",
-        ))?;
-        if environment == Some(Environment::Production) {
-            if address.ip().is_unspecified() {
-                section.refuse(
-                    "address",
-                    Fault::new(
-                        format!("{} listens on every line of this machine, approved or not", address.ip()),
-                        "write the address of the approved line",
-                    ),
-                );
-            }
-            if address.port() == 0 {
-                section.refuse(
-                    "address",
-                    Fault::new(
-                        "port 0 is another port at every start",
-                        "write the port that was told to the senders",
-                    ),
-                );
-            }
-        }
-        Some(Listen { address })
-    }
 }
 
 impl Storage {
@@ -293,13 +301,43 @@ impl Limits {
         let section = root.section("limits", "How much of everything.");
         let file_bytes_max = section.limit(&limits::FILE_BYTES_MAX);
         let connections_max = section.limit(&limits::CONNECTIONS_MAX);
+        let connections_per_identity_max = section.limit(&limits::CONNECTIONS_PER_IDENTITY_MAX);
+        let connections_per_prefix_max = section.limit(&limits::CONNECTIONS_PER_PREFIX_MAX);
+        let prefix_bits_v4 = section.limit(&limits::PREFIX_BITS_V4);
+        let prefix_bits_v6 = section.limit(&limits::PREFIX_BITS_V6);
+        let exempt_prefixes = section.optional_list(&Key::new(
+            "exempt_prefixes",
+            "Source networks that no limit per prefix applies to: those of billing agents and line providers, whose \
+             many users share few addresses.",
+            "[\"198.51.100.0/24\"]",
+        ));
+        let handshakes_max = section.limit(&limits::HANDSHAKES_MAX);
+        let handshakes_per_prefix_per_second_max =
+            section.limit(&limits::HANDSHAKES_PER_PREFIX_PER_SECOND_MAX);
+        let connection_life_max = section.limit(&limits::CONNECTION_LIFE_MAX);
+        let transfers_per_identity_max = section.limit(&limits::TRANSFERS_PER_IDENTITY_MAX);
+        let transfers_per_sender_per_day_max = section.limit(&limits::TRANSFERS_PER_SENDER_PER_DAY_MAX);
+        let bytes_per_sender_per_day_max = section.limit(&limits::BYTES_PER_SENDER_PER_DAY_MAX);
+        let audit_reserve_bytes = section.limit(&limits::AUDIT_RESERVE_BYTES);
         let transfers_max = section.limit(&limits::TRANSFERS_MAX);
         let open_transfers_per_sender_max = section.limit(&limits::OPEN_TRANSFERS_PER_SENDER_MAX);
         let body_bytes_max = section.limit(&limits::BODY_BYTES_MAX);
         Some(Limits {
             file_bytes_max: file_bytes_max?.0,
             connections_max: connections_max?,
+            connections_per_identity_max: connections_per_identity_max?,
+            connections_per_prefix_max: connections_per_prefix_max?,
+            prefix_bits_v4: prefix_bits_v4?,
+            prefix_bits_v6: prefix_bits_v6?,
+            exempt_prefixes: exempt_prefixes?,
+            handshakes_max: handshakes_max?,
+            handshakes_per_prefix_per_second_max: handshakes_per_prefix_per_second_max?,
+            connection_life_max: connection_life_max?,
             transfers_max: transfers_max?,
+            transfers_per_identity_max: transfers_per_identity_max?,
+            transfers_per_sender_per_day_max: transfers_per_sender_per_day_max?,
+            bytes_per_sender_per_day_max: bytes_per_sender_per_day_max?.0,
+            audit_reserve_bytes: audit_reserve_bytes?.0,
             open_transfers_per_sender_max: open_transfers_per_sender_max?,
             body_bytes_max: body_bytes_max?.0,
         })

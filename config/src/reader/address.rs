@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr};
 
+use ipnet::IpNet;
+
 use super::value::{Fault, Given, Value};
 
 /// A host and a port to connect to.
@@ -55,6 +57,24 @@ impl Value for HostPort {
     }
     fn read(given: &Given<'_>) -> Result<Self, Fault> {
         HostPort::parse(given.text_for::<Self>()?).ok_or_else(|| given.is_not::<Self>())
+    }
+    fn show(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl Value for IpNet {
+    fn form() -> String {
+        "a network as address/bits such as \"10.0.0.0/8\" or \"2001:db8::/32\"".to_owned()
+    }
+    fn read(given: &Given<'_>) -> Result<Self, Fault> {
+        let net: IpNet = given.text_for::<Self>()?.parse().map_err(|_| given.is_not::<Self>())?;
+        if net.trunc() == net {
+            Ok(net)
+        } else {
+            let reason = format!("{net} is an address within a network");
+            Err(Fault::new(reason, format!("write the network, \"{}\"", net.trunc())))
+        }
     }
     fn show(&self) -> String {
         format!("\"{self}\"")

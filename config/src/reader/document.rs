@@ -54,6 +54,7 @@ pub(super) struct Item {
 pub(super) enum Plain {
     Text(String),
     Whole(i128),
+    Flag(bool),
     /// A thing no key of ours takes, named for the message.
     Other(&'static str),
 }
@@ -80,6 +81,7 @@ impl Plain {
         match self {
             Plain::Text(_) => "a text",
             Plain::Whole(_) => "a number",
+            Plain::Flag(_) => "true or false",
             Plain::Other(name) => name,
         }
     }
@@ -142,7 +144,7 @@ fn item(value: &Spanned<DeValue<'_>>, lines: &Lines<'_>) -> Item {
             Err(_) => Plain::Other("a number beyond all bounds"),
         },
         DeValue::Float(_) => Plain::Other("a number with a fraction"),
-        DeValue::Boolean(_) => Plain::Other("true or false"),
+        DeValue::Boolean(flag) => Plain::Flag(*flag),
         DeValue::Datetime(_) => Plain::Other("a date or time"),
         DeValue::Array(_) => Plain::Other("a list"),
         DeValue::Table(_) => Plain::Other("a table"),

@@ -56,7 +56,7 @@ impl<'a> Given<'a> {
     pub fn text(&self) -> Option<&'a str> {
         match &self.item.plain {
             Plain::Text(text) => Some(text),
-            Plain::Whole(_) | Plain::Other(_) => None,
+            Plain::Whole(_) | Plain::Flag(_) | Plain::Other(_) => None,
         }
     }
 
@@ -64,7 +64,7 @@ impl<'a> Given<'a> {
     pub fn whole(&self) -> Option<i128> {
         match self.item.plain {
             Plain::Whole(number) => Some(number),
-            Plain::Text(_) | Plain::Other(_) => None,
+            Plain::Text(_) | Plain::Flag(_) | Plain::Other(_) => None,
         }
     }
 
@@ -90,6 +90,7 @@ impl<'a> Given<'a> {
             }
             Plain::Text(text) => format!("{text:?}"),
             Plain::Whole(number) => number.to_string(),
+            Plain::Flag(flag) => flag.to_string(),
             Plain::Other(name) => (*name).to_owned(),
         }
     }
@@ -162,6 +163,22 @@ impl Value for SocketAddr {
     }
     fn show(&self) -> String {
         format!("\"{self}\"")
+    }
+}
+
+/// Yes or no.
+impl Value for bool {
+    fn form() -> String {
+        "true or false, without quotes".to_owned()
+    }
+    fn read(given: &Given<'_>) -> Result<Self, Fault> {
+        match given.item.plain {
+            Plain::Flag(flag) => Ok(flag),
+            _ => Err(given.is_not::<Self>()),
+        }
+    }
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 

@@ -1,0 +1,133 @@
+//! `[listen]` and `[network]`: where the gateway listens, on whose line, and from where it takes connections at all.
+
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use protocol::party::Environment;
+
+use crate::reader::{Fault, Given, Key, Section, Value};
+
+/// `[listen]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Address and port; with port 0 the system chooses one.
+    pub address: SocketAddr,
+    /// The network interface of the approved line; none: whichever has the address.
+    pub interface: Option<String>,
+    /// Networks that connections may come from; empty: from anywhere.
+    pub allowed_prefixes: Vec<IpNet>,
+    /// Balancers that say by PROXY protocol v2 where a connection comes from; they must. Empty: nobody does.
+    pub proxy_protocol_from: Vec<IpNet>,
+}
+
+impl Listen {
+    pub(super) fn read(root: &Section<'_>, environment: Option<Environment>) -> Option<Self> {
+        let section =
+            root.section("listen", "Where the gateway listens, and from where it takes connections.");
+        let address = section.required(&Key::new(
+            "address",
+            "Address of the approved line, and port. In test, port 0 lets the system choose; the gateway prints it.",
+            "\"192.0.2.10:443\"",
+        ));
+        let interface = section.optional::<InterfaceName>(&Key::new(
+            "interface",
+            "Network interface of the approved line: nothing is taken in from another, whatever its address.",
+            "\"eth1\"",
+        ));
+        let allowed_prefixes = section.optional_list(&Key::new(
+            "allowed_prefixes",
+            "Networks that connections may come from; every other is closed before TLS. Without it, all may.",
+            "[\"10.0.0.0/8\"]",
+        ));
+        let proxy_protocol_from = section.optional_list(&Key::new(
+            "proxy_protocol_from",
+            "Balancers in front of this gateway: each connection from them must begin with a PROXY protocol v2 header, \
+             which says where it comes from. From anybody else such a header is refused.",
+            "[\"192.0.2.5/32\"]",
+        ));
+        if let (Some(Environment::Production), Some(address)) = (environment, address) {
+            refuse_outside_production(&section, address);
+        }
+        Some(Listen {
+            address: address?,
+            interface: interface?.map(|name| name.0),
+            allowed_prefixes: allowed_prefixes?,
+            proxy_protocol_from: proxy_protocol_from?,
+        })
+    }
+}
+
+fn refuse_outside_production(section: &Section<'_>, address: SocketAddr) {
+    if address.ip().is_unspecified() {
+        section.refuse(
+            "address",
+            Fault::new(
+                format!("{} listens on every line of this machine, approved or not", address.ip()),
+                "write the address of the approved line",
+            ),
+        );
+    }
+    if address.port() == 0 {
+        section.refuse(
+            "address",
+            Fault::new(
+                "port 0 is another port at every start",
+                "write the port that was told to the senders",
+            ),
+        );
+    }
+}
+
+/// Whom the operator declares to have approved the line (guideline II.5(7)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The approved connection service, as the implementing body lists it; none only in test.
+    pub approved_service: Option<String>,
+}
+
+impl Network {
+    pub(super) fn read(root: &Section<'_>, environment: Option<Environment>) -> Option<Self> {
+        let section =
+            root.section("network", "What is declared about the line; it stands in evidence reports.");
+        let approved_service = section.optional(&Key::new(
+            "approved_service",
+            "The connection service approved by the implementing body that this line belongs to. Required in \
+             production.",
+            "\"IP-VPN of provider N, contract 1234\"",
+        ))?;
+        if environment == Some(Environment::Production) && approved_service.is_none() {
+            section.refuse(
+                "approved_service",
+                Fault::new(
+                    "is missing, and production runs only on an approved line (guideline II.5(7))",
+                    "add under [network]: approved_service = \"the name of the approved service\"",
+                ),
+            );
+            return None;
+        }
+        Some(Network { approved_service })
+    }
+}
+
+/// The name of a network interface, as Linux takes it.
+struct InterfaceName(String);
+
+impl Value for InterfaceName {
+    fn form() -> String {
+        "the name of a network interface, 1 to 15 letters, digits, `.`, `-` or `_`, in quotes".to_owned()
+    }
+    fn read(given: &Given<'_>) -> Result<Self, Fault> {
+        let name = given.text_for::<Self>()?;
+        // IFNAMSIZ is 16 with its final zero.
+        let fits = (1..=15).contains(&name.len());
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if fits && name.bytes().all(plain) {
+            Ok(InterfaceName(name.to_owned()))
+        } else {
+            Err(given.is_not::<Self>())
+        }
+    }
+    fn show(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
