@@ -140,7 +140,7 @@ fn syntax_errors_do_not_hide_the_mistakes_behind_them() {
         gateway_mistakes(&text).into_iter().map(|mistake| (mistake.line, mistake.key)).collect();
     assert!(found.contains(&(Some(5), "role".to_owned())), "{found:?}");
     assert!(found.contains(&(Some(25), "storage".to_owned())), "{found:?}");
-    assert!(found.contains(&(Some(49), "log.format".to_owned())), "{found:?}");
+    assert!(found.contains(&(Some(52), "log.format".to_owned())), "{found:?}");
     // Keys that vanished behind the broken lines are not reported as missing.
     assert_eq!(found.len(), 3, "{found:?}");
 }
@@ -154,7 +154,7 @@ fn a_key_that_stands_twice_is_refused() {
 #[test]
 fn a_table_written_as_a_value_is_refused() {
     let shown = only_mistake(LAB, "[log]\nformat = \"human\"", "[[log]]\nformat = \"human\"");
-    assert_eq!(shown, "g.toml:48: log: is a list — write it as a table, [log]");
+    assert_eq!(shown, "g.toml:51: log: is a list — write it as a table, [log]");
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn a_limit_is_taken_at_its_bounds_and_refused_beyond_them() {
         ("body_bytes_max", "16384", "16383", "\"144KiB\"", "147457"),
         ("connections_max", "1", "-1", "0x186A0", "99999999999999999999"),
     ] {
-        let with = |value: &str| LAB.replacen("[log]", &format!("[limits]\n{key} = {value}\n[log]"), 1);
+        let with = |value: &str| LAB.replacen("[limits]\n", &format!("[limits]\n{key} = {value}\n"), 1);
         assert_eq!(gateway_mistakes(&with(low)), [], "{key} = {low}");
         assert_eq!(gateway_mistakes(&with(high)), [], "{key} = {high}");
         assert_eq!(gateway_mistakes(&with(below)).len(), 1, "{key} = {below}");

@@ -98,7 +98,7 @@ pub fn problem_of(cause: Cause) -> Problem {
         Cause::Draining => Problem::Draining,
         Cause::StorageStalled => Problem::StorageStalled,
         Cause::StorageFailed | Cause::Restarted => Problem::StorageFailed,
-        Cause::Revoked => Problem::NotPermitted,
+        Cause::Revoked => Problem::Revoked,
         Cause::LinkLost
         | Cause::PeerClosed
         | Cause::LengthMismatch

@@ -1,20 +1,44 @@
-//! The admin socket: a Unix socket in the data directory, for the user the gateway runs as and nobody else.
+//! The admin socket: a Unix socket in the data directory, for the user the gateway runs as and nobody else. HTTP/1.1,
+//! JSON in and out:
 //!
-//! `GET /status` answers one JSON object, [`Status`]. Nothing else is spoken here.
+//! | request | answer |
+//! |---|---|
+//! | `GET /status` | [`Status`] |
+//! | `GET /metrics`, `/live`, `/ready` | as on the metrics address |
+//! | `POST /reload` | [`Reloaded`], or `409` with why the old settings stay |
+//! | `POST /drain` | `202`; the process finishes what runs, and ends |
+//! | `POST /disconnect` [`Whom`] | [`Disconnected`] |
+//! | `POST /block` [`Blocking`], `POST /unblock` [`Whom`] | [`Disconnected`] |
+//! | `GET /blocked` | every [`Block`] |
 
-use std::{collections::BTreeMap, convert::Infallible, future::Future, io, path::Path, sync::Arc};
+use std::{collections::BTreeMap, convert::Infallible, future::Future, io, sync::Arc};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
-    Request, Response, StatusCode, body::Bytes, body::Incoming, server::conn::http1, service::service_fn,
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::CONTENT_TYPE,
+    server::conn::http1,
+    service::service_fn,
 };
-use hyper_util::rt::TokioIo;
-use serde::{Deserialize, Serialize};
-use tokio::net::{UnixListener, UnixStream};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use protocol::entry::{Entry, Event};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    blocked::{Block, BlockFault, Target},
     centre::Centre,
-    limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_BYTES_MAX},
+    chain::chain,
+    health,
+    limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX},
+    metrics,
+    reload::{Reloaded, Reloader, end},
 };
 
 /// The socket below the data directory.
@@ -25,8 +49,16 @@ pub const SOCKET_FILE: &str = "admin.sock";
 pub struct Status {
     /// Takes new work, or is being stopped.
     pub accepting: bool,
+    /// Why a good sender would not get through now; empty if it would.
+    pub not_ready: Vec<String>,
     /// Ledger, spool or inbox failed; the process must be started again.
     pub storage_failed: bool,
+    /// Number of the settings in force.
+    pub generation: u64,
+    /// Reloads that took effect, and that were refused.
+    pub reloads: (u64, u64),
+    /// Connections of judged peers.
+    pub connections: usize,
     /// Attempts that bring content now.
     pub attempts_running: usize,
     /// Transfers by phase.
@@ -37,13 +69,81 @@ pub struct Status {
     pub unacknowledged: u64,
     /// Entries in the log.
     pub log_entries: u64,
+    /// When our own certificates end.
+    pub certificates: BTreeMap<String, String>,
+    /// The revocation lists in force.
+    pub revocation_lists: Vec<ListStatus>,
+    /// Peers kept out by hand.
+    pub blocked: usize,
     /// What was turned down since the start, by reason.
     pub turned_down: BTreeMap<String, u64>,
 }
 
-/// Opens the socket; the future serves it until the centre stops.
-pub fn listen(centre: Arc<Centre>) -> io::Result<impl Future<Output = ()>> {
-    let path = centre.config.storage.data.join(SOCKET_FILE);
+/// One revocation list in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListStatus {
+    /// Section of the configuration.
+    pub section: String,
+    /// Whose.
+    pub issuer: String,
+    /// Its number.
+    pub number: String,
+    /// When it ends.
+    pub next_update: String,
+    /// Certificates that it names.
+    pub revoked: usize,
+}
+
+/// Somebody.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Whom {
+    /// A party or a certificate.
+    pub target: String,
+}
+
+/// Somebody, and why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocking {
+    /// A party or a certificate.
+    pub target: String,
+    /// For whoever looks later.
+    pub reason: String,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disconnected {
+    /// Did the list change?
+    pub changed: bool,
+    /// Connections that were ended.
+    pub ended: usize,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotDone {
+    /// For people, with the next step.
+    pub error: String,
+    /// What kind of mistake: `configuration`, `material`, `request` or another.
+    pub reason: String,
+}
+
+/// What the sockets serve.
+#[derive(Clone)]
+pub struct Admin {
+    /// The centre.
+    pub centre: Arc<Centre>,
+    /// Takes up what changed.
+    pub reloader: Arc<Reloader>,
+    /// Set to stop the process.
+    pub stop: CancellationToken,
+}
+
+/// Opens the admin socket; the future serves it until the centre stops.
+pub fn listen(admin: Admin) -> io::Result<impl Future<Output = ()>> {
+    let path = admin.centre.data.join(SOCKET_FILE);
     // Left over from a process that was killed; the spool's lock has shown that none is running.
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -55,75 +155,211 @@ pub fn listen(centre: Arc<Centre>) -> io::Result<impl Future<Output = ()>> {
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = centre.stopping.cancelled() => break,
+                () = admin.centre.stopping.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
-            let Ok((stream, _)) = accepted else {
-                tokio::time::sleep(ACCEPT_PAUSE_MAX).await;
-                continue;
-            };
-            // One at a time: it is for people and their scripts.
-            let service = service_fn(|request| answer(Arc::clone(&centre), request));
-            let serving =
-                http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
-            let _ = tokio::time::timeout(centre.config.link.header_max, serving).await;
+            match accepted {
+                // One at a time: it is for people and their scripts.
+                Ok((stream, _)) => serve_one(&admin, stream, true).await,
+                Err(_) => sleep(ACCEPT_PAUSE_MAX).await,
+            }
         }
         let _ = std::fs::remove_file(&path);
     })
 }
 
-async fn answer(
-    centre: Arc<Centre>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut response = Response::new(Full::default());
-    if request.uri().path() != "/status" {
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        return Ok(response);
-    }
-    match status(&centre).await {
-        Some(status) => {
-            *response.body_mut() = Full::new(serde_json::to_vec(&status).unwrap_or_default().into())
+/// Serves metrics and health, and nothing that changes anything, until the centre stops.
+pub async fn listen_for_metrics(admin: Admin, listener: TcpListener) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = admin.centre.stopping.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => serve_one(&admin, stream, false).await,
+            Err(_) => sleep(ACCEPT_PAUSE_MAX).await,
         }
-        None => *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE,
     }
-    Ok(response)
 }
 
-async fn status(centre: &Centre) -> Option<Status> {
+async fn serve_one(admin: &Admin, stream: impl AsyncRead + AsyncWrite + Unpin, may_act: bool) {
+    let service = service_fn(|request| {
+        // Whatever was begun is finished, whether anybody waits for the answer or not.
+        let owned = admin.clone();
+        let answering = admin.centre.work.spawn(async move { answer(&owned, request, may_act).await });
+        async move {
+            let lost =
+                |_| json(StatusCode::INTERNAL_SERVER_ERROR, &not_done("other", "it ended unexpectedly"));
+            Ok::<_, Infallible>(answering.await.unwrap_or_else(lost))
+        }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(admin.centre.in_force().config.link.header_max)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    // Who does not read its answer, or breaks off, has lost it.
+    let _ = timeout(ADMIN_ANSWER_MAX, serving).await;
+}
+
+async fn answer(admin: &Admin, request: Request<Incoming>, may_act: bool) -> Response<Full<Bytes>> {
+    let centre = &admin.centre;
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    match (method, path.as_str()) {
+        (Method::GET, "/metrics") => metrics_answer(admin).await,
+        (Method::GET, "/live") if health::is_live(centre) => json(StatusCode::OK, &"live"),
+        (Method::GET, "/live") => json(StatusCode::SERVICE_UNAVAILABLE, &"broken"),
+        (Method::GET, "/ready") => {
+            let ready = health::ready(centre, pki::clock::now());
+            json(if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &ready)
+        }
+        _ if !may_act => json(StatusCode::NOT_FOUND, &"there are /metrics, /live and /ready"),
+        (Method::GET, "/status") => match status(admin).await {
+            Some(status) => json(StatusCode::OK, &status),
+            None => json(StatusCode::SERVICE_UNAVAILABLE, &not_done("storage", "the ledger does not answer")),
+        },
+        (Method::GET, "/blocked") => json(StatusCode::OK, &centre.blocked.all()),
+        (Method::POST, "/reload") => match admin.reloader.reload(centre, "asked for").await {
+            Ok(reloaded) => json::<Reloaded>(StatusCode::OK, &reloaded),
+            Err(fault) => json(StatusCode::CONFLICT, &not_done(fault.reason(), chain(&fault))),
+        },
+        (Method::POST, "/drain") => {
+            admin.stop.cancel();
+            json(StatusCode::ACCEPTED, &"draining")
+        }
+        (Method::POST, "/disconnect") => acted(disconnect(centre, request).await),
+        (Method::POST, "/block") => acted(block(centre, request).await),
+        (Method::POST, "/unblock") => acted(unblock(centre, request).await),
+        _ => json(StatusCode::NOT_FOUND, &not_done("request", "there is no such request")),
+    }
+}
+
+async fn metrics_answer(admin: &Admin) -> Response<Full<Bytes>> {
+    let ready = health::ready(&admin.centre, pki::clock::now()).ready;
+    let status = status(admin).await;
+    match metrics::text(&admin.centre, &admin.reloader, status.as_ref(), ready) {
+        Ok(text) => {
+            let mut response = Response::new(Full::new(text.into()));
+            let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(openmetrics));
+            response
+        }
+        Err(_) => json(StatusCode::INTERNAL_SERVER_ERROR, &"the metrics cannot be written"),
+    }
+}
+
+fn json<T: Serialize + ?Sized>(status: StatusCode, body: &T) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(serde_json::to_vec(body).unwrap_or_default().into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
+    response
+}
+
+fn not_done(reason: &str, error: impl ToString) -> NotDone {
+    NotDone { error: error.to_string(), reason: reason.to_owned() }
+}
+
+fn acted(outcome: Result<Disconnected, NotDone>) -> Response<Full<Bytes>> {
+    match outcome {
+        Ok(disconnected) => json(StatusCode::OK, &disconnected),
+        Err(not_done) => json(StatusCode::CONFLICT, &not_done),
+    }
+}
+
+async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, NotDone> {
+    let wrong = |error: &dyn ToString| not_done("request", error.to_string());
+    let whole = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect().await;
+    let bytes = whole.map_err(|error| wrong(&error))?.to_bytes();
+    serde_json::from_slice(&bytes).map_err(|error| wrong(&error))
+}
+
+fn target(text: &str) -> Result<Target, NotDone> {
+    text.parse().map_err(|error| not_done("request", error))
+}
+
+async fn disconnect(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disconnected, NotDone> {
+    let target = target(&body::<Whom>(request).await?.target)?;
+    Ok(Disconnected { changed: false, ended: end_all(centre, &target, "disconnected").await })
+}
+
+async fn block(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disconnected, NotDone> {
+    let Blocking { target: text, reason } = body(request).await?;
+    let target = target(&text)?;
+    let since = pki::clock::now();
+    let changed =
+        centre.blocked.block(Block { target: target.clone(), since, reason }).map_err(block_not_done)?;
+    if changed {
+        note(centre, Event::Blocked, &target).await?;
+    }
+    Ok(Disconnected { changed, ended: end_all(centre, &target, "blocked").await })
+}
+
+async fn unblock(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disconnected, NotDone> {
+    let target = target(&body::<Whom>(request).await?.target)?;
+    let changed = centre.blocked.unblock(&target).map_err(block_not_done)?;
+    if changed {
+        note(centre, Event::Unblocked, &target).await?;
+    }
+    Ok(Disconnected { changed, ended: 0 })
+}
+
+fn block_not_done(fault: BlockFault) -> NotDone {
+    not_done("block", chain(&fault))
+}
+
+async fn note(centre: &Arc<Centre>, event: Event, target: &Target) -> Result<(), NotDone> {
+    tracing::warn!(%target, ?event, "by the operator");
+    let entry = Entry { note: Some(target.to_string()), ..centre.entry(event) };
+    centre.record(entry).await.map_err(|fault| not_done("storage", chain(&fault)))
+}
+
+/// Ends every open connection of this target.
+async fn end_all(centre: &Arc<Centre>, target: &Target, reason: &'static str) -> usize {
+    let meant: Vec<_> = centre.live.all().into_iter().filter(|open| target.is(&open.peer)).collect();
+    for open in &meant {
+        end(centre, open, reason).await;
+    }
+    meant.len()
+}
+
+async fn status(admin: &Admin) -> Option<Status> {
+    let centre = &admin.centre;
+    let in_force = centre.in_force();
     let counts = centre.ledger.counts().await.ok()?;
     let head = centre.audit.head().await.ok()?;
+    let lists = in_force.trusts().into_iter().flat_map(|(section, trust)| {
+        trust.crls().iter().map(move |list| ListStatus {
+            section: section.to_owned(),
+            issuer: list.issuer().to_owned(),
+            number: list.number().to_string(),
+            next_update: list.next_update().to_string(),
+            revoked: list.revoked_count(),
+        })
+    });
+    let mut revocation_lists: Vec<ListStatus> = lists.collect();
+    revocation_lists.sort_by(|one, other| (&one.section, &one.issuer).cmp(&(&other.section, &other.issuer)));
     Some(Status {
         accepting: !centre.stopping.is_cancelled(),
+        not_ready: health::ready(centre, pki::clock::now()).reasons,
         storage_failed: centre.ledger.is_poisoned()
             || centre.spool.is_poisoned()
             || centre.inbox.is_poisoned(),
+        generation: in_force.generation,
+        reloads: admin.reloader.counts(),
+        connections: centre.live.count(),
         attempts_running: centre.attempts.count(),
         transfers: counts.phases.into_iter().collect(),
         undelivered: counts.undelivered,
         unacknowledged: counts.unacknowledged,
         log_entries: head.checkpoint.size,
+        certificates: in_force
+            .ends()
+            .into_iter()
+            .map(|(section, ends)| (section.to_owned(), ends.to_string()))
+            .collect(),
+        revocation_lists,
+        blocked: centre.blocked.all().len(),
         turned_down: centre.counters.read(),
     })
-}
-
-/// Asks the gateway whose data directory this is.
-pub async fn ask_status(data: &Path) -> io::Result<Status> {
-    let stream = UnixStream::connect(data.join(SOCKET_FILE)).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    let asking = async move {
-        let request = Request::get("/status").header("host", "admin").body(Full::<Bytes>::default());
-        let response =
-            sender.send_request(request.map_err(io::Error::other)?).await.map_err(io::Error::other)?;
-        if response.status() != StatusCode::OK {
-            return Err(io::Error::other(format!("the gateway answered {}", response.status())));
-        }
-        let body = Limited::new(response.into_body(), ADMIN_ANSWER_BYTES_MAX).collect().await;
-        let bytes = body.map_err(io::Error::other)?.to_bytes();
-        serde_json::from_slice(&bytes).map_err(io::Error::other)
-    };
-    // The connection ends with the answer; its own outcome says nothing more.
-    let (status, _) = tokio::join!(asking, connection);
-    status
 }

@@ -95,7 +95,8 @@ pub fn problem(turned: &Turned) -> Answer {
         headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
     }
     if problem.advice() == Advice::Retry {
-        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        let seconds = turned.retry_after_seconds.unwrap_or(RETRY_SECONDS);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if problem == Problem::MethodNotAllowed {
         // RFC 9110 section 15.5.6 wants the header; which methods fit is documented for each address.

@@ -2,37 +2,24 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use protocol::{cause::Cause, transfer_id::TransferKey};
+use protocol::{
+    cause::Cause,
+    party::{Identity, Role},
+    transfer_id::TransferKey,
+};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
-/// How a running attempt is told to end, and why.
-#[derive(Clone, Default)]
-pub struct Stop {
-    token: CancellationToken,
-    cause: Arc<OnceLock<Cause>>,
-}
-
-impl Stop {
-    /// Tells the attempt to end; the first cause counts.
-    pub fn stop(&self, cause: Cause) {
-        // A second cause changes nothing: the attempt is ending already.
-        let _ = self.cause.set(cause);
-        self.token.cancel();
-    }
-
-    /// Waits until it is told to end. Safe to drop and call again.
-    pub async fn stopped(&self) -> Cause {
-        self.token.cancelled().await;
-        self.cause.get().copied().unwrap_or(Cause::Draining)
-    }
-}
+use crate::stop::Stop;
 
 struct Running {
     stop: Stop,
+    /// Who brings it.
+    identity: Identity,
+    /// By which connection.
+    connection: u64,
     over: watch::Receiver<bool>,
 }
 
@@ -54,7 +41,7 @@ pub struct Place {
 impl Attempts {
     /// Takes the place of this transfer's attempt. An older attempt in it is told to end, and waited for: what it
     /// received must be durable and on record before the newer one can know where to go on.
-    pub async fn take_place(&self, key: &TransferKey) -> Place {
+    pub async fn take_place(&self, key: &TransferKey, identity: &Identity, connection: u64) -> Place {
         loop {
             let mut over = {
                 let mut running = self.lock();
@@ -66,7 +53,13 @@ impl Attempts {
                     None => {
                         let (sender, receiver) = watch::channel(false);
                         let stop = Stop::default();
-                        running.insert(key.clone(), Running { stop: stop.clone(), over: receiver });
+                        let from = Running {
+                            stop: stop.clone(),
+                            identity: identity.clone(),
+                            connection,
+                            over: receiver,
+                        };
+                        running.insert(key.clone(), from);
                         return Place { key: key.clone(), attempts: self.clone(), over: sender, stop };
                     }
                 }
@@ -81,6 +74,25 @@ impl Attempts {
         if let Some(running) = self.lock().get(key) {
             running.stop.stop(cause);
         }
+    }
+
+    /// Tells every attempt on this connection to end.
+    pub fn stop_on(&self, connection: u64, cause: Cause) {
+        for running in self.lock().values().filter(|running| running.connection == connection) {
+            running.stop.stop(cause);
+        }
+    }
+
+    /// Tells every attempt of a caller of such a role to end; says how many.
+    pub fn stop_roles(&self, ended: impl Fn(Role) -> bool, cause: Cause) -> usize {
+        let running = self.lock();
+        let withdrawn = running.values().filter(|running| ended(running.identity.role()));
+        withdrawn.inspect(|running| running.stop.stop(cause)).count()
+    }
+
+    /// How many attempts of this identity are running.
+    pub fn of_identity(&self, identity: &Identity) -> usize {
+        self.lock().values().filter(|running| running.identity == *identity).count()
     }
 
     /// Tells every attempt to end.
@@ -122,13 +134,17 @@ mod tests {
         TransferKey { sender: "institution:1310000018".parse().unwrap(), id }
     }
 
+    fn identity() -> Identity {
+        Identity::from_uri("urn:sekisho:test:institution:1310000018").unwrap()
+    }
+
     #[tokio::test]
     async fn a_newer_attempt_waits_until_the_older_is_over() {
         let attempts = Attempts::default();
-        let older = attempts.take_place(&key()).await;
+        let older = attempts.take_place(&key(), &identity(), 1).await;
         let newer = tokio::spawn({
             let attempts = attempts.clone();
-            async move { attempts.take_place(&key()).await }
+            async move { attempts.take_place(&key(), &identity(), 1).await }
         });
         assert_eq!(older.stop.stopped().await, Cause::Superseded);
         assert!(!newer.is_finished());

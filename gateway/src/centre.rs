@@ -1,19 +1,15 @@
 //! What every request at the centre shares: its stores, its keys, and what is running.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use config::gateway::GatewayConfig;
-use pki::{
-    clock,
-    evidence::{EvidenceSigner, EvidenceVerifier},
-    platform,
-    random::random_bytes,
-};
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use pki::{clock, platform, random::random_bytes};
 use protocol::{
     checkpoint::LogIdentity,
     entry::{Entry, Event},
     moment::{ClockState, Moment},
-    party::Party,
+    party::{Environment, Identity, Party},
     receiver::Act,
     transfer_id::TransferKey,
 };
@@ -27,12 +23,20 @@ use storage::{
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{attempts::Attempts, counters::Counters, denials::Denials, peer::Peer};
+use crate::{
+    attempts::Attempts, blocked::Blocked, counters::Counters, gate::Gate, in_force::InForce, live::Live,
+    peer::Peer, per_minute::PerMinute, room::Room,
+};
 
 /// One running centre.
 pub struct Centre {
-    /// As read at start.
-    pub config: GatewayConfig,
+    /// Production or test; the same for the life of the data directory.
+    pub environment: Environment,
+    /// The receivers this gateway takes files for.
+    pub parties: Vec<Party>,
+    /// Ledger, spool, log key and admin socket.
+    pub data: PathBuf,
+    pub(crate) newest: ArcSwap<InForce>,
     /// State of all transfers.
     pub ledger: Arc<dyn Ledger>,
     /// The log, written in the ledger's transactions.
@@ -41,10 +45,6 @@ pub struct Centre {
     pub spool: Arc<dyn Spool>,
     /// Where committed content is handed over.
     pub inbox: Arc<Inbox>,
-    /// Signs receipts and refusals.
-    pub signer: EvidenceSigner,
-    /// Judges manifests and acknowledgements.
-    pub verifier: EvidenceVerifier,
     /// The centre's log, as named in what it signs.
     pub log: LogIdentity,
     /// Attempts that bring content now.
@@ -59,13 +59,35 @@ pub struct Centre {
     pub broken: CancellationToken,
     /// Rung when something was committed.
     pub committed: Notify,
-    /// What was turned down before a handler ran, counted by reason.
-    pub counters: Arc<Counters>,
-    /// Keeps one identity from filling the log with refusals.
-    pub denials: Denials,
+    /// Who may come in before anybody is known.
+    pub gate: Gate,
+    /// Balancers' connections whose header has not come yet have a place each.
+    pub headers_awaited: Arc<Semaphore>,
+    /// Connections of judged peers.
+    pub live: Live,
+    /// Whom the operator keeps out.
+    pub blocked: Blocked,
+    /// Room on the disk, less what belongs to ledger and log alone.
+    pub room: Room,
+    /// What was turned down, counted by reason.
+    pub counters: Counters,
+    /// Keeps one identity from filling the audit log with refusals.
+    pub denials: PerMinute<Identity>,
+    /// Keeps strangers from filling the log with refused certificates.
+    pub refusals_logged: PerMinute<IpNet>,
 }
 
 impl Centre {
+    /// Settings, keys, anchors, lists and rights as they are now. Whoever needs several of them asks once.
+    pub fn in_force(&self) -> Arc<InForce> {
+        self.newest.load_full()
+    }
+
+    /// Lets these count from now on, for whoever asks next.
+    pub fn publish(&self, in_force: InForce) {
+        self.newest.store(Arc::new(in_force));
+    }
+
     /// The time, and what the clock is worth.
     pub fn time(&self) -> (Moment, ClockState) {
         (clock::now(), platform::clock_state())
@@ -73,7 +95,7 @@ impl Centre {
 
     /// Is this party one that the centre receives for?
     pub fn receives_for(&self, party: &Party) -> bool {
-        self.config.parties.contains(party)
+        self.parties.contains(party)
     }
 
     /// An entry for the log, with time and salt.

@@ -1,6 +1,6 @@
 //! The `sekisho-gateway` command: what can be asked of it, and how it ends.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 use config::{GatewayConfig, gateway::LogFormat};
@@ -11,16 +11,21 @@ use storage::{
     audit::{AuditFault, AuditLog as _},
     sqlite::SqliteAudit,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{Status, ask_status},
     chain::chain,
+    in_force::InForce,
     limits::{BLOCKING_THREADS_SPARE, CLOSE_GRACE},
+    listener::refusal_observer,
     log, log_key,
+    operate::{Operation, exit_code, operate},
     run::{RunFault, Stopped, run},
-    start::{LEDGER_FILE, Material, StartFault},
+    start::{LEDGER_FILE, StartFault},
 };
 
 const EXIT_CODES: &str = "\
@@ -37,6 +42,8 @@ Exit codes:
 #[derive(Parser)]
 #[command(name = "sekisho-gateway", version, after_help = EXIT_CODES)]
 pub struct Command {
+    #[command(flatten)]
+    configured: Configured,
     #[command(subcommand)]
     task: Task,
 }
@@ -44,17 +51,12 @@ pub struct Command {
 #[derive(Subcommand)]
 enum Task {
     /// Receive transfers until SIGTERM or Ctrl-C; then let running ones finish.
-    Run(Configured),
+    Run,
     /// Check the configuration and everything it names, without listening or writing.
-    Check(Configured),
-    /// Show what the running gateway is doing.
-    Status {
-        #[command(flatten)]
-        configured: Configured,
-        /// One JSON object.
-        #[arg(long)]
-        json: bool,
-    },
+    Check,
+    /// Ask the running gateway for something.
+    #[command(flatten)]
+    Operate(Operation),
     /// The centre's log.
     #[command(subcommand)]
     Audit(Audit),
@@ -64,20 +66,18 @@ enum Task {
 enum Audit {
     /// Read the whole log and the evidence it speaks of, and compute everything afresh. The gateway may be running.
     Verify {
-        #[command(flatten)]
-        configured: Configured,
         /// One JSON object.
         #[arg(long)]
         json: bool,
     },
     /// Print the entries of the log, one JSON object on each line.
-    Entries(Configured),
+    Entries,
 }
 
 #[derive(clap::Args)]
 struct Configured {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = "/etc/sekisho/gateway.toml")]
+    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/sekisho/gateway.toml")]
     config: PathBuf,
 }
 
@@ -117,11 +117,7 @@ impl From<StartFault> for Failure {
         let text = chain(&fault);
         match fault {
             StartFault::Unsealed => Failure::Configuration(text),
-            StartFault::Credential(_)
-            | StartFault::Trust { .. }
-            | StartFault::Tls(_)
-            | StartFault::Evidence(_)
-            | StartFault::NotOurs { .. } => Failure::Material(text),
+            StartFault::Material(_) => Failure::Material(text),
             _ => Failure::Failed(text),
         }
     }
@@ -129,7 +125,7 @@ impl From<StartFault> for Failure {
 
 /// Does what the command line asks for.
 pub fn execute(command: Command) -> ExitCode {
-    match prepare(command.task).and_then(|(task, threads)| in_runtime(task, threads)) {
+    match prepare(&command).and_then(|threads| in_runtime(command, threads)) {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("sekisho-gateway: {}", failure.text());
@@ -139,33 +135,40 @@ pub fn execute(command: Command) -> ExitCode {
 }
 
 /// Reads the configuration where that decides how many threads may block: each running attempt writes on one.
-fn prepare(task: Task) -> Result<(Task, usize), Failure> {
-    let attempts = match &task {
-        Task::Run(configured) => configured.load()?.limits.transfers_max as usize,
+fn prepare(command: &Command) -> Result<usize, Failure> {
+    let attempts = match command.task {
+        Task::Run => command.configured.load()?.limits.transfers_max as usize,
         _ => 0,
     };
-    Ok((task, attempts + BLOCKING_THREADS_SPARE))
+    Ok(attempts + BLOCKING_THREADS_SPARE)
 }
 
-fn in_runtime(task: Task, blocking_threads: usize) -> Result<ExitCode, Failure> {
+fn in_runtime(command: Command, blocking_threads: usize) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .max_blocking_threads(blocking_threads)
         .enable_all()
         .build()
         .map_err(|error| Failure::Failed(format!("no runtime: {error}")))?;
-    let outcome = runtime.block_on(perform(task));
+    let outcome = runtime.block_on(perform(command));
     // A thread that waits for a disk which does not answer must not keep the process.
     runtime.shutdown_timeout(CLOSE_GRACE);
     outcome
 }
 
-async fn perform(task: Task) -> Result<ExitCode, Failure> {
-    match task {
-        Task::Run(configured) => run_until_told(configured.load()?).await,
-        Task::Check(configured) => check(&configured),
-        Task::Status { configured, json } => show_status(configured.load()?, json).await,
-        Task::Audit(Audit::Verify { configured, json }) => verify_audit(configured.load()?, json).await,
-        Task::Audit(Audit::Entries(configured)) => print_entries(configured.load()?).await,
+async fn perform(command: Command) -> Result<ExitCode, Failure> {
+    let configured = &command.configured;
+    match command.task {
+        Task::Run => run_until_told(configured).await,
+        Task::Check => check(configured),
+        Task::Operate(operation) => match operate(&configured.load()?.storage.data, operation).await {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(fault) => {
+                eprintln!("sekisho-gateway: {}", chain(&fault));
+                Ok(ExitCode::from(exit_code(&fault)))
+            }
+        },
+        Task::Audit(Audit::Verify { json }) => verify_audit(configured.load()?, json).await,
+        Task::Audit(Audit::Entries) => print_entries(configured.load()?).await,
     }
 }
 
@@ -175,27 +178,32 @@ impl Configured {
     }
 }
 
-async fn run_until_told(config: GatewayConfig) -> Result<ExitCode, Failure> {
+async fn run_until_told(configured: &Configured) -> Result<ExitCode, Failure> {
+    let config = configured.load()?;
     log::begin(&config.log);
     let human = config.log.format == LogFormat::Human;
     let contact = config.contact.clone();
-    let stop = CancellationToken::new();
+    let (stop, hangup) = (CancellationToken::new(), Arc::new(Notify::new()));
     let told = {
-        let stop = stop.clone();
+        let (stop, hangup) = (stop.clone(), Arc::clone(&hangup));
         let no_signal =
             |error: std::io::Error| Failure::Failed(format!("signals cannot be received: {error}"));
         let mut terminate = signal(SignalKind::terminate()).map_err(no_signal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signal)?;
+        let mut reload = signal(SignalKind::hangup()).map_err(no_signal)?;
         tokio::spawn(async move {
-            // Either may be dropped: one signal is enough, and further ones change nothing.
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            loop {
+                // Each may be dropped: to stop, one signal is enough, and of several to reload one counts.
+                tokio::select! {
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
+                    _ = reload.recv() => hangup.notify_one(),
+                }
             }
             stop.cancel();
         })
     };
-    let outcome = run(config, stop, |address| {
+    let outcome = run(config, &configured.config, stop, hangup, |address| {
         if human {
             println!("listening on {address}");
         } else {
@@ -229,52 +237,18 @@ impl Failure {
 fn check(configured: &Configured) -> Result<ExitCode, Failure> {
     let config = configured.load()?;
     println!("○ configuration: {}", configured.config.display());
-    let material = Material::load(&config)?;
+    let in_force = InForce::build(config.clone(), refusal_observer(), 0).map_err(StartFault::from)?;
     println!("○ certificates, keys, anchors and revocation lists");
     let now = clock::now();
-    for (what, ends) in material.ends() {
+    for (section, ends) in in_force.ends() {
         let days = ends.ms_since(now) / 86_400_000;
-        println!("  {what} ends {ends}, in {days} days");
+        println!("  the certificate under [{section}] ends {ends}, in {days} days");
     }
     if config.environment == protocol::party::Environment::Production {
         return Err(StartFault::Unsealed.into());
     }
     println!("○ everything that can be checked without listening");
     Ok(ExitCode::SUCCESS)
-}
-
-async fn show_status(config: GatewayConfig, as_json: bool) -> Result<ExitCode, Failure> {
-    let status = ask_status(&config.storage.data).await.map_err(|error| {
-        Failure::Failed(format!(
-            "no gateway answers in {}: {error}; next: start it with `sekisho-gateway run`",
-            config.storage.data.display()
-        ))
-    })?;
-    if as_json {
-        println!("{}", json!(status));
-    } else {
-        print_status(&status);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print_status(status: &Status) {
-    println!("takes new work     {}", if status.accepting { "yes" } else { "no, it is being stopped" });
-    if status.storage_failed {
-        println!(
-            "storage            FAILED: nothing is accepted; look at the disk, then start the gateway again"
-        );
-    }
-    println!("attempts running   {}", status.attempts_running);
-    for (phase, count) in status.transfers.iter().filter(|(_, count)| **count > 0) {
-        println!("{phase:<18} {count}");
-    }
-    println!("not yet delivered  {}", status.undelivered);
-    println!("not acknowledged   {}", status.unacknowledged);
-    println!("log entries        {}", status.log_entries);
-    for (reason, count) in &status.turned_down {
-        println!("turned down        {count} × {reason}");
-    }
 }
 
 async fn open_log(config: &GatewayConfig) -> Result<SqliteAudit, Failure> {

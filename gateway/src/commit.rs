@@ -42,7 +42,7 @@ pub async fn check(centre: &Arc<Centre>, content: Whole) -> Result<Acceptable, T
         Ok(looked) => looked,
         Err(fault) => return Err(abort_on_fault(centre, receiving, fault).await),
     };
-    match seen.judge(&receiving.manifest, centre.config.claims.completeness) {
+    match seen.judge(&receiving.manifest, centre.in_force().config.claims.completeness) {
         Ok(checked) => Ok(Acceptable { receiving, sink, checked, received_at }),
         Err(verdict) => {
             drop(sink);
@@ -61,6 +61,9 @@ pub async fn commit(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Tran
         return Err(abort_on_fault(centre, receiving, fault).await);
     }
     let stored_at = pki::clock::now();
+    if receiving.is_withdrawn() {
+        return Err(record_abort(centre, receiving, Cause::Revoked, 0).await);
+    }
     let transfer = &receiving.transfer;
     let signed = sign::receipt(centre, transfer, received_at, stored_at, checked.into_facts());
     let receipt = match signed {

@@ -24,9 +24,10 @@ use crate::{
 /// Takes an acknowledgement, for one or many receipts: all of them count or none.
 pub async fn acknowledge(centre: &Arc<Centre>, permit: &Permit, text: String) -> Result<(), Turned> {
     let peer = permit.peer();
+    let in_force = centre.in_force();
     let unverified = Unverified::<Acknowledgement>::parse(&text).map_err(turn_statement)?;
     let claimed = unverified.claimed();
-    if claimed.environment != centre.config.environment {
+    if claimed.environment != centre.environment {
         return Err(Problem::WrongEnvironment.into());
     }
     let own = claimed.receipts.iter().all(|held| peer.identity().acts_for(&held.sender));
@@ -37,7 +38,7 @@ pub async fn acknowledge(centre: &Arc<Centre>, permit: &Permit, text: String) ->
         return Err(Problem::NotFound.into());
     }
     let (now, _) = centre.time();
-    let signed = unverified.verify(&centre.verifier, now).map_err(turn_statement)?;
+    let signed = unverified.verify(&in_force.verifier, now).map_err(turn_statement)?;
     if signed.signer() != peer.identity() {
         return Err(Problem::NotYours.into());
     }

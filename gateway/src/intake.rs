@@ -10,10 +10,10 @@ use protocol::cause::Cause;
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
-    attempts::Stop,
     body::{BodyFault, BodySource, Filled},
     pace::Pace,
     sink::{PIECE_BYTES, PIECES, Piece, Sink, SinkFault},
+    stop::Stop,
 };
 
 /// Both ends of a TCP connection, as the kernel names them.
@@ -21,8 +21,10 @@ use crate::{
 pub struct Ends {
     /// Ours.
     pub local: SocketAddr,
-    /// The peer's.
+    /// The peer's, or that of the balancer in front of us.
     pub remote: SocketAddr,
+    /// Where the connection comes from: the peer's end, or what the balancer says.
+    pub source: SocketAddr,
 }
 
 /// The deadlines that content is taken in under.

@@ -37,7 +37,7 @@ fn deadlines() -> Deadlines {
 
 fn ends() -> Ends {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-    Ends { local: nowhere, remote: nowhere }
+    Ends { local: nowhere, remote: nowhere, source: nowhere }
 }
 
 /// Reads a whole body with buffers that come back at once; yields the bytes that were handed on.

@@ -13,14 +13,49 @@ pub const LOG_MOVES_MAX: u32 = 16;
 /// Audit entries about refusals that one identity may cause in a minute; the rest are only counted.
 pub const DENIALS_PER_MINUTE_MAX: u32 = 60;
 
-/// Identities whose refusals are counted at a time; when more come within a minute, the table starts anew.
+/// Identities that may cause such entries in a minute; those beyond are only counted.
 pub const DENIED_IDENTITIES_MAX: usize = 10_000;
+
+/// Peers that are blocked by hand at the same time: beyond it their certificates should be revoked.
+pub const BLOCKED_MAX: usize = 10_000;
+
+/// Characters of the reason for a block.
+pub const BLOCK_REASON_CHARACTERS_MAX: usize = 200;
 
 /// Reasons that are counted. They are words of this program: problems, faults of certificates, and a few more.
 pub const COUNTED_REASONS_MAX: usize = 256;
 
+/// Sources by reason that are counted in a minute, some 60 bytes each; those beyond are summed up.
+pub const COUNTED_SOURCES_MAX: usize = 10_000;
+
+/// Lines about refused certificates that one source network may cause in a minute; the rest are only counted.
+pub const REFUSALS_PER_MINUTE_MAX: u32 = 10;
+
+/// Source networks that may cause such lines in a minute.
+pub const REFUSED_SOURCES_MAX: usize = 30;
+
+/// Seconds' worth of handshakes that a source prefix may begin at once: whoever comes back after a cut line brings all
+/// its connections together.
+pub const HANDSHAKE_BURST: u64 = 10;
+
+/// The time that a handshake has to itself even where every place is taken: some round trips over a slow line. After it,
+/// whoever waits for a place gets its.
+pub const HANDSHAKE_FAIR: Duration = Duration::from_secs(1);
+
+/// Source prefixes that are remembered at a time, some 100 bytes each; whoever comes beyond them waits for a place.
+pub const SOURCES_MAX: usize = 65_536;
+
+/// Sources that are named in the log each minute of those that were turned down; the others are summed up.
+pub const SOURCES_NAMED_MAX: usize = 20;
+
 /// Headers of one request; ours need eight.
 pub const HEADERS_MAX: usize = 32;
+
+/// Connections that wait in the kernel to be accepted.
+pub const ACCEPT_QUEUE: i32 = 1024;
+
+/// Connections of balancers whose header has not come yet.
+pub const BALANCER_HEADERS_MAX: usize = 1024;
 
 /// The longest pause after a failed accept: out of file descriptors, mostly, which passes.
 pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -39,6 +74,12 @@ pub const BLOCKING_THREADS_SPARE: usize = 64;
 /// byte: meanwhile nothing is read from the line, and on a slow or busy machine the sender's kernel would take it for
 /// dead after three quarters of `detect_max`, on every attempt again.
 pub const PREFIX_HASHED_FIRST_MAX: u64 = 16 * 1024 * 1024;
+
+/// Bytes of a request to the admin socket: one name and one reason.
+pub const ADMIN_BODY_BYTES_MAX: usize = 4096;
+
+/// The time that one request to the admin socket may take; a reload that takes longer goes on without its caller.
+pub const ADMIN_ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// Bytes of an answer of the admin socket.
 pub const ADMIN_ANSWER_BYTES_MAX: usize = 1024 * 1024;

@@ -1,48 +1,84 @@
-//! From the listening socket to served requests: permit → accept → handshake → peer → requests.
+//! From the listening socket to a judged peer: gate → (balancer's header) → handshake → peer → place among the live
+//! connections. What follows is [`crate::connection`].
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use pki::{fault::PeerFault, peer::peer_identity, platform::apply_link_timers};
-use protocol::{cause::of_connection_error, link::LinkTimers};
+use config::gateway::Listen;
+use pki::{
+    fault::PeerFault,
+    peer::{PeerIdentity, peer_chain, peer_identity},
+    platform::apply_link_timers,
+    tls::{RefusalObserver, Refused},
+};
+use protocol::link::LinkTimers;
+use rustls_pki_types::CertificateDer;
+use socket2::{Domain, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     centre::Centre,
-    counters::Stage,
+    connection::serve_connection,
+    counters::{Stage, network_of},
+    gate::{Admission, Closed},
+    in_force::InForce,
     intake::Ends,
-    limits::{ACCEPT_PAUSE_MAX, HEADERS_MAX},
+    limits::{ACCEPT_PAUSE_MAX, ACCEPT_QUEUE},
+    live::LiveConnection,
     peer::Peer,
-    service::serve,
+    proxy_protocol::read_header,
 };
 
+tokio::task_local! {
+    /// What the verifier said of the certificate in this task's handshake: TLS itself has one word for many reasons.
+    static REFUSED: Cell<Option<Refused>>;
+}
+
+/// Keeps the exact reason of a refusal for the task whose handshake it ends.
+pub fn refusal_observer() -> RefusalObserver {
+    Arc::new(|refused: &Refused| {
+        // Outside a handshake of ours there is nobody to keep it for.
+        let _ = REFUSED.try_with(|cell| cell.set(Some(refused.clone())));
+    })
+}
+
+/// Opens the socket that [`listen`] accepts from: at the address and, if one is named, on that interface alone.
+pub fn bind(listen: &Listen) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(listen.address), Type::STREAM, None)?;
+    // A gateway that starts again must not wait for the connections of the one before.
+    socket.set_reuse_address(true)?;
+    if let Some(interface) = &listen.interface {
+        socket.bind_device(Some(interface.as_bytes()))?;
+    }
+    socket.bind(&listen.address.into())?;
+    socket.listen(ACCEPT_QUEUE)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
 /// Accepts until the centre stops. Each connection is a task in `connections` and ends by itself.
-pub async fn listen(
-    centre: Arc<Centre>,
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    connections: TaskTracker,
-) {
-    let places = Arc::new(Semaphore::new(centre.config.limits.connections_max as usize));
+pub async fn listen(centre: Arc<Centre>, listener: TcpListener, connections: TaskTracker) {
     let mut pause = Duration::from_millis(5);
     loop {
         // Both waits may be dropped without loss: an accepted connection is returned at once.
         let accepted = tokio::select! {
             biased;
             () = centre.stopping.cancelled() => return,
-            accepted = accept(&places, &listener) => accepted,
+            accepted = accept(&listener) => accepted,
         };
         match accepted {
-            Ok((stream, ends, place)) => {
+            Ok((stream, ends)) => {
                 pause = Duration::from_millis(5);
-                connections.spawn(connection(Arc::clone(&centre), acceptor.clone(), stream, ends, place));
+                open(&centre, stream, ends, &connections).await;
             }
             Err(error) => {
                 tracing::error!(%error, "a connection could not be accepted");
@@ -54,91 +90,179 @@ pub async fn listen(
     }
 }
 
-/// A place first, then a connection for it: what waits beyond the limit waits in the kernel.
-async fn accept(
-    places: &Arc<Semaphore>,
-    listener: &TcpListener,
-) -> std::io::Result<(TcpStream, Ends, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
+async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, Ends)> {
     let (stream, remote) = listener.accept().await?;
     let local = stream.local_addr()?;
-    Ok((stream, Ends { local, remote }, place))
+    Ok((stream, Ends { local, remote, source: remote }))
+}
+
+/// Decides before a task or a byte is spent on it whether a connection may come in.
+async fn open(centre: &Arc<Centre>, stream: TcpStream, ends: Ends, connections: &TaskTracker) {
+    let in_force = centre.in_force();
+    let balancers = &in_force.config.listen.proxy_protocol_from;
+    let remote = ends.remote.ip().to_canonical();
+    if balancers.iter().any(|net| net.contains(&remote)) {
+        // Its header says who is to be admitted; until then it has a place of its own.
+        let Ok(place) = Arc::clone(&centre.headers_awaited).try_acquire_owned() else {
+            centre.counters.count_from(Stage::Connection, "balancer_headers_full", remote);
+            return;
+        };
+        let centre = Arc::clone(centre);
+        connections.spawn(async move {
+            let mut stream = stream;
+            let source = balanced_source(&centre, &in_force, &mut stream, remote).await;
+            drop(place);
+            if let Some(source) = source
+                && let Some(admission) = admit(&centre, &in_force, source.ip()).await
+            {
+                connection(centre, in_force, stream, Ends { source, ..ends }, admission).await;
+            }
+        });
+    } else if let Some(admission) = admit(centre, &in_force, remote).await {
+        connections.spawn(connection(Arc::clone(centre), in_force, stream, ends, admission));
+    }
+}
+
+/// Asks at the gate. While every place is taken by a judged peer, whoever comes waits its turn, and those behind it in
+/// the kernel.
+async fn admit(centre: &Centre, in_force: &InForce, source: IpAddr) -> Option<Admission> {
+    let (listen, limits) = (&in_force.config.listen, &in_force.config.limits);
+    loop {
+        match centre.gate.admit(source, &listen.allowed_prefixes, limits, Instant::now()) {
+            Ok(admission) => return Some(admission),
+            Err(Closed::Full) => {
+                // Dropping the wait loses nothing: it is asked again.
+                tokio::select! {
+                    biased;
+                    () = centre.stopping.cancelled() => return None,
+                    () = centre.gate.place(limits) => {}
+                }
+            }
+            Err(closed) => {
+                centre.counters.count_from(Stage::Connection, closed.reason(), source);
+                return None;
+            }
+        }
+    }
+}
+
+/// Where a connection through a balancer comes from. Nothing if the balancer only looked whether we are there.
+async fn balanced_source(
+    centre: &Centre,
+    in_force: &InForce,
+    stream: &mut TcpStream,
+    balancer: IpAddr,
+) -> Option<SocketAddr> {
+    let reason = match timeout(in_force.config.link.header_max, read_header(stream)).await {
+        Ok(Ok(source)) => return source,
+        Ok(Err(error)) => {
+            tracing::warn!(%balancer, error = %crate::chain::chain(&error), "a balancer's connection was closed");
+            "balancer_header_malformed"
+        }
+        Err(_) => "balancer_header_timeout",
+    };
+    centre.counters.count_from(Stage::Connection, reason, balancer);
+    None
 }
 
 async fn connection(
     centre: Arc<Centre>,
-    acceptor: TlsAcceptor,
+    in_force: Arc<InForce>,
     stream: TcpStream,
     ends: Ends,
-    _place: OwnedSemaphorePermit,
+    admission: Admission,
 ) {
-    let timers = LinkTimers::for_detect_max(centre.config.link.detect_max);
+    let timers = LinkTimers::for_detect_max(in_force.config.link.detect_max);
     if let Err(error) = apply_link_timers(&stream, timers) {
         // Without its timers a dead line would be held for ever.
         tracing::error!(%error, "the link timers could not be set; connection closed");
         centre.counters.count(Stage::Connection, "link_timers_failed");
         return;
     }
-    let handshake = timeout(centre.config.link.handshake_max, acceptor.accept(stream)).await;
-    let stream = match handshake {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            // A certificate that was shown and refused is counted and logged, with its reason, by the verifier's
-            // observer; whoever shows none is known only here.
-            let (stage, reason) = match pki::tls::own_refusal(&error) {
-                Some(PeerFault::NoCert) => (Stage::Certificate, PeerFault::NoCert.code()),
-                Some(_) => return,
-                None => (Stage::Connection, "handshake_failed"),
-            };
-            centre.counters.count(stage, reason);
-            tracing::debug!(address = %ends.remote, reason, %error, "handshake failed");
+    let handshake = REFUSED.scope(Cell::new(None), async {
+        let done = timeout(in_force.config.link.handshake_max, in_force.acceptor.accept(stream)).await;
+        (done, REFUSED.with(Cell::take))
+    });
+    let (done, refused) = tokio::select! {
+        biased;
+        () = admission.gives_way.cancelled() => {
+            centre.counters.count_from(Stage::Connection, "handshake_gave_way", ends.source.ip());
             return;
         }
+        handshake = handshake => handshake,
+    };
+    let stream = match done {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return note_refusal(&centre, ends, &error, refused),
         Err(_) => {
-            centre.counters.count(Stage::Connection, "handshake_timeout");
+            centre.counters.count_from(Stage::Connection, "handshake_timeout", ends.source.ip());
             return;
         }
     };
-    match peer_identity(stream.get_ref().1) {
-        Ok(identity) => serve_connection(centre, Peer::new(identity, ends), stream).await,
-        Err(fault) => {
-            centre.counters.count(Stage::Certificate, fault.code());
-            tracing::warn!(address = %ends.remote, reason = fault.code(), "peer refused after its handshake");
-        }
+    if !admission.handshake_done() {
+        centre.counters.count_from(Stage::Connection, "handshake_gave_way", ends.source.ip());
+        return;
     }
+    let connection = stream.get_ref().1;
+    let (identity, chain) = (peer_identity(connection), peer_chain(connection));
+    let (peer, live) = match take_in(&centre, &in_force, identity, chain, ends) {
+        Ok(taken) => taken,
+        Err((stage, reason)) => {
+            centre.counters.count_from(stage, reason, ends.source.ip());
+            tracing::warn!(address = %ends.source, reason, "peer turned away after its handshake");
+            return;
+        }
+    };
+    serve_connection(centre, in_force, peer, live, stream).await;
 }
 
-async fn serve_connection(centre: Arc<Centre>, peer: Peer, stream: TlsStream<TcpStream>) {
-    tracing::debug!(identity = %peer.identity(), address = %peer.ends.remote, "connection open");
-    let service = service_fn({
-        let (centre, peer) = (Arc::clone(&centre), peer.clone());
-        move |request| serve(Arc::clone(&centre), peer.clone(), request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(centre.config.link.header_max)
-        .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = &mut connection => ended,
-        () = centre.stopping.cancelled() => {
-            // The running request is answered, then the connection closes.
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+/// Gives a peer its place among the live connections. What changed since its handshake began counts for it too.
+fn take_in(
+    centre: &Arc<Centre>,
+    in_force: &InForce,
+    identity: Result<PeerIdentity, PeerFault>,
+    chain: Vec<CertificateDer<'static>>,
+    ends: Ends,
+) -> Result<(Peer, LiveConnection), (Stage, &'static str)> {
+    let identity = identity.map_err(|fault| (Stage::Certificate, fault.code()))?;
+    let of_identity_max = in_force.config.limits.connections_per_identity_max;
+    let live = centre
+        .live
+        .register(identity.clone(), chain.clone(), ends.source, of_identity_max)
+        .ok_or((Stage::Connection, "identity_full"))?;
+    // Only now: whoever was registered before a reload or a block is found by it, whoever came later looks here.
+    if centre.blocked.keeps_out(&identity) {
+        return Err((Stage::Certificate, "blocked"));
+    }
+    let newest = centre.in_force();
+    if newest.generation != in_force.generation {
+        newest.judge(&chain, pki::clock::now()).map_err(|fault| (Stage::Certificate, fault.code()))?;
+    }
+    Ok((Peer::new(identity, ends, &live), live))
+}
+
+/// Counts a handshake that failed, and says in the log whose certificate was refused and why.
+fn note_refusal(centre: &Centre, ends: Ends, error: &io::Error, refused: Option<Refused>) {
+    let source = ends.source.ip();
+    let (stage, reason) = match (&refused, pki::tls::own_refusal(error)) {
+        (Some(refused), _) => (Stage::Certificate, refused.fault.code()),
+        (None, Some(fault)) => (Stage::Certificate, fault.code()),
+        (None, None) => (Stage::Connection, "handshake_failed"),
     };
-    if let Err(error) = ended {
-        let reason = if error.is_parse() {
-            "malformed"
-        } else if error.is_timeout() {
-            "head_timeout"
-        } else {
-            // The kernel's word, if it gave one: `link_lost`, else `peer_closed`.
-            of_connection_error(&error).name()
-        };
-        centre.counters.count(Stage::Http, reason);
-        tracing::debug!(identity = %peer.identity(), reason, %error, "connection ended");
+    centre.counters.count_from(stage, reason, source);
+    let Some(refused) = refused else {
+        tracing::debug!(address = %ends.source, reason, %error, "handshake failed");
+        return;
+    };
+    if centre.refusals_logged.may(network_of(source), pki::clock::now()) {
+        let certificate = refused.certificate.as_ref();
+        tracing::warn!(
+            address = %ends.source,
+            reason,
+            issuer = certificate.map(|certificate| certificate.issuer.as_str()),
+            serial = certificate.map(|certificate| certificate.serial.as_str()),
+            subject = certificate.map(|certificate| certificate.subject.as_str()),
+            "certificate refused"
+        );
     }
 }

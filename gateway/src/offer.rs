@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
+use config::gateway::Limits;
 use protocol::{
+    day::day_of,
     digest::Sha256,
     entry::{Entry, Event},
     jws::{JwsFault, Unverified},
@@ -16,7 +18,7 @@ use protocol::{
     statement::Manifest,
     wire,
 };
-use storage::transfer::{NewTransfer, Offered, RefusalText, Submission, Transfer};
+use storage::transfer::{Allowance, NewTransfer, Offered, RefusalText, Submission, Transfer};
 
 use crate::{
     centre::Centre,
@@ -38,6 +40,7 @@ pub enum Accepted {
 /// Handles an offer. The permit was given for the action on claims; the manifest must then be bound to the peer.
 pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) -> Result<Accepted, Turned> {
     let peer = permit.peer();
+    let in_force = centre.in_force();
     let unverified = Unverified::<Manifest>::parse(&offer.manifest).map_err(turn_statement)?;
     bind(centre, peer, unverified.claimed())?;
     let manifest_sha256 = Sha256::of(offer.manifest.as_bytes());
@@ -51,12 +54,15 @@ pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) ->
         return Err(Problem::StorageFailed.into());
     }
     let (now, _) = centre.time();
-    let signed = unverified.verify(&centre.verifier, now).map_err(turn_statement)?;
+    let signed = unverified.verify(&in_force.verifier, now).map_err(turn_statement)?;
     if signed.signer() != peer.identity() {
         return Err(Turned::because(
             Problem::NotYours,
             "the signer is another identity than the TLS certificate",
         ));
+    }
+    if !centre.room.has(signed.statement().length, &in_force.config.limits) {
+        return Err(Problem::StorageFull.into());
     }
     let new = Offering { manifest: signed.statement(), text: signed.text(), manifest_sha256, now };
     let mut refusal = judge(centre, new.manifest, now).map(|reason| (reason, None));
@@ -73,6 +79,7 @@ pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) ->
             Offered::Same(transfer) => return Ok(Accepted::Known(*transfer)),
             Offered::Conflict => return Err(Problem::ManifestConflict.into()),
             Offered::TooManyOpen => return Err(Problem::TooMany.into()),
+            Offered::OverQuota => return Err(Turned::over_quota(day_of(now).ends.ms_since(now))),
             Offered::LogForked => return Err(counterpart::forked(centre, peer, new.manifest).await),
             Offered::AlreadyHeld(earlier) => refusal = Some((Problem::AlreadyHeld, earlier.receipt)),
             Offered::LogMoved => {}
@@ -83,13 +90,13 @@ pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) ->
 
 /// The manifest must belong to this environment, and sender and acting identity to the certificate.
 fn bind(centre: &Centre, peer: &Peer, manifest: &Manifest) -> Result<(), Turned> {
-    if manifest.environment != centre.config.environment {
+    if manifest.environment != centre.environment {
         return Err(Problem::WrongEnvironment.into());
     }
     if manifest.acting != *peer.identity() || !peer.identity().acts_for(&manifest.sender) {
         return Err(Problem::NotYours.into());
     }
-    peer.permit(&centre.config.parties, manifest.system, Action::Offer)?;
+    peer.permit(&centre.in_force(), manifest.system, Action::Offer)?;
     Ok(())
 }
 
@@ -111,12 +118,12 @@ fn accepted_or_refused(transfer: Transfer) -> Result<Accepted, Turned> {
 /// Is there a reason to refuse the offer for good?
 fn judge(centre: &Centre, manifest: &Manifest, now: Moment) -> Option<Problem> {
     let age = now.ms_since(manifest.created_at);
-    let accepted = centre.config.kinds.class_of(manifest.kind);
+    let accepted = centre.in_force().config.kinds.class_of(manifest.kind);
     if !centre.receives_for(&manifest.receiver) {
         Some(Problem::WrongReceiver)
     } else if !(-CREATED_AHEAD_MS_MAX..=CREATED_BEHIND_MS_MAX).contains(&age) {
         Some(Problem::CreatedAtOutOfRange)
-    } else if manifest.length > centre.config.limits.file_bytes_max {
+    } else if manifest.length > centre.in_force().config.limits.file_bytes_max {
         Some(Problem::TooLarge)
     } else {
         match accepted {
@@ -162,6 +169,7 @@ impl Offering<'_> {
         let event = if refusal.is_some() { Event::Refused } else { Event::Offered };
         // Whatever the sender asks for, the class never goes down.
         let class = centre
+            .in_force()
             .config
             .kinds
             .class_of(manifest.kind)
@@ -197,9 +205,18 @@ impl Offering<'_> {
             resubmission_of: manifest.resubmission_of,
             refusal,
             log_seen,
-            open_max: centre.config.limits.open_transfers_per_sender_max,
+            allowance: allowance(&centre.in_force().config.limits, self.now),
             entry,
         })
+    }
+}
+
+fn allowance(limits: &Limits, now: Moment) -> Allowance {
+    Allowance {
+        open_max: limits.open_transfers_per_sender_max,
+        day_began: day_of(now).began,
+        of_day_max: limits.transfers_per_sender_per_day_max,
+        bytes_of_day_max: limits.bytes_per_sender_per_day_max,
     }
 }
 

@@ -1,23 +1,24 @@
 //! Who stands at the other end of an accepted connection, and what they are permitted to do.
 
+use std::net::SocketAddr;
+
 use pki::peer::PeerIdentity;
 use protocol::{
-    entry::Subject,
-    kind::System,
-    party::{Identity, Party},
-    permission::{Action, may},
-    problem::Problem,
+    entry::Subject, kind::System, party::Identity, permission::Action, problem::Problem,
     transfer_id::TransferKey,
 };
 
-use crate::intake::Ends;
+use crate::{in_force::InForce, intake::Ends, live::LiveConnection, stop::Stop};
 
 /// A peer whose certificate was judged.
 #[derive(Clone, Debug)]
 pub struct Peer {
     identity: PeerIdentity,
-    /// The connection.
+    /// The connection's two ends.
     pub ends: Ends,
+    /// The connection's number: [`crate::live`].
+    pub connection: u64,
+    stop: Stop,
 }
 
 /// Proof that the peer's role may do this here. No handler runs without one; only [`Peer::permit`] makes it.
@@ -52,10 +53,30 @@ impl TransferPermit {
     }
 }
 
+/// Who came from where, for the log.
+pub fn subject_of(peer: &PeerIdentity, source: SocketAddr) -> Subject {
+    Subject {
+        identity: peer.identity().clone(),
+        issuer: peer.issuer().to_owned(),
+        serial: peer.serial().to_owned(),
+        address: source.to_string(),
+    }
+}
+
 impl Peer {
     /// The holder of this identity, on this connection.
-    pub fn new(identity: PeerIdentity, ends: Ends) -> Self {
-        Peer { identity, ends }
+    pub fn new(identity: PeerIdentity, ends: Ends, live: &LiveConnection) -> Self {
+        Peer { identity, ends, connection: live.id, stop: live.stop.clone() }
+    }
+
+    /// Was its certificate or right withdrawn? Then nothing that it began may be committed.
+    pub fn is_ended(&self) -> bool {
+        self.stop.told().is_some()
+    }
+
+    /// What its certificate says.
+    pub fn certificate(&self) -> &PeerIdentity {
+        &self.identity
     }
 
     /// Environment, role and codes.
@@ -65,31 +86,31 @@ impl Peer {
 
     /// Who it was, for the log.
     pub fn subject(&self) -> Subject {
-        Subject {
-            identity: self.identity().clone(),
-            issuer: self.identity.issuer().to_owned(),
-            serial: self.identity.serial().to_owned(),
-            address: self.ends.remote.to_string(),
-        }
+        subject_of(&self.identity, self.ends.source)
     }
 
-    /// May the peer's role do this at these receivers, in this system?
-    pub fn permit(&self, receivers: &[Party], system: System, action: Action) -> Result<Permit, Problem> {
-        let role = self.identity().role();
-        let allowed = receivers.iter().any(|receiver| may(role, receiver.role(), system, action));
-        if allowed { Ok(Permit { peer: self.clone() }) } else { Err(Problem::NotPermitted) }
+    /// May the peer's role do this here, by the rights in force?
+    pub fn permit(&self, in_force: &InForce, system: System, action: Action) -> Result<Permit, Problem> {
+        if self.is_ended() {
+            return Err(Problem::Revoked);
+        }
+        if in_force.permits(self.identity().role(), system, action) {
+            Ok(Permit { peer: self.clone() })
+        } else {
+            Err(Problem::NotPermitted)
+        }
     }
 
     /// As [`Peer::permit`], and is the transfer one of the peer's own? Another party's answers exactly as one that
     /// does not exist.
     pub fn permit_transfer(
         &self,
-        receivers: &[Party],
+        in_force: &InForce,
         system: System,
         action: Action,
         key: TransferKey,
     ) -> Result<TransferPermit, Problem> {
-        let permit = self.permit(receivers, system, action)?;
+        let permit = self.permit(in_force, system, action)?;
         let own = self.identity().acts_for(&key.sender);
         if own { Ok(TransferPermit { permit, key }) } else { Err(Problem::NotFound) }
     }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use protocol::{
     cause::Cause,
     entry::{Entry, Event},
+    kind::System,
     moment::Moment,
+    permission::Action,
     problem::Problem,
     receiver::{Input, Phase},
     statement::Manifest,
@@ -26,6 +28,7 @@ use crate::{
     intake::{Deadlines, Shortfall, take_content},
     peer::{Peer, TransferPermit},
     refusal,
+    room::Promise,
     sink::Sink,
     steps,
     turned::Turned,
@@ -79,6 +82,14 @@ pub struct Receiving {
     pub peer: Peer,
     place: Place,
     _slot: OwnedSemaphorePermit,
+    _room: Promise,
+}
+
+impl Receiving {
+    /// Was the certificate or the right behind it withdrawn? Then it is not committed, however whole its content is.
+    pub fn is_withdrawn(&self) -> bool {
+        self.peer.is_ended() || self.place.stop.told() == Some(Cause::Revoked)
+    }
 }
 
 /// An attempt that brought every byte; all of it is durable, and on record as such.
@@ -114,13 +125,20 @@ pub async fn receive(
 async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) -> Result<Receiving, Turned> {
     let (peer, key) = (permit.peer().clone(), permit.key());
     may_take_work(centre)?;
+    let limits = centre.in_force().config.limits.clone();
+    if centre.attempts.of_identity(peer.identity()) >= limits.transfers_per_identity_max as usize {
+        return Err(Problem::TooMany.into());
+    }
     let slot = Arc::clone(&centre.slots).try_acquire_owned().map_err(|_| Problem::TooMany)?;
     let found = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
     let manifest = Arc::new(refusal::manifest(&found)?);
     may_begin(centre, &found, sending)?;
-    // From here on the older attempt ends. A drain that began meanwhile has told it, and not yet this one.
-    let place = centre.attempts.take_place(key).await;
+    let room = centre.room.promise(sending.declared, &limits).ok_or(Problem::StorageFull)?;
+    // From here on the older attempt ends. A drain that began meanwhile has told it, and not yet this one; a withdrawal
+    // likewise.
+    let place = centre.attempts.take_place(key, peer.identity(), peer.connection).await;
     may_take_work(centre)?;
+    may_still_send(centre, &peer)?;
     if found.state.phase == Phase::Checking {
         let restart = steps::unlogged(Input::Restart, pki::clock::now());
         centre.step(key, restart).await.map_err(turn_step)?;
@@ -134,7 +152,7 @@ async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) 
     let transfer = stepped.map_err(turn_step)?.transfer;
     let attempt = transfer.state.attempt;
     tracing::info!(transfer = %key, attempt, offset = sending.offset, "attempt began");
-    Ok(Receiving { transfer, manifest, attempt, began, peer, place, _slot: slot })
+    Ok(Receiving { transfer, manifest, attempt, began, peer, place, _slot: slot, _room: room })
 }
 
 fn may_take_work(centre: &Centre) -> Result<(), Problem> {
@@ -142,6 +160,12 @@ fn may_take_work(centre: &Centre) -> Result<(), Problem> {
         return Err(Problem::Draining);
     }
     if centre.spool.is_poisoned() { Err(Problem::StorageFailed) } else { Ok(()) }
+}
+
+/// Certificate and right may have been withdrawn since the request was permitted, and its attempt was not there yet to
+/// be ended with them.
+fn may_still_send(centre: &Centre, peer: &Peer) -> Result<(), Problem> {
+    peer.permit(&centre.in_force(), System::Claims, Action::Send).map(drop)
 }
 
 /// What can be said without ending an attempt that may be running.
@@ -178,7 +202,8 @@ async fn take(
         Ok(sink) => sink,
         Err(fault) => return Err(abort_on_fault(centre, receiving, fault).await),
     };
-    let link = &centre.config.link;
+    let in_force = centre.in_force();
+    let link = &in_force.config.link;
     let deadlines = Deadlines {
         stall_max: link.stall_max,
         storage_max: link.detect_max / 2,

@@ -2,6 +2,8 @@
 
 use hyper::Method;
 use protocol::{
+    kind::System,
+    permission::Action,
     problem::Problem,
     transfer_id::TransferKey,
     wire::{ACKNOWLEDGEMENTS, LOG_CHECKPOINT, LOG_CONSISTENCY, TRANSFERS},
@@ -31,6 +33,22 @@ pub enum Route {
         /// Entries of the later log.
         to: u64,
     },
+}
+
+impl Route {
+    /// The right that a request needs. Whoever adds a route has to say it here, or nothing compiles.
+    pub fn right(&self) -> (System, Action) {
+        let action = match self {
+            Route::Offer => Action::Offer,
+            Route::Send(_) => Action::Send,
+            Route::Ask(_) | Route::Receipt(_) => Action::Ask,
+            Route::Cancel(_) => Action::Cancel,
+            Route::Acknowledge => Action::Acknowledge,
+            // The log is there for whoever has transfers in it.
+            Route::LogCheckpoint | Route::LogConsistency { .. } => Action::Ask,
+        };
+        (System::Claims, action)
+    }
 }
 
 /// Finds the route of a request's method, path and query.

@@ -1,27 +1,24 @@
 //! The life of the process: start, listen, drain, stop.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, sync::Arc};
 
 use config::gateway::GatewayConfig;
 use durable::Access;
 use protocol::{cause::Cause, entry::Event};
-use tokio::{
-    net::TcpListener,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpListener, sync::Notify, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    admin,
+    admin::{self, Admin, listen_for_metrics},
     centre::Centre,
     delivery, expiry,
     limits::{ABORT_GRACE, CLOSE_GRACE},
-    listener::listen,
+    listener::{bind, listen},
+    minutes,
+    reload::Reloader,
     start::{Ready, StartFault, start},
+    watch,
 };
-
-/// How often counts of what was turned down unauthenticated are written to the log, if there are new ones.
-const COUNTS_EVERY: Duration = Duration::from_secs(60);
 
 /// The file below the data directory that names the address in use, for whoever let the system choose the port.
 pub const ADDRESS_FILE: &str = "address";
@@ -65,28 +62,42 @@ pub enum Stopped {
     Forced,
 }
 
-/// Runs until `stop` is set, and then drains. `listening` is told the bound address.
+/// Runs until `stop` is set, and then drains. `file` is where the settings were read from, and are read again on a
+/// reload; `hangup` asks for one. `listening` is told the bound address.
 pub async fn run(
     config: GatewayConfig,
+    file: &Path,
     stop: CancellationToken,
+    hangup: Arc<Notify>,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Stopped, RunFault> {
-    let Ready { centre, acceptor, ledger } = start(config).await?;
-    let configured = centre.config.listen.address;
+    let Ready { centre, ledger } = start(config).await?;
+    let in_force = centre.in_force();
+    let configured = in_force.config.listen.address;
     let failed = |source| RunFault::Listen { address: configured, source };
-    let listener = TcpListener::bind(configured).await.map_err(failed)?;
+    let listener = bind(&in_force.config.listen).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let address_file = centre.config.storage.data.join(ADDRESS_FILE);
-    durable::replace(&address_file, format!("{address}\n").as_bytes(), Access::Shared)
+    durable::replace(&centre.data.join(ADDRESS_FILE), format!("{address}\n").as_bytes(), Access::Shared)
         .map_err(RunFault::AddressFile)?;
+    let reloader = Arc::new(Reloader::new(file));
+    let admin = Admin { centre: Arc::clone(&centre), reloader: Arc::clone(&reloader), stop: stop.clone() };
     let connections = TaskTracker::new();
     let services = TaskTracker::new();
-    services.spawn(for_life(&centre, admin::listen(Arc::clone(&centre)).map_err(RunFault::Admin)?));
+    if let Some(address) = in_force.config.metrics.address {
+        let failed = |source| RunFault::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        tracing::info!(%address, "metrics and health");
+        services.spawn(for_life(&centre, listen_for_metrics(admin.clone(), listener)));
+    }
+    services.spawn(for_life(&centre, admin::listen(admin).map_err(RunFault::Admin)?));
     services.spawn(for_life(&centre, delivery::run(Arc::clone(&centre))));
     services.spawn(for_life(&centre, expiry::run(Arc::clone(&centre))));
-    services.spawn(for_life(&centre, write_counts(Arc::clone(&centre))));
-    services.spawn(for_life(&centre, listen(Arc::clone(&centre), listener, acceptor, connections.clone())));
-    tracing::info!(%address, parties = ?centre.config.parties.iter().map(ToString::to_string).collect::<Vec<_>>(), "listening");
+    services.spawn(for_life(&centre, minutes::run(Arc::clone(&centre))));
+    services.spawn(for_life(&centre, watch::run(Arc::clone(&centre), Arc::clone(&reloader))));
+    services.spawn(for_life(&centre, reload_on(Arc::clone(&centre), reloader, hangup)));
+    services.spawn(for_life(&centre, listen(Arc::clone(&centre), listener, connections.clone())));
+    tracing::info!(%address, parties = ?centre.parties.iter().map(ToString::to_string).collect::<Vec<_>>(), "listening");
     listening(address);
     tokio::select! {
         () = stop.cancelled() => {}
@@ -116,7 +127,7 @@ async fn drain(centre: &Arc<Centre>, connections: &TaskTracker, services: &TaskT
     services.close();
     let mut stopped = Stopped::Drained;
     if centre.broken.is_cancelled()
-        || timeout(centre.config.link.drain_max, centre.work.wait()).await.is_err()
+        || timeout(centre.in_force().config.link.drain_max, centre.work.wait()).await.is_err()
     {
         stopped = Stopped::Forced;
         centre.attempts.stop_all(Cause::Draining);
@@ -125,7 +136,7 @@ async fn drain(centre: &Arc<Centre>, connections: &TaskTracker, services: &TaskT
         }
     }
     // Answers are on their way now; a peer that does not read them is not waited for.
-    let ended = timeout(centre.config.link.detect_max, async {
+    let ended = timeout(centre.in_force().config.link.detect_max, async {
         connections.wait().await;
         services.wait().await;
     });
@@ -157,18 +168,15 @@ fn for_life(
     }
 }
 
-async fn write_counts(centre: Arc<Centre>) {
-    let mut written = centre.counters.read();
+/// Reloads whenever it is asked for, until the centre stops.
+async fn reload_on(centre: Arc<Centre>, reloader: Arc<Reloader>, hangup: Arc<Notify>) {
     loop {
         tokio::select! {
             biased;
             () = centre.stopping.cancelled() => return,
-            () = sleep(COUNTS_EVERY) => {}
+            () = hangup.notified() => {}
         }
-        let counts = centre.counters.read();
-        if counts != written {
-            tracing::info!(?counts, "turned down so far, by reason");
-            written = counts;
-        }
+        // What came of it stands in the log.
+        let _ = reloader.reload(&centre, "hangup").await;
     }
 }

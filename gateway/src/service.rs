@@ -10,9 +10,7 @@ use hyper::{
 };
 use protocol::{
     entry::{Entry, Event},
-    kind::System,
     limits::REQUEST_JSON_BYTES_MAX,
-    permission::Action,
     problem::{Advice, Problem},
     wire::{JOSE, JSON, LOG_SEEN, Offer, PARTIAL_UPLOAD, UPLOAD_COMPLETE, UPLOAD_OFFSET},
 };
@@ -58,11 +56,13 @@ pub async fn serve(
 async fn dispatch(centre: &Arc<Centre>, peer: &Peer, request: Request<Incoming>) -> Result<Answer, Turned> {
     check_framing(&request)?;
     let route = route(request.method(), request.uri().path(), request.uri().query())?;
-    let parties = &centre.config.parties;
+    let in_force = centre.in_force();
+    let (system, action) = route.right();
+    let permit = |key| peer.permit_transfer(&in_force, system, action, key);
     let log_seen = one_number(request.headers(), LOG_SEEN)?;
     match route {
         Route::Offer => {
-            let permit = peer.permit(parties, System::Claims, Action::Offer)?;
+            let permit = peer.permit(&in_force, system, action)?;
             let body = read_text(centre, request, JSON).await?;
             let body: Offer = serde_json::from_str(&body).map_err(|_| Problem::BadRequest)?;
             let (status, transfer) = match offer::offer(centre, &permit, body).await? {
@@ -73,35 +73,35 @@ async fn dispatch(centre: &Arc<Centre>, peer: &Peer, request: Request<Incoming>)
             Ok(answer::state(status, &state, Some(&transfer.key.location())))
         }
         Route::Send(key) => {
-            let permit = peer.permit_transfer(parties, System::Claims, Action::Send, key)?;
+            let permit = permit(key)?;
             send(centre, permit, request, log_seen).await
         }
         Route::Ask(key) => {
-            let permit = peer.permit_transfer(parties, System::Claims, Action::Ask, key)?;
+            let permit = permit(key)?;
             let state = ask::ask(centre, &permit, log_seen).await?;
             Ok(answer::state(hyper::StatusCode::OK, &state, None))
         }
         Route::Receipt(key) => {
-            let permit = peer.permit_transfer(parties, System::Claims, Action::Ask, key)?;
+            let permit = permit(key)?;
             Ok(answer::jose(ask::receipt(centre, &permit).await?))
         }
         Route::Cancel(key) => {
-            let permit = peer.permit_transfer(parties, System::Claims, Action::Cancel, key)?;
+            let permit = permit(key)?;
             conclude::cancel(centre, &permit).await?;
             Ok(answer::done())
         }
         Route::Acknowledge => {
-            let permit = peer.permit(parties, System::Claims, Action::Acknowledge)?;
+            let permit = peer.permit(&in_force, system, action)?;
             let body = read_text(centre, request, JOSE).await?;
             conclude::acknowledge(centre, &permit, body).await?;
             Ok(answer::done())
         }
         Route::LogCheckpoint => {
-            peer.permit(parties, System::Claims, Action::Ask)?;
+            peer.permit(&in_force, system, action)?;
             Ok(answer::text(ask::checkpoint(centre).await?))
         }
         Route::LogConsistency { from, to } => {
-            peer.permit(parties, System::Claims, Action::Ask)?;
+            peer.permit(&in_force, system, action)?;
             Ok(answer::json(hyper::StatusCode::OK, &ask::consistency(centre, from, to).await?))
         }
     }
@@ -150,11 +150,11 @@ async fn read_text(
 ) -> Result<String, Turned> {
     let length = content_length(request.headers())?;
     check_content_type(request.headers(), content_type)?;
-    let limit = centre.config.limits.body_bytes_max.min(REQUEST_JSON_BYTES_MAX as u64);
+    let limit = centre.in_force().config.limits.body_bytes_max.min(REQUEST_JSON_BYTES_MAX as u64);
     if length > limit {
         return Err(Problem::BodyTooLarge.into());
     }
-    let whole = timeout(centre.config.link.header_max, request.into_body().collect()).await;
+    let whole = timeout(centre.in_force().config.link.header_max, request.into_body().collect()).await;
     let bytes = match whole {
         Ok(Ok(collected)) => collected.to_bytes(),
         Ok(Err(error)) => return Err(Turned::because(Problem::LengthMismatch, error)),
@@ -192,7 +192,7 @@ async fn send(
     let early = async {
         match told.await {
             Ok(Told::Whole) => {
-                tokio::time::sleep(centre.config.link.receipt_wait).await;
+                tokio::time::sleep(centre.in_force().config.link.receipt_wait).await;
                 Ok(answer::checking())
             }
             Ok(Told::Ended(problem)) => Err(Turned::from(problem)),
@@ -226,13 +226,13 @@ async fn deny(centre: &Arc<Centre>, peer: &Peer, turned: &Turned) {
     // A signed refusal and the end of an attempt are on the transfer's own record, and were logged there.
     let on_record =
         turned.refusal.is_some() || problem.advice() != Advice::GiveUp && problem != Problem::NotFound;
-    let (identity, address, detail) = (peer.identity(), peer.ends.remote, turned.detail.as_deref());
+    let (identity, address, detail) = (peer.identity(), peer.ends.source, turned.detail.as_deref());
     if on_record {
         tracing::debug!(%identity, %address, %problem, detail, "turned down");
         return;
     }
     tracing::warn!(%identity, %address, %problem, detail, "turned down");
-    if !centre.denials.may_record(identity, pki::clock::now()) {
+    if !centre.denials.may(identity.clone(), pki::clock::now()) {
         return;
     }
     let entry =

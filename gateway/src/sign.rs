@@ -23,7 +23,7 @@ pub fn receipt(
     let receipt = Receipt {
         version: VERSION,
         transfer_id: transfer.key.id,
-        environment: centre.config.environment,
+        environment: centre.environment,
         manifest_sha256: transfer.manifest_sha256,
         length: transfer.length,
         sha256: transfer.sha256,
@@ -37,7 +37,8 @@ pub fn receipt(
         claims,
         log: centre.log.clone(),
     };
-    jws::sign(&receipt, &centre.signer).map_err(|fault| Turned::because(Problem::StorageFailed, fault))
+    jws::sign(&receipt, &centre.in_force().signer)
+        .map_err(|fault| Turned::because(Problem::StorageFailed, fault))
 }
 
 /// What a refusal is about.
@@ -60,7 +61,7 @@ pub fn refusal(centre: &Centre, refused: Refused<'_>) -> Result<String, Turned> 
     let refusal = Refusal {
         version: VERSION,
         transfer_id: refused.manifest.transfer_id,
-        environment: centre.config.environment,
+        environment: centre.environment,
         manifest_sha256: refused.manifest_sha256,
         sender: refused.manifest.sender.clone(),
         receiver: refused.manifest.receiver.clone(),
@@ -71,5 +72,6 @@ pub fn refusal(centre: &Centre, refused: Refused<'_>) -> Result<String, Turned> 
         clock,
         log: centre.log.clone(),
     };
-    jws::sign(&refusal, &centre.signer).map_err(|fault| Turned::because(Problem::StorageFailed, fault))
+    jws::sign(&refusal, &centre.in_force().signer)
+        .map_err(|fault| Turned::because(Problem::StorageFailed, fault))
 }

@@ -2,21 +2,15 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use config::gateway::GatewayConfig;
 use durable::Access;
-use pki::{
-    clock,
-    credential::{Credential, CredentialFault},
-    evidence::{EvidenceSigner, EvidenceSignerFault, EvidenceVerifier},
-    log_key::LogKey,
-    tls::{RefusalObserver, Refused, TlsFault, server_config_observed},
-    trust::{Trust, TrustFault, TrustFiles},
-};
+use pki::{clock, log_key::LogKey};
 use protocol::{
     cause::Cause,
-    checkpoint::LogSigner,
+    checkpoint::LogSigner as _,
     entry::{Entry, Event},
-    party::{Environment, Identity},
+    party::Environment,
     receiver::{Input, Phase},
     transfer_id::TransferKey,
 };
@@ -28,15 +22,24 @@ use storage::{
     sqlite::{OpenFault, SqliteLedger},
 };
 use tokio::sync::{Notify, Semaphore};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     attempts::Attempts,
+    blocked::{BlockFault, Blocked},
     centre::Centre,
-    counters::{Counters, Stage},
-    denials::Denials,
+    counters::Counters,
+    gate::Gate,
+    in_force::{InForce, MaterialFault},
+    limits::{
+        BALANCER_HEADERS_MAX, DENIALS_PER_MINUTE_MAX, DENIED_IDENTITIES_MAX, REFUSALS_PER_MINUTE_MAX,
+        REFUSED_SOURCES_MAX,
+    },
+    listener::refusal_observer,
+    live::Live,
     log_key::{self, LogKeyMissing},
+    per_minute::PerMinute,
+    room::Room,
     steps,
 };
 
@@ -52,36 +55,12 @@ pub enum StartFault {
          in the clear; next: use it with environment = \"test\" and synthetic claims files only"
     )]
     Unsealed,
-    /// TLS certificate or key.
-    #[error("the certificate or key under [tls] cannot be used")]
-    Credential(#[from] CredentialFault),
-    /// Anchors or CRLs.
-    #[error("the anchors or revocation lists under [{section}] cannot be used")]
-    Trust {
-        /// Section of the configuration.
-        section: &'static str,
-        /// Why.
-        #[source]
-        source: TrustFault,
-    },
-    /// TLS configuration.
-    #[error("the TLS configuration cannot be built")]
-    Tls(#[from] TlsFault),
-    /// Evidence certificate or key.
-    #[error("the certificate or key under [evidence] cannot be used")]
-    Evidence(#[from] EvidenceSignerFault),
-    /// A certificate does not stand for every party of the configuration.
-    #[error(
-        "the certificate under [{section}] stands for {identity}, and `parties` names {party}; next: correct one of them"
-    )]
-    NotOurs {
-        /// Section of the configuration.
-        section: &'static str,
-        /// What the certificate names.
-        identity: Box<Identity>,
-        /// What it does not.
-        party: String,
-    },
+    /// Certificates, keys, anchors or lists.
+    #[error(transparent)]
+    Material(#[from] MaterialFault),
+    /// The list of blocked peers.
+    #[error(transparent)]
+    Blocked(#[from] BlockFault),
     /// The log's key.
     #[error("the centre's log cannot be opened")]
     LogKey(#[from] LogKeyMissing),
@@ -116,82 +95,10 @@ pub enum StartFault {
     ThreadLost,
 }
 
-/// Keys, certificates and lists, read and checked.
-pub struct Material {
-    credential: Credential,
-    trust: Arc<Trust>,
-    /// Signs receipts and refusals.
-    pub signer: EvidenceSigner,
-    /// Judges others' evidence.
-    pub verifier: EvidenceVerifier,
-}
-
-impl Material {
-    /// Reads and checks all of it, without touching any store.
-    pub fn load(config: &GatewayConfig) -> Result<Self, StartFault> {
-        let now = clock::now();
-        let credential = Credential::load(&config.tls.certificate, &config.tls.key)?;
-        let trust = load_trust("tls", &config.tls)?;
-        let signer = EvidenceSigner::load(
-            &config.evidence.certificate,
-            &config.evidence.key,
-            config.environment,
-            now,
-        )?;
-        let verifier = EvidenceVerifier::live(load_trust("evidence", &config.evidence)?);
-        let material = Material { credential, trust, signer, verifier };
-        for party in &config.parties {
-            for (section, identity) in
-                [("tls", material.credential.own().identity()), ("evidence", material.signer.identity())]
-            {
-                if !identity.acts_for(party) {
-                    let identity = Box::new(identity.clone());
-                    return Err(StartFault::NotOurs { section, identity, party: party.to_string() });
-                }
-            }
-        }
-        Ok(material)
-    }
-
-    /// Ends of certificates, for people.
-    pub fn ends(&self) -> [(&'static str, protocol::moment::Moment); 2] {
-        [
-            ("the TLS certificate", self.credential.own().not_after()),
-            ("the evidence certificate", self.signer.not_after()),
-        ]
-    }
-
-    /// What connections are accepted with; refused certificates are told to `observer`.
-    pub fn acceptor(
-        &self,
-        environment: Environment,
-        observer: RefusalObserver,
-    ) -> Result<TlsAcceptor, StartFault> {
-        let server =
-            server_config_observed(&self.credential, Arc::clone(&self.trust), environment, observer)?;
-        Ok(TlsAcceptor::from(server))
-    }
-}
-
-fn load_trust(
-    section: &'static str,
-    credentials: &config::shared::Credentials,
-) -> Result<Arc<Trust>, StartFault> {
-    let files = TrustFiles {
-        anchors: credentials.anchors.clone(),
-        issuers: credentials.issuers.clone(),
-        crls: credentials.crls.clone(),
-    };
-    let trust = Trust::load(&files, clock::now()).map_err(|source| StartFault::Trust { section, source })?;
-    Ok(Arc::new(trust))
-}
-
 /// A centre that is ready to listen.
 pub struct Ready {
     /// What requests share.
     pub centre: Arc<Centre>,
-    /// What connections are accepted with.
-    pub acceptor: TlsAcceptor,
     /// To be closed at the end.
     pub ledger: Arc<SqliteLedger>,
 }
@@ -201,48 +108,51 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
     if config.environment == Environment::Production {
         return Err(StartFault::Unsealed);
     }
-    let material = Material::load(&config)?;
-    let data = &config.storage.data;
-    durable::create_directory(data, Access::Private).map_err(StartFault::Data)?;
-    let first = config.parties.first().map(ToString::to_string).unwrap_or_default();
-    let party = first.parse().map_err(|_| StartFault::ThreadLost)?;
-    let key: Arc<LogKey> = Arc::new(log_key::load_or_create(data, config.environment, &party)?);
+    let in_force = {
+        // Hundreds of thousands of revoked certificates take their time.
+        let build = move || InForce::build(config, refusal_observer(), 1);
+        tokio::task::spawn_blocking(build).await.map_err(|_| StartFault::ThreadLost)??
+    };
+    let config = &in_force.config;
+    let data = config.storage.data.clone();
+    durable::create_directory(&data, Access::Private).map_err(StartFault::Data)?;
+    let party = config.parties.first().ok_or(StartFault::ThreadLost)?;
+    let key: Arc<LogKey> = Arc::new(log_key::load_or_create(&data, config.environment, party)?);
     let log = key.log().clone();
     let ledger = Arc::new(SqliteLedger::open(&data.join(LEDGER_FILE), config.environment, key).await?);
     let spool: Arc<dyn Spool> = Arc::new(FileSpool::open(&data.join("spool"), config.environment)?);
     let inbox = Arc::new(Inbox::open(&config.storage.inbox)?);
-    let slots = Arc::new(Semaphore::new(config.limits.transfers_max as usize));
-    let observed = Arc::new(Counters::default());
-    let acceptor = {
-        let observed = Arc::clone(&observed);
-        let observer: RefusalObserver =
-            Arc::new(move |refused: &Refused| observed.count(Stage::Certificate, refused.fault.code()));
-        material.acceptor(config.environment, observer)?
-    };
     let centre = Arc::new(Centre {
-        config,
+        environment: config.environment,
+        parties: config.parties.clone(),
         ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
         audit: Arc::clone(&ledger) as Arc<dyn AuditLog>,
         spool,
         inbox,
-        signer: material.signer,
-        verifier: material.verifier,
         log,
         attempts: Attempts::default(),
-        slots,
+        slots: Arc::new(Semaphore::new(config.limits.transfers_max as usize)),
         work: TaskTracker::new(),
         stopping: CancellationToken::new(),
         broken: CancellationToken::new(),
         committed: Notify::new(),
-        counters: observed,
-        denials: Denials::default(),
+        gate: Gate::default(),
+        headers_awaited: Arc::new(Semaphore::new(BALANCER_HEADERS_MAX)),
+        live: Live::default(),
+        blocked: Blocked::load(&data)?,
+        room: Room::of(&data),
+        counters: Counters::default(),
+        denials: PerMinute::new(DENIALS_PER_MINUTE_MAX, DENIED_IDENTITIES_MAX),
+        refusals_logged: PerMinute::new(REFUSALS_PER_MINUTE_MAX, REFUSED_SOURCES_MAX),
+        data,
+        newest: ArcSwap::from_pointee(in_force),
     });
     if centre.audit.head().await?.checkpoint.size == 0 {
         centre.record(centre.entry(Event::LogOpened)).await?;
     }
     recover(&centre).await?;
     centre.record(centre.entry(Event::Started)).await?;
-    Ok(Ready { centre, acceptor, ledger })
+    Ok(Ready { centre, ledger })
 }
 
 /// After a stop, whatever it was: attempts that were running end as restarted, and the spool keeps what the ledger

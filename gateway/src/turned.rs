@@ -12,6 +12,8 @@ pub struct Turned {
     pub offset: Option<u64>,
     /// The head of the sender's log that a proof must begin with, for [`Problem::LogProofNeeded`].
     pub log_size: Option<u64>,
+    /// Seconds after which it makes sense to try again, if that is known.
+    pub retry_after_seconds: Option<u64>,
     /// The signed refusal, if the no is final.
     pub refusal: Option<String>,
     /// A detail for the log; never sent.
@@ -20,7 +22,14 @@ pub struct Turned {
 
 impl From<Problem> for Turned {
     fn from(problem: Problem) -> Self {
-        Turned { problem, offset: None, log_size: None, refusal: None, detail: None }
+        Turned {
+            problem,
+            offset: None,
+            log_size: None,
+            retry_after_seconds: None,
+            refusal: None,
+            detail: None,
+        }
     }
 }
 
@@ -33,6 +42,12 @@ impl Turned {
     /// Content must go on at `expected`.
     pub fn wrong_offset(expected: u64) -> Self {
         Turned { offset: Some(expected), ..Turned::from(Problem::WrongOffset) }
+    }
+
+    /// The sender may come back when its day is over, in so many milliseconds.
+    pub fn over_quota(ms_left: i64) -> Self {
+        let seconds = u64::try_from(ms_left).unwrap_or_default().div_ceil(1000);
+        Turned { retry_after_seconds: Some(seconds), ..Turned::from(Problem::OverQuota) }
     }
 
     /// The final no that stands on this transfer's record.

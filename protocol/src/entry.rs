@@ -46,6 +46,18 @@ pub enum Event {
     Denied,
     /// A counterpart's log contradicts what it showed before.
     LogForked,
+    /// Changed settings, certificates, keys or lists count from now on; `note` says which generation they are.
+    Reloaded,
+    /// They do not, and the old ones stay; `note` is the stable word of the reason.
+    ReloadRefused,
+    /// An open connection was ended because its certificate or right no longer counts; `note` is the reason.
+    ConnectionEnded,
+    /// The operator keeps somebody out; `note` says whom.
+    Blocked,
+    /// The operator keeps somebody out no longer; `note` says whom.
+    Unblocked,
+    /// What was turned away before anybody was known by name, in the minute before; `note` holds reasons and counts.
+    TurnedAway,
 }
 
 /// Who was at the other end, by its TLS certificate.

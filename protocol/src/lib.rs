@@ -6,6 +6,7 @@
 pub mod cause;
 pub mod checkpoint;
 pub mod claims;
+pub mod day;
 pub mod digest;
 pub mod entry;
 pub mod jws;

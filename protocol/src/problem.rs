@@ -85,6 +85,8 @@ problems! {
     NotYours = "not_yours", 403, GiveUp, "The certificate, the signer and the sender named in the request do not belong together.";
     /// Role has no such right.
     NotPermitted = "not_permitted", 403, GiveUp, "This role may not do that here.";
+    /// Withdrawn while the connection was open.
+    Revoked = "revoked", 403, GiveUp, "The certificate or the right behind this connection was withdrawn while it was open.";
     /// Other environment.
     WrongEnvironment = "wrong_environment", 403, GiveUp, "The statement belongs to another environment.";
     /// Not the receiver named.
@@ -137,6 +139,10 @@ problems! {
     TooSlow = "too_slow", 408, Ask, "Content arrived below the minimum rate.";
     /// Too much at once.
     TooMany = "too_many", 429, Retry, "Too many transfers are open or running; try again later.";
+    /// Enough for one sender and day.
+    OverQuota = "over_quota", 429, Retry, "The sender has offered as much as it may in a day; try again at the time given.";
+    /// What is left of the disk belongs to the log.
+    StorageFull = "storage_full", 503, Retry, "The receiver has no room for this file at present; nothing was accepted.";
     /// Shutting down.
     Draining = "draining", 503, Retry, "The gateway is being shut down; try again later.";
     /// Could not write fast enough.

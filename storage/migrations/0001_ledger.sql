@@ -85,6 +85,7 @@ CREATE TABLE transfer (
 ) STRICT;
 
 CREATE INDEX transfer_unfinished ON transfer (sender) WHERE phase IN ('offered', 'receiving', 'checking', 'aborted');
+CREATE INDEX transfer_offered ON transfer (sender, offered_at, length);
 CREATE INDEX transfer_running ON transfer (number) WHERE phase IN ('receiving', 'checking');
 CREATE INDEX transfer_waiting ON transfer (deadline) WHERE phase IN ('offered', 'aborted');
 CREATE INDEX transfer_undelivered ON transfer (number) WHERE phase = 'committed' AND delivered_at IS NULL;

@@ -97,10 +97,23 @@ pub struct NewTransfer {
     pub refusal: Option<RefusalText>,
     /// What the sender showed of its log.
     pub log_seen: Option<LogAdvance>,
-    /// Unfinished transfers this sender may have, with this one. A refused offer does not count.
-    pub open_max: u32,
+    /// How much this sender may offer.
+    pub allowance: Allowance,
     /// [`protocol::entry::Event::Offered`], or `Refused` with a refusal.
     pub entry: Entry,
+}
+
+/// How much one sender may offer, with this offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Unfinished transfers. A refused offer does not count.
+    pub open_max: u32,
+    /// When the day began that the next two are for.
+    pub day_began: Moment,
+    /// Offers since then, refused ones too: each leaves its entry in the log.
+    pub of_day_max: u32,
+    /// Bytes of content declared in them.
+    pub bytes_of_day_max: u64,
 }
 
 /// A final no, ready to be stored.
@@ -155,6 +168,8 @@ pub enum Offered {
     LogMoved,
     /// The sender has as many unfinished transfers as it may. Nothing was stored.
     TooManyOpen,
+    /// The sender has offered as much as it may since the day began. Nothing was stored.
+    OverQuota,
 }
 
 /// One event in the life of a transfer, with the texts that belong to it.

@@ -88,7 +88,7 @@ impl Centre {
 
     /// What it says of itself.
     pub async fn status(&self) -> Status {
-        gateway::admin::ask_status(&self.site.data).await.unwrap()
+        gateway::ask_admin::ask_status(&self.site.data).await.unwrap()
     }
 
     /// Waits until this holds of what it says of itself.

@@ -27,7 +27,12 @@ const TRANSFERS: usize = 24;
 #[tokio::test(flavor = "multi_thread")]
 async fn every_prefix_followed_by_every_ending_is_never_committed() {
     let lab = TestLab::new();
-    let centre = lab.centre(&[("limits.open_transfers_per_sender_max", "100")]).await;
+    let centre = lab
+        .centre(&[
+            ("limits.open_transfers_per_sender_max", "100"),
+            ("limits.transfers_per_identity_max", "100"),
+        ])
+        .await;
     let party = institution(Kind::Pharmacy, 1);
     let site = lab.sender("pharmacy", &party, centre.address, &[]);
     let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));

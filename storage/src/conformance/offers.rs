@@ -11,7 +11,7 @@ use super::{LedgerBench, samples::*};
 use crate::{
     audit::AuditLog,
     ledger::Ledger,
-    transfer::{LogAdvance, NewTransfer, Offered},
+    transfer::{Allowance, LogAdvance, NewTransfer, Offered},
 };
 
 async fn log_size(log: &dyn AuditLog) -> u64 {
@@ -38,7 +38,7 @@ pub async fn the_same_manifest_again_changes_nothing(bench: &impl LedgerBench) {
     let first = committed(&ledger, offer(1)).await;
     let before = log_size(&ledger).await;
     // Whatever else the second call says.
-    for again in [offer(1), refused(offer(1), Problem::TooLarge), NewTransfer { open_max: 0, ..offer(1) }] {
+    for again in [offer(1), refused(offer(1), Problem::TooLarge), open_at_most(0, offer(1))] {
         assert_eq!(ledger.offer(again).await.unwrap(), Offered::Same(Box::new(first.clone())));
     }
     assert_eq!(log_size(&ledger).await, before);
@@ -66,7 +66,7 @@ pub async fn another_partys_id_is_neither_found_nor_in_conflict(bench: &impl Led
 pub async fn an_offer_refused_for_good_is_final_and_serves_its_refusal(bench: &impl LedgerBench) {
     let ledger = bench.open().await;
     // It does not count as unfinished, either.
-    let offer = NewTransfer { open_max: 0, ..refused(offer(1), Problem::ClassTooLow) };
+    let offer = open_at_most(0, refused(offer(1), Problem::ClassTooLow));
     let text = offer.refusal.as_ref().map(|refusal| refusal.text.clone());
     let transfer = offered(&ledger, offer).await;
     assert_eq!(transfer.state.phase, Phase::Refused(Problem::ClassTooLow));
@@ -78,7 +78,7 @@ pub async fn an_offer_refused_for_good_is_final_and_serves_its_refusal(bench: &i
 
 pub async fn a_sender_has_no_more_unfinished_transfers_than_it_may(bench: &impl LedgerBench) {
     let ledger = bench.open().await;
-    let nth = |n| NewTransfer { open_max: 3, ..offer_of(&sender(1), n, n) };
+    let nth = |n| open_at_most(3, offer_of(&sender(1), n, n));
     let first = offered(&ledger, nth(1)).await.key;
     offered(&ledger, nth(2)).await;
     ledger.step(&first, refusing(&first, Input::Cancel)).await.unwrap();
@@ -88,6 +88,28 @@ pub async fn a_sender_has_no_more_unfinished_transfers_than_it_may(bench: &impl 
     offered(&ledger, nth(4)).await;
     assert_eq!(ledger.offer(nth(5)).await.unwrap(), Offered::TooManyOpen);
     assert_eq!(ledger.find(&nth(5).key).await.unwrap(), None);
+}
+
+pub async fn a_sender_offers_no_more_in_a_day_than_it_may(bench: &impl LedgerBench) {
+    let ledger = bench.open().await;
+    // Sender 1's n-th offer is made at moment(n), on a day that began at moment(0), of three offers.
+    let of_day = |n, bytes_of_day_max, day_began| {
+        let offer = offer_of(&sender(1), n, n);
+        let allowance =
+            Allowance { of_day_max: 3, bytes_of_day_max, day_began: moment(day_began), ..offer.allowance };
+        NewTransfer { allowance, ..offer }
+    };
+    offered(&ledger, of_day(1, u64::MAX, 0)).await;
+    // A no leaves its entry too; what others offer does not count.
+    offered(&ledger, refused(of_day(2, u64::MAX, 0), Problem::TooLarge)).await;
+    offered(&ledger, offer(9)).await;
+    assert_eq!(ledger.offer(of_day(3, 3 * LENGTH - 1, 0)).await.unwrap(), Offered::OverQuota, "by bytes");
+    offered(&ledger, of_day(3, 3 * LENGTH, 0)).await;
+    assert_eq!(ledger.offer(of_day(4, u64::MAX, 0)).await.unwrap(), Offered::OverQuota, "by number");
+    assert_eq!(ledger.find(&of_day(4, 0, 0).key).await.unwrap(), None);
+    // What is known already is no new offer, and the next day is a new one.
+    assert!(matches!(ledger.offer(of_day(3, 0, 0)).await.unwrap(), Offered::Same(_)));
+    offered(&ledger, of_day(4, u64::MAX, 4)).await;
 }
 
 pub async fn content_that_is_held_is_not_accepted_again(bench: &impl LedgerBench) {

@@ -15,7 +15,10 @@ use protocol::{
 
 use crate::{
     ledger::{Ledger, LedgerFault},
-    transfer::{LogAdvance, LogSeen, NewTransfer, Offered, RefusalText, Step, Stepped, Submission, Transfer},
+    transfer::{
+        Allowance, LogAdvance, LogSeen, NewTransfer, Offered, RefusalText, Step, Stepped, Submission,
+        Transfer,
+    },
 };
 
 /// Bytes of a sample's content.
@@ -79,10 +82,20 @@ pub fn offer_of(sender: &Party, n: u64, content_number: u64) -> NewTransfer {
         resubmission_of: None,
         refusal: None,
         log_seen: None,
-        open_max: 100,
+        allowance: Allowance {
+            open_max: 100,
+            day_began: moment(0),
+            of_day_max: 1000,
+            bytes_of_day_max: u64::MAX,
+        },
         entry: entry(Event::Offered),
         key,
     }
+}
+
+/// The same offer, by a sender that may have no more unfinished transfers than this.
+pub fn open_at_most(open_max: u32, offer: NewTransfer) -> NewTransfer {
+    NewTransfer { allowance: Allowance { open_max, ..offer.allowance }, ..offer }
 }
 
 /// The same offer, refused for good.

@@ -40,12 +40,17 @@ impl Work<'_> {
             Some(View::Moved) => return answer(Offered::LogMoved),
         };
         let mut transfer = transfer_of(&new)?;
+        let usage = self.usage.get(&new.key.sender).copied().unwrap_or_default();
+        if usage.of_day >= new.allowance.of_day_max
+            || usage.bytes_of_day.saturating_add(new.length) > new.allowance.bytes_of_day_max
+        {
+            return answer(Offered::OverQuota);
+        }
         if new.refusal.is_none() {
             if let Some(earlier) = self.held_by_another(&transfer) {
                 return answer(Offered::AlreadyHeld(Box::new(earlier.clone())));
             }
-            let unfinished = self.unfinished.entry(new.key.sender.clone()).or_default();
-            if *unfinished >= new.open_max {
+            if usage.unfinished >= new.allowance.open_max {
                 return answer(Offered::TooManyOpen);
             }
         }
@@ -58,9 +63,10 @@ impl Work<'_> {
         entry.offset = None;
         transfer.offer_entry = self.log.append(entry)?.index();
         transfer.refusal_entry = transfer.refusal.as_ref().map(|_| transfer.offer_entry);
-        if !transfer.state.phase.is_final() {
-            *self.unfinished.entry(new.key.sender.clone()).or_default() += 1;
-        }
+        let usage = self.usage.entry(new.key.sender.clone()).or_default();
+        usage.unfinished += u32::from(!transfer.state.phase.is_final());
+        usage.of_day += 1;
+        usage.bytes_of_day = usage.bytes_of_day.saturating_add(new.length);
         if advances && let Some(LogAdvance { seen, .. }) = new.log_seen {
             self.advanced.insert(seen.log.origin.clone());
             self.logs.insert(seen.log.origin.clone(), seen);

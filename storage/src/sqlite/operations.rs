@@ -51,9 +51,9 @@ impl Work<'_> {
             (transfer.refusal, transfer.refusal_entry) = (step.refusal, entry);
         }
         if after.phase.is_final()
-            && let Some(unfinished) = self.unfinished.get_mut(&key.sender)
+            && let Some(usage) = self.usage.get_mut(&key.sender)
         {
-            *unfinished = unfinished.saturating_sub(1);
+            usage.unfinished = usage.unfinished.saturating_sub(1);
         }
         if after.phase == Phase::Committed {
             self.held.insert(Content::of(&transfer), key.clone());

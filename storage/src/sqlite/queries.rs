@@ -40,10 +40,13 @@ pub(super) const HELD_ALL: &str = select_transfer!(
      FROM json_each(?1) AS k)"
 );
 
-/// How many unfinished transfers each of these senders has, `[sender, …]`.
-pub(super) const UNFINISHED_ALL: &str = "SELECT k.value AS sender, \
-     (SELECT count(*) FROM transfer WHERE sender = k.value \
-     AND phase IN ('offered', 'receiving', 'checking', 'aborted')) AS unfinished FROM json_each(?1) AS k";
+/// How many unfinished transfers each of these senders has, and what it has offered since then, `[[sender, since], …]`.
+pub(super) const USAGE_ALL: &str = "SELECT k.value ->> 0 AS sender, \
+     (SELECT count(*) FROM transfer WHERE sender = k.value ->> 0 \
+     AND phase IN ('offered', 'receiving', 'checking', 'aborted')) AS unfinished, \
+     (SELECT count(*) FROM transfer WHERE sender = k.value ->> 0 AND offered_at >= k.value ->> 1) AS of_day, \
+     (SELECT coalesce(sum(length), 0) FROM transfer WHERE sender = k.value ->> 0 \
+     AND offered_at >= k.value ->> 1) AS bytes_of_day FROM json_each(?1) AS k";
 
 /// The newest heads that the logs of these origins have shown, `[origin, …]`.
 pub(super) const COUNTERPART_LOGS: &str = "SELECT origin, key, identity, size, root, checkpoint \
@@ -116,7 +119,7 @@ mod tests {
             FIND_ALL,
             HELD,
             HELD_ALL,
-            UNFINISHED_ALL,
+            USAGE_ALL,
             COUNTERPART_LOGS,
             RECEIPTS,
             RUNNING,

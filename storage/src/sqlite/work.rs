@@ -78,6 +78,17 @@ impl From<Stored> for Row {
     }
 }
 
+/// What one sender has offered before.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Usage {
+    /// Transfers that are not ended.
+    pub(super) unfinished: u32,
+    /// Offers since the day began.
+    pub(super) of_day: u32,
+    /// Bytes declared in them.
+    pub(super) bytes_of_day: u64,
+}
+
 /// A receipt as acknowledgements see it: its transfer's row alone, since there may be very many.
 pub(super) struct Receipt {
     pub(super) number: i64,
@@ -102,8 +113,8 @@ pub(super) struct Work<'a> {
     pub(super) transfers: HashMap<TransferKey, Row>,
     /// Who committed a content last, where anybody did.
     pub(super) held: HashMap<Content, TransferKey>,
-    /// Unfinished transfers of each sender that offers something.
-    pub(super) unfinished: HashMap<Party, u32>,
+    /// What each sender that offers something has offered before.
+    pub(super) usage: HashMap<Party, Usage>,
     /// What the logs that are shown have shown before.
     pub(super) logs: HashMap<String, LogSeen>,
     /// Receipts that acknowledgements name.
@@ -126,7 +137,7 @@ impl<'a> Work<'a> {
             numbers,
             transfers: HashMap::new(),
             held: HashMap::new(),
-            unfinished: HashMap::new(),
+            usage: HashMap::new(),
             logs: HashMap::new(),
             receipts: HashMap::new(),
             acknowledgements: Vec::new(),
@@ -135,7 +146,7 @@ impl<'a> Work<'a> {
         let wanted = Wanted::by(commands);
         work.read_transfers(connection, &wanted.transfers).await?;
         work.read_held(connection, &wanted).await?;
-        work.read_unfinished(connection, &wanted.senders).await?;
+        work.read_usage(connection, &wanted.senders).await?;
         work.read_logs(connection, &wanted.origins).await?;
         work.read_receipts(connection, &wanted.receipts).await?;
         Ok(work)
@@ -203,19 +214,26 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    async fn read_unfinished(
+    async fn read_usage(
         &mut self,
         connection: &mut SqliteConnection,
-        senders: &HashSet<Party>,
+        senders: &HashMap<Party, Moment>,
     ) -> Result<(), StoreFault> {
         if senders.is_empty() {
             return Ok(());
         }
-        let query = sqlx::query(queries::UNFINISHED_ALL).bind(json!(senders).to_string());
+        let since: Vec<_> =
+            senders.iter().map(|(sender, day_began)| json!([sender, day_began.unix_ms()])).collect();
+        let query = sqlx::query(queries::USAGE_ALL).bind(json!(since).to_string());
         for row in query.fetch_all(connection).await? {
             let sender: &str = row.try_get("sender")?;
             let sender = sender.parse().map_err(|_| StoreFault::Damaged(format!("the sender `{sender}`")))?;
-            self.unfinished.insert(sender, row.try_get("unfinished")?);
+            let usage = Usage {
+                unfinished: row.try_get("unfinished")?,
+                of_day: row.try_get("of_day")?,
+                bytes_of_day: rows::unsigned(&row, "bytes_of_day")?,
+            };
+            self.usage.insert(sender, usage);
         }
         Ok(())
     }
@@ -288,7 +306,8 @@ struct Wanted {
     commits: HashSet<TransferKey>,
     named: HashSet<TransferKey>,
     contents: HashSet<Content>,
-    senders: HashSet<Party>,
+    /// With the latest beginning of a day that is asked for.
+    senders: HashMap<Party, Moment>,
     origins: HashSet<String>,
     receipts: HashSet<TransferKey>,
 }
@@ -304,7 +323,9 @@ impl Wanted {
                     wanted
                         .contents
                         .insert(Content { submission: new.submission.clone(), sha256: new.sha256 });
-                    wanted.senders.insert(new.key.sender.clone());
+                    let day_began = new.allowance.day_began;
+                    let latest = wanted.senders.entry(new.key.sender.clone()).or_insert(day_began);
+                    *latest = day_began.max(*latest);
                     wanted.origins.extend(new.log_seen.as_ref().map(|shown| shown.seen.log.origin.clone()));
                 }
                 Command::Step(call, _) => {

@@ -110,7 +110,7 @@ async fn offers_of_one_batch_see_each_other() {
     let ledger = bench.open().await;
     let before = ledger.batches();
     let jam = Jam::behind(&bench, &ledger, entry(Event::Denied)).await;
-    let limited = |n| NewTransfer { open_max: 2, ..offer_of(&sender(1), n, n) };
+    let limited = |n| open_at_most(2, offer_of(&sender(1), n, n));
     let showing = |n, size, root_size, against| {
         let mut shown = log_shown(2, size, against);
         shown.seen.root = root(2, root_size);

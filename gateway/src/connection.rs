@@ -1,0 +1,79 @@
+//! One connection of a judged peer: its requests, one after the other, until it ends by itself, is told to end, or has
+//! lived long enough.
+
+use std::{sync::Arc, time::Duration};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use protocol::cause::of_connection_error;
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+use tokio_rustls::server::TlsStream;
+
+use crate::{
+    centre::Centre, counters::Stage, in_force::InForce, limits::HEADERS_MAX, live::LiveConnection,
+    peer::Peer, service::serve,
+};
+
+/// The time in which a running request may still be answered after its connection was told to end: the answer says why.
+const LAST_ANSWER_MAX: Duration = Duration::from_secs(1);
+
+/// Serves it to its end.
+pub async fn serve_connection(
+    centre: Arc<Centre>,
+    in_force: Arc<InForce>,
+    peer: Peer,
+    live: LiveConnection,
+    stream: TlsStream<TcpStream>,
+) {
+    tracing::debug!(identity = %peer.identity(), address = %peer.ends.source, "connection open");
+    let service = service_fn({
+        let (centre, peer) = (Arc::clone(&centre), peer.clone());
+        move |request| serve(Arc::clone(&centre), peer.clone(), request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(in_force.config.link.header_max)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        cause = live.stop.stopped() => {
+            tracing::info!(identity = %peer.identity(), %cause, "connection ended from this side");
+            centre.counters.count(Stage::Connection, "ended_by_us");
+            connection.as_mut().graceful_shutdown();
+            // Whatever is not answered by then is lost with the connection.
+            let _ = timeout(LAST_ANSWER_MAX, connection).await;
+            return;
+        }
+        ended = &mut connection => ended,
+        () = centre.stopping.cancelled() => {
+            // The running request is answered, then the connection closes.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = sleep(in_force.config.limits.connection_life_max) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                biased;
+                _ = live.stop.stopped() => return,
+                ended = connection => ended,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        let reason = if error.is_parse() {
+            "malformed"
+        } else if error.is_timeout() {
+            "head_timeout"
+        } else {
+            // The kernel's word, if it gave one: `link_lost`, else `peer_closed`.
+            of_connection_error(&error).name()
+        };
+        centre.counters.count(Stage::Http, reason);
+        tracing::debug!(identity = %peer.identity(), reason, %error, "connection ended");
+    }
+}

@@ -1,0 +1,220 @@
+//! Taking up changed settings, certificates, keys, lists and rights while transfers run: build whole, check, publish at
+//! once; else keep what is in force, and say so.
+//!
+//! After a new one counts, every open connection is judged again as its handshake would be now. A connection whose
+//! handshake was under way meanwhile finds the new generation when it registers, so that none is missed.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use config::{ConfigError, GatewayConfig};
+use pki::clock;
+use protocol::{
+    cause::Cause,
+    entry::{Entry, Event},
+    kind::System,
+    permission::Action,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::{
+    centre::Centre,
+    chain::chain,
+    in_force::{InForce, MaterialFault},
+    listener::refusal_observer,
+    live::Open,
+    peer::subject_of,
+};
+
+/// Why what changed does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadFault {
+    /// The configuration file.
+    #[error("{0}")]
+    Configuration(ConfigError),
+    /// Keys that a running gateway cannot change.
+    #[error("{} cannot be changed while the gateway runs; next: restart it, or take the change back", .0.join(", "))]
+    NeedsRestart(Vec<&'static str>),
+    /// A certificate, key, anchor or list.
+    #[error("a certificate, key, anchor or revocation list cannot be used")]
+    Material(#[from] MaterialFault),
+    /// The log did not take the entry: then nothing may change.
+    #[error("the log does not take the entry of the reload")]
+    Log(#[from] storage::ledger::LedgerFault),
+    /// The thread that builds broke down.
+    #[error("the reload ended unexpectedly")]
+    ThreadLost,
+}
+
+impl ReloadFault {
+    /// The stable word, for log and metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            ReloadFault::Configuration(_) => "configuration",
+            ReloadFault::NeedsRestart(_) => "needs_restart",
+            ReloadFault::Material(_) => "material",
+            ReloadFault::Log(_) => "log",
+            ReloadFault::ThreadLost => "thread_lost",
+        }
+    }
+}
+
+/// What a reload did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// The generation that counts now.
+    pub generation: u64,
+    /// Connections that were judged again.
+    pub judged: usize,
+    /// Connections that no longer count, and were ended.
+    pub ended: usize,
+}
+
+/// Reloads, one at a time.
+pub struct Reloader {
+    file: PathBuf,
+    one_at_a_time: Mutex<()>,
+    done: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Reloader {
+    /// From this configuration file.
+    pub fn new(file: &Path) -> Self {
+        Reloader {
+            file: file.to_owned(),
+            one_at_a_time: Mutex::new(()),
+            done: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// The configuration file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Reloads so far: (took effect, refused).
+    pub fn counts(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
+    }
+
+    /// Reads everything anew and lets it count, or keeps what is in force. `why` is a word for the log.
+    pub async fn reload(&self, centre: &Arc<Centre>, why: &'static str) -> Result<Reloaded, ReloadFault> {
+        // Whoever waits here may go away without harm; a reload that began is driven to its end by its own caller.
+        let _turn = self.one_at_a_time.lock().await;
+        match self.replace(centre).await {
+            Ok(reloaded) => {
+                self.done.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(why, ?reloaded, "reloaded");
+                Ok(reloaded)
+            }
+            Err(fault) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(why, reason = fault.reason(), fault = %chain(&fault), "reload refused; what was in force stays");
+                let note = Some(fault.reason().to_owned());
+                // A log that cannot be written has broken the centre, and says so itself.
+                let _ = centre.record(Entry { note, ..centre.entry(Event::ReloadRefused) }).await;
+                Err(fault)
+            }
+        }
+    }
+
+    async fn replace(&self, centre: &Arc<Centre>) -> Result<Reloaded, ReloadFault> {
+        let held = centre.in_force();
+        let file = self.file.clone();
+        let built = tokio::task::spawn_blocking(move || {
+            let config = GatewayConfig::load(&file).map_err(ReloadFault::Configuration)?;
+            let fixed = changed_but_fixed(&held.config, &config);
+            if !fixed.is_empty() {
+                return Err(ReloadFault::NeedsRestart(fixed));
+            }
+            let new = InForce::build(config, refusal_observer(), held.generation + 1)?;
+            new.check_follows(&held)?;
+            Ok(new)
+        });
+        let new = built.await.map_err(|_| ReloadFault::ThreadLost)??;
+        let generation = new.generation;
+        let note = Some(format!("generation {generation}"));
+        centre.record(Entry { note, ..centre.entry(Event::Reloaded) }).await?;
+        centre.publish(new);
+        let (judged, ended) = judge_all(centre).await;
+        Ok(Reloaded { generation, judged, ended })
+    }
+}
+
+/// Settings that a running gateway cannot change, by name, and that differ.
+fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static str> {
+    let compared = [
+        ("environment", held.environment == new.environment),
+        ("role", held.role == new.role),
+        ("parties", held.parties == new.parties),
+        ("listen.address", held.listen.address == new.listen.address),
+        ("listen.interface", held.listen.interface == new.listen.interface),
+        ("storage.data", held.storage.data == new.storage.data),
+        ("storage.inbox", held.storage.inbox == new.storage.inbox),
+        ("limits.transfers_max", held.limits.transfers_max == new.limits.transfers_max),
+        ("metrics.address", held.metrics.address == new.metrics.address),
+        ("log.format", held.log.format == new.log.format),
+        ("log.level", held.log.level == new.log.level),
+    ];
+    compared.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
+}
+
+/// Judges every open connection by what is in force now, and ends those that no longer count. Also ends the attempts of
+/// roles that lost the right to send. Says how many were judged, and how many ended.
+pub async fn judge_all(centre: &Arc<Centre>) -> (usize, usize) {
+    let in_force = centre.in_force();
+    let judging = Arc::clone(&in_force);
+    let open = centre.live.all();
+    let judged = open.len();
+    let judged_now = tokio::task::spawn_blocking(move || {
+        let now = clock::now();
+        let no_longer = |open: Open| {
+            let fault = judging.judge(&open.chain, now).err()?;
+            Some((open, fault.code()))
+        };
+        open.into_iter().filter_map(no_longer).collect::<Vec<_>>()
+    });
+    let no_longer = match judged_now.await {
+        Ok(no_longer) => no_longer,
+        Err(_) => {
+            // Who could not be judged must not stay.
+            tracing::error!("open connections could not be judged; all of them are ended");
+            centre.live.all().into_iter().map(|open| (open, "other")).collect()
+        }
+    };
+    let ended = no_longer.len();
+    for (open, reason) in no_longer {
+        end(centre, &open, reason).await;
+    }
+    let lost = |role| !in_force.permits(role, System::Claims, Action::Send);
+    let stopped = centre.attempts.stop_roles(lost, Cause::Revoked);
+    if stopped > 0 {
+        tracing::warn!(stopped, "attempts ended because their right was withdrawn");
+    }
+    (judged, ended)
+}
+
+/// Ends a connection and what runs on it, and puts it on record.
+pub async fn end(centre: &Arc<Centre>, open: &Open, reason: &'static str) {
+    // The attempts first: else they would take the end of the connection for their cause.
+    centre.attempts.stop_on(open.id, Cause::Revoked);
+    open.end();
+    centre.counters.count(crate::counters::Stage::Certificate, "ended_open_connection");
+    tracing::warn!(identity = %open.peer.identity(), serial = open.peer.serial(), reason, "open connection ended");
+    let entry = Entry {
+        subject: Some(subject_of(&open.peer, open.source)),
+        cause: Some(Cause::Revoked),
+        note: Some(reason.to_owned()),
+        ..centre.entry(Event::ConnectionEnded)
+    };
+    // A log that cannot be written has broken the centre, and says so itself.
+    let _ = centre.record(entry).await;
+}

@@ -1,0 +1,33 @@
+//! How something that runs is told to end, and why.
+
+use std::sync::{Arc, OnceLock};
+
+use protocol::cause::Cause;
+use tokio_util::sync::CancellationToken;
+
+/// Tells one thing to end. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    token: CancellationToken,
+    cause: Arc<OnceLock<Cause>>,
+}
+
+impl Stop {
+    /// Tells it to end; the first cause counts.
+    pub fn stop(&self, cause: Cause) {
+        // A second cause changes nothing: it is ending already.
+        let _ = self.cause.set(cause);
+        self.token.cancel();
+    }
+
+    /// Waits until it is told to end. Safe to drop and call again.
+    pub async fn stopped(&self) -> Cause {
+        self.token.cancelled().await;
+        self.cause.get().copied().unwrap_or(Cause::Draining)
+    }
+
+    /// Why it was told to end, if it was.
+    pub fn told(&self) -> Option<Cause> {
+        self.cause.get().copied()
+    }
+}
