@@ -160,7 +160,7 @@ async fn perform(command: Command) -> Result<ExitCode, Failure> {
     match command.task {
         Task::Run => run_until_told(configured).await,
         Task::Check => check(configured),
-        Task::Operate(operation) => match operate(&configured.load()?.storage.data, operation).await {
+        Task::Operate(operation) => match operate(&configured.data_directory()?, operation).await {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(fault) => {
                 eprintln!("sekisho-gateway: {}", chain(&fault));
@@ -173,6 +173,12 @@ async fn perform(command: Command) -> Result<ExitCode, Failure> {
 }
 
 impl Configured {
+    /// Where a running gateway is asked; mistakes elsewhere in the file do not matter for that.
+    fn data_directory(&self) -> Result<PathBuf, Failure> {
+        GatewayConfig::load_data_directory(&self.config)
+            .map_err(|mistakes| Failure::Configuration(mistakes.to_string()))
+    }
+
     fn load(&self) -> Result<GatewayConfig, Failure> {
         GatewayConfig::load(&self.config).map_err(|mistakes| Failure::Configuration(mistakes.to_string()))
     }

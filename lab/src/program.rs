@@ -155,10 +155,15 @@ impl Process {
 
     /// Tells it to stop (SIGTERM).
     pub async fn terminate(&self) -> Result<(), ProgramFault> {
+        self.signal("TERM").await
+    }
+
+    /// Sends it the signal of this name.
+    pub async fn signal(&self, name: &str) -> Result<(), ProgramFault> {
         let Some(id) = self.id() else { return Ok(()) };
         // The shell's own `kill`: no other program, and no unsafe call.
         let mut kill = Command::new("/bin/sh");
-        kill.args(["-c", "kill -s TERM \"$0\"", &id.to_string()]).stdin(Stdio::null());
+        kill.args(["-c", "kill -s \"$1\" \"$0\"", &id.to_string(), name]).stdin(Stdio::null());
         match kill.status().await {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(ProgramFault::Wait(io::Error::other(format!("kill: {status}")))),

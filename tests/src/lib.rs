@@ -23,4 +23,5 @@ pub mod setting;
 pub mod shim;
 pub mod tools;
 pub mod towns;
+pub mod upkeep;
 pub mod wire;

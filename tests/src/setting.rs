@@ -1,6 +1,6 @@
 //! What most tests begin with: a centre, one sender that can do everything wrong, and a file to send.
 
-use lab::site::Changes;
+use lab::site::{Changes, SenderSite};
 use protocol::{kind::Kind, problem::Problem, statement::Manifest, transfer_id::TransferKey};
 
 use crate::{
@@ -19,6 +19,8 @@ pub struct Setting {
     pub caller: Caller,
     /// Signs for the clinic.
     pub papers: Papers,
+    /// The clinic's directory.
+    pub site: SenderSite,
     /// A 医科 claims file of the clinic.
     pub content: Vec<u8>,
     /// Where all of it is.
@@ -37,7 +39,7 @@ impl Setting {
         let site = lab.sender("clinic", &party, centre.address, &[]);
         let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
         let content = claims_file(Kind::Medical, &party, bytes, 1);
-        Setting { centre, caller, papers, content, lab }
+        Setting { centre, caller, papers, site, content, lab }
     }
 
     /// A good manifest of the file, under a new id.

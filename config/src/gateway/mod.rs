@@ -185,6 +185,15 @@ impl GatewayConfig {
         reader::parse(text, file, Self::read)
     }
 
+    /// Reads nothing but where the gateway keeps its data, whatever else is wrong with the file: whoever wants to ask a
+    /// running gateway something must not have to mend its settings first.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or does not say.
+    pub fn load_data_directory(file: &Path) -> Result<PathBuf, ConfigError> {
+        reader::load_part(file, |root| root.section("storage", "").required(&DATA))
+    }
+
     pub(crate) fn read(root: &Section<'_>) -> Option<Self> {
         let environment = read_environment(root);
         let role = root.required(&Key::new("role", "Which end of the line this gateway is.", "\"centre\""));
@@ -246,14 +255,17 @@ fn read_parties(root: &Section<'_>) -> Option<Vec<Party>> {
     Some(parties)
 }
 
+/// `storage.data`.
+const DATA: Key<PathBuf> = Key::new(
+    "data",
+    "Directory of ledger, spool, log key and admin socket; for the gateway alone, on a local disk.",
+    "\"/var/lib/sekisho\"",
+);
+
 impl Storage {
     fn read(root: &Section<'_>) -> Option<Self> {
         let section = root.section("storage", "Where the gateway keeps things.");
-        let data = section.required(&Key::new(
-            "data",
-            "Directory of ledger, spool, log key and admin socket; for the gateway alone, on a local disk.",
-            "\"/var/lib/sekisho\"",
-        ));
+        let data = section.required(&DATA);
         let inbox = section.required(&Key::new(
             "inbox",
             "Directory where complete files appear for the agency's system, one directory for each transfer.",

@@ -42,6 +42,24 @@ pub const LIST_ENTRIES_MAX: usize = 1000;
 /// # Errors
 /// If the file cannot be read, or with every mistake found in it.
 pub fn load<T>(file: &Path, read: impl FnOnce(&Section<'_>) -> Option<T>) -> Result<T, ConfigError> {
+    let (text, absolute) = text_of(file)?;
+    Reader::new(&text, &absolute, true).run(file, read)
+}
+
+/// As [`load`], of a part of the file: what else stands in it is not looked at.
+///
+/// # Errors
+/// If the file cannot be read, or with every mistake found in that part.
+pub fn load_part<T>(file: &Path, read: impl FnOnce(&Section<'_>) -> Option<T>) -> Result<T, ConfigError> {
+    let (text, absolute) = text_of(file)?;
+    let reader = Reader::new(&text, &absolute, false);
+    let value = read(&reader.root());
+    let mistakes = reader.mistakes.into_inner();
+    value.ok_or_else(|| ConfigError::Mistaken { file: file.to_owned(), mistakes })
+}
+
+/// The text of a configuration file, and the file's absolute path.
+fn text_of(file: &Path) -> Result<(String, PathBuf), ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
     // Taken once here, so that a later change of the working directory cannot move the paths inside.
     let absolute = std::path::absolute(file).map_err(unreadable)?;
@@ -53,12 +71,13 @@ pub fn load<T>(file: &Path, read: impl FnOnce(&Section<'_>) -> Option<T>) -> Res
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(mistaken(whole_file("is larger than 256 KiB", "name the right file")));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
-        let line = bytes.iter().take(error.valid_up_to()).filter(|&&byte| byte == b'\n').count() + 1;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(good).filter(|&&byte| byte == b'\n').count() + 1;
         let next_step = "save the file as UTF-8 (in メモ帳: 名前を付けて保存, 文字コード UTF-8)";
         mistaken(Mistake { line: Some(line), ..whole_file("this line is not UTF-8", next_step) })
     })?;
-    Reader::new(text, &absolute, true).run(file, read)
+    Ok((text, absolute))
 }
 
 /// Reads a configuration from its text with `read`, without looking at any other file; `file` is its name, for
