@@ -104,11 +104,25 @@ impl Sites {
         host_names: &[&str],
         changes: Changes<'_>,
     ) -> Result<CentreSite, SiteFault> {
+        let party = "review-agency:113".parse()?;
+        self.centre_of(name, &party, host_names, changes)
+    }
+
+    /// As [`Sites::centre_named`], for this party.
+    pub fn centre_of(
+        &self,
+        name: &str,
+        party: &Party,
+        host_names: &[&str],
+        changes: Changes<'_>,
+    ) -> Result<CentreSite, SiteFault> {
         let directory = self.directory.join(name);
-        let identity = Identity::from_uri("urn:sekisho:test:review-agency:113")?;
+        let identity = Identity::new(self.authority.environment(), party.role(), vec![party.code().clone()])?;
         self.credentials(&directory, &identity, Profile::Centre, host_names)?;
         let config = directory.join("gateway.toml");
-        write(&config, &with_changes(CENTRE_EXAMPLE, changes)?)?;
+        let parties = format!("[\"{party}\"]");
+        let text = with_changes(CENTRE_EXAMPLE, &[("parties", &parties)])?;
+        write(&config, &with_changes(&text, changes)?)?;
         let (data, inbox) = (directory.join("data"), directory.join("inbox/inbox"));
         Ok(CentreSite { directory, config, data, inbox })
     }

@@ -1,6 +1,11 @@
 //! A sender that writes its requests by hand: HTTP/1.1 over mutual TLS, as right or wrong as a test wants it.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use lab::site::SenderSite;
 use pki::{
@@ -9,7 +14,7 @@ use pki::{
     trust::{Trust, TrustFiles},
 };
 use protocol::{
-    party::Environment,
+    party::{Environment, Party},
     problem::Problem,
     transfer_id::TransferKey,
     wire::{JSON, Offer, PARTIAL_UPLOAD, ProblemBody, ReceiptAnswer, State, TRANSFERS},
@@ -19,7 +24,7 @@ use serde::de::DeserializeOwned;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls::ClientConfig};
 
@@ -30,6 +35,8 @@ use crate::{lab::agency, patience::patiently};
 pub struct Caller {
     config: Arc<ClientConfig>,
     address: SocketAddr,
+    source: IpAddr,
+    preface: Vec<u8>,
 }
 
 /// One connection.
@@ -71,6 +78,11 @@ impl Ending {
 impl Caller {
     /// Calls with this sender's certificate.
     pub fn new(site: &SenderSite, address: SocketAddr) -> Self {
+        Caller::of(site, address, agency())
+    }
+
+    /// As [`Caller::new`], to a centre of this party.
+    pub fn of(site: &SenderSite, address: SocketAddr, centre: Party) -> Self {
         let tls = site.directory.join("tls");
         let own = Credential::load(&tls.join("certificate.pem"), &tls.join("key.pem")).unwrap();
         let files = TrustFiles {
@@ -79,13 +91,23 @@ impl Caller {
             crls: vec![tls.join("root.crl"), tls.join("issuing.crl")],
         };
         let trust = Arc::new(Trust::load(&files, clock::now()).unwrap());
-        let config = pki::tls::client_config(&own, trust, agency(), Environment::Test).unwrap();
-        Caller { config, address }
+        let config = pki::tls::client_config(&own, trust, centre, Environment::Test).unwrap();
+        Caller { config, address, source: Ipv4Addr::LOCALHOST.into(), preface: Vec::new() }
     }
 
     /// The same sender, calling elsewhere.
     pub fn at(&self, address: SocketAddr) -> Self {
         Caller { address, ..self.clone() }
+    }
+
+    /// The same sender, calling from this loopback address.
+    pub fn from(&self, source: IpAddr) -> Self {
+        Caller { source, ..self.clone() }
+    }
+
+    /// The same sender, by way of somebody who says this first.
+    pub fn behind(&self, preface: &[u8]) -> Self {
+        Caller { preface: preface.to_vec(), ..self.clone() }
     }
 
     /// A new connection, its handshake done.
@@ -95,8 +117,11 @@ impl Caller {
 
     /// As [`Caller::line`], to a centre that may be gone.
     pub async fn try_line(&self) -> io::Result<Line> {
-        let stream = TcpStream::connect(self.address).await?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(self.source, 0))?;
+        let mut stream = socket.connect(self.address).await?;
         stream.set_nodelay(true)?;
+        stream.write_all(&self.preface).await?;
         let name = ServerName::IpAddress(self.address.ip().into());
         let stream = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await?;
         Ok(Line { stream, ahead: Vec::new() })
