@@ -1,7 +1,5 @@
 //! Taking up what changed: whole or not at all, noticed however it was changed, and nobody's connection is lost by it.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "helpers of the tests; fixtures")]
-
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},

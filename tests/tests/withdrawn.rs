@@ -18,6 +18,9 @@ use tests::{
 /// Files are looked after by the tests themselves.
 const UNWATCHED: (&str, &str) = ("reload.watch", "false");
 
+/// An idle connection stays for longer than anybody waits, so that only an order ends it.
+const PATIENT: (&str, &str) = ("link.header_max", "\"120s\"");
+
 /// The clinic of a setting, in the middle of its transfer.
 async fn half_sent(setting: &Setting) -> (protocol::transfer_id::TransferKey, Line) {
     let key = setting.offered().await;
@@ -122,7 +125,7 @@ async fn a_blocked_party_is_ended_within_a_second_and_kept_out_even_after_a_rest
 
 #[tokio::test]
 async fn a_disconnected_party_may_come_back() {
-    let setting = Setting::new(2_000_000, &[UNWATCHED]).await;
+    let setting = Setting::new(2_000_000, &[UNWATCHED, PATIENT]).await;
     let line = setting.caller.line().await;
     setting.centre.until("a connection", |status| status.connections == 1).await;
     let party = setting.papers.party.to_string();
@@ -136,7 +139,7 @@ async fn a_disconnected_party_may_come_back() {
 
 #[tokio::test]
 async fn case_30_a_handshake_that_a_revocation_overtakes_is_not_left_alive() {
-    let setting = Setting::new(100_000, &[UNWATCHED]).await;
+    let setting = Setting::new(100_000, &[UNWATCHED, PATIENT]).await;
     setting.lab.revoke(&setting.site);
     setting.lab.deliver_lists(&setting.centre.site);
     // Many handshakes are under way while the list is taken up; each ends before or after it, and none stays.
