@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod claims;
 pub mod digest;
 pub mod entry;
+pub mod identity_rule;
 pub mod jws;
 pub mod kind;
 pub mod limits;
