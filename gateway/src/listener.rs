@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use pki::{fault::PeerFault, peer::peer_identity, platform::apply_link_timers};
+use pki::{fault::PeerFault, platform::apply_link_timers, tls::TlsServer};
 use protocol::{cause::of_connection_error, link::LinkTimers};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -27,7 +27,7 @@ use crate::{
 pub async fn listen(
     centre: Arc<Centre>,
     listener: TcpListener,
-    acceptor: TlsAcceptor,
+    server: Arc<TlsServer>,
     connections: TaskTracker,
 ) {
     let places = Arc::new(Semaphore::new(centre.config.limits.connections_max as usize));
@@ -42,7 +42,7 @@ pub async fn listen(
         match accepted {
             Ok((stream, ends, place)) => {
                 pause = Duration::from_millis(5);
-                connections.spawn(connection(Arc::clone(&centre), acceptor.clone(), stream, ends, place));
+                connections.spawn(connection(Arc::clone(&centre), Arc::clone(&server), stream, ends, place));
             }
             Err(error) => {
                 tracing::error!(%error, "a connection could not be accepted");
@@ -67,7 +67,7 @@ async fn accept(
 
 async fn connection(
     centre: Arc<Centre>,
-    acceptor: TlsAcceptor,
+    server: Arc<TlsServer>,
     stream: TcpStream,
     ends: Ends,
     _place: OwnedSemaphorePermit,
@@ -79,7 +79,16 @@ async fn connection(
         centre.counters.count(Stage::Connection, "link_timers_failed");
         return;
     }
-    let handshake = timeout(centre.config.link.handshake_max, acceptor.accept(stream)).await;
+    let (config, judged) = match server.connection() {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            tracing::error!(%error, "the TLS library refused the settings; connection closed");
+            centre.counters.count(Stage::Connection, "handshake_failed");
+            return;
+        }
+    };
+    let accepting = TlsAcceptor::from(config).accept(stream);
+    let handshake = timeout(centre.config.link.handshake_max, accepting).await;
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
@@ -99,7 +108,7 @@ async fn connection(
             return;
         }
     };
-    match peer_identity(stream.get_ref().1) {
+    match judged.peer(stream.get_ref().1) {
         Ok(identity) => serve_connection(centre, Peer::new(identity, ends), stream).await,
         Err(fault) => {
             centre.counters.count(Stage::Certificate, fault.code());

@@ -71,7 +71,7 @@ pub async fn run(
     stop: CancellationToken,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Stopped, RunFault> {
-    let Ready { centre, acceptor, ledger } = start(config).await?;
+    let Ready { centre, server, ledger } = start(config).await?;
     let configured = centre.config.listen.address;
     let failed = |source| RunFault::Listen { address: configured, source };
     let listener = TcpListener::bind(configured).await.map_err(failed)?;
@@ -85,7 +85,7 @@ pub async fn run(
     services.spawn(for_life(&centre, delivery::run(Arc::clone(&centre))));
     services.spawn(for_life(&centre, expiry::run(Arc::clone(&centre))));
     services.spawn(for_life(&centre, write_counts(Arc::clone(&centre))));
-    services.spawn(for_life(&centre, listen(Arc::clone(&centre), listener, acceptor, connections.clone())));
+    services.spawn(for_life(&centre, listen(Arc::clone(&centre), listener, server, connections.clone())));
     tracing::info!(%address, parties = ?centre.config.parties.iter().map(ToString::to_string).collect::<Vec<_>>(), "listening");
     listening(address);
     tokio::select! {

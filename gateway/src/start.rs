@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use config::gateway::GatewayConfig;
+use config::{
+    crypto::{Acceptance, CryptoProfile},
+    gateway::GatewayConfig,
+    shared::Credentials,
+};
 use durable::Access;
 use pki::{
     clock,
     credential::{Credential, CredentialFault},
     evidence::{EvidenceSigner, EvidenceSignerFault, EvidenceVerifier},
     log_key::LogKey,
-    tls::{RefusalObserver, Refused, TlsFault, server_config_observed},
+    policy::{CrlGrace, Policy},
+    signatures::Signatures,
+    tls::{Groups, RefusalObserver, Refused, TlsFault, TlsPolicy, TlsServer, Versions},
     trust::{Trust, TrustFault, TrustFiles},
 };
 use protocol::{
@@ -28,7 +34,6 @@ use storage::{
     sqlite::{OpenFault, SqliteLedger},
 };
 use tokio::sync::{Notify, Semaphore};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -130,15 +135,17 @@ impl Material {
     /// Reads and checks all of it, without touching any store.
     pub fn load(config: &GatewayConfig) -> Result<Self, StartFault> {
         let now = clock::now();
-        let credential = Credential::load(&config.tls.certificate, &config.tls.key)?;
-        let trust = load_trust("tls", &config.tls)?;
+        let (tls, evidence) = (policy(config, &config.tls), policy(config, &config.evidence));
+        let credential = Credential::load(&config.tls.certificate, &config.tls.key, &tls)?;
+        let trust = load_trust("tls", &config.tls, tls)?;
         let signer = EvidenceSigner::load(
             &config.evidence.certificate,
             &config.evidence.key,
+            &evidence,
             config.environment,
             now,
         )?;
-        let verifier = EvidenceVerifier::live(load_trust("evidence", &config.evidence)?);
+        let verifier = EvidenceVerifier::live(load_trust("evidence", &config.evidence, evidence)?);
         let material = Material { credential, trust, signer, verifier };
         for party in &config.parties {
             for (section, identity) in
@@ -162,27 +169,54 @@ impl Material {
     }
 
     /// What connections are accepted with; refused certificates are told to `observer`.
-    pub fn acceptor(
+    pub fn server(
         &self,
         environment: Environment,
+        policy: TlsPolicy,
         observer: RefusalObserver,
-    ) -> Result<TlsAcceptor, StartFault> {
-        let server =
-            server_config_observed(&self.credential, Arc::clone(&self.trust), environment, observer)?;
-        Ok(TlsAcceptor::from(server))
+    ) -> Result<TlsServer, StartFault> {
+        Ok(TlsServer::new(&self.credential, Arc::clone(&self.trust), environment, policy, observer)?)
+    }
+}
+
+/// How certificates of one section are judged.
+fn policy(config: &GatewayConfig, section: &Credentials) -> Policy {
+    let signatures = match (config.crypto.profile, config.crypto.ml_dsa) {
+        (CryptoProfile::GuidelineStrict, _) => Signatures::Guideline,
+        (CryptoProfile::Usual, Acceptance::Accept) => Signatures::WithMlDsa,
+        (CryptoProfile::Usual, Acceptance::Refuse) => Signatures::Usual,
+    };
+    let grace = section.danger_crl_grace.as_ref();
+    let danger_crl_grace = grace.and_then(|grace| CrlGrace::new(&grace.issuer, grace.length));
+    Policy { identities: config.identities.clone(), signatures, danger_crl_grace }
+}
+
+/// What the listener offers and takes.
+fn tls_policy(config: &GatewayConfig) -> TlsPolicy {
+    TlsPolicy {
+        versions: match config.listen.tls12 {
+            Acceptance::Accept => Versions::Tls13AndTls12,
+            Acceptance::Refuse => Versions::Tls13,
+        },
+        groups: match config.crypto.profile {
+            CryptoProfile::GuidelineStrict => Groups::Guideline,
+            CryptoProfile::Usual => Groups::HybridFirst,
+        },
     }
 }
 
 fn load_trust(
     section: &'static str,
-    credentials: &config::shared::Credentials,
+    credentials: &Credentials,
+    policy: Policy,
 ) -> Result<Arc<Trust>, StartFault> {
     let files = TrustFiles {
         anchors: credentials.anchors.clone(),
         issuers: credentials.issuers.clone(),
         crls: credentials.crls.clone(),
     };
-    let trust = Trust::load(&files, clock::now()).map_err(|source| StartFault::Trust { section, source })?;
+    let trust =
+        Trust::load(&files, policy, clock::now()).map_err(|source| StartFault::Trust { section, source })?;
     Ok(Arc::new(trust))
 }
 
@@ -191,7 +225,7 @@ pub struct Ready {
     /// What requests share.
     pub centre: Arc<Centre>,
     /// What connections are accepted with.
-    pub acceptor: TlsAcceptor,
+    pub server: Arc<TlsServer>,
     /// To be closed at the end.
     pub ledger: Arc<SqliteLedger>,
 }
@@ -213,11 +247,11 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
     let inbox = Arc::new(Inbox::open(&config.storage.inbox)?);
     let slots = Arc::new(Semaphore::new(config.limits.transfers_max as usize));
     let observed = Arc::new(Counters::default());
-    let acceptor = {
+    let server = {
         let observed = Arc::clone(&observed);
         let observer: RefusalObserver =
             Arc::new(move |refused: &Refused| observed.count(Stage::Certificate, refused.fault.code()));
-        material.acceptor(config.environment, observer)?
+        Arc::new(material.server(config.environment, tls_policy(&config), observer)?)
     };
     let centre = Arc::new(Centre {
         config,
@@ -242,7 +276,7 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
     }
     recover(&centre).await?;
     centre.record(centre.entry(Event::Started)).await?;
-    Ok(Ready { centre, acceptor, ledger })
+    Ok(Ready { centre, server, ledger })
 }
 
 /// After a stop, whatever it was: attempts that were running end as restarted, and the spool keeps what the ledger

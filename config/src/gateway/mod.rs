@@ -9,6 +9,7 @@ use std::{
 };
 
 use protocol::{
+    identity_rule::IdentityRules,
     kind::{Class, Kind},
     party::{Environment, Party, Role},
 };
@@ -16,6 +17,8 @@ use protocol::{
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 
 use crate::{
+    crypto::{Acceptance, Crypto, read_tls12},
+    identity::read_identities,
     limits,
     mistake::ConfigError,
     reader::{self, Choice, Fault, Key, Section},
@@ -37,6 +40,10 @@ pub struct GatewayConfig {
     pub tls: Credentials,
     /// What signs its evidence, and whose evidence counts.
     pub evidence: Credentials,
+    /// Who is who, told by certificates.
+    pub identities: IdentityRules,
+    /// Which algorithms count.
+    pub crypto: Crypto,
     /// Where it keeps things.
     pub storage: Storage,
     /// How a lost, stalled or slow line is noticed.
@@ -58,6 +65,8 @@ pub struct GatewayConfig {
 pub struct Listen {
     /// Address and port; with port 0 the system chooses one.
     pub address: SocketAddr,
+    /// TLS 1.2 beside TLS 1.3.
+    pub tls12: Acceptance,
 }
 
 /// `[storage]`.
@@ -160,6 +169,8 @@ impl GatewayConfig {
         let listen = Listen::read(root, environment);
         let tls = Credentials::read_tls(root);
         let evidence = Credentials::read_evidence(root, tls.as_ref());
+        let identities = read_identities(root);
+        let crypto = Crypto::read(root);
         let storage = Storage::read(root);
         let link = Link::read(root, environment);
         let limits = Limits::read(root);
@@ -174,6 +185,8 @@ impl GatewayConfig {
             listen: listen?,
             tls: tls?,
             evidence: evidence?,
+            identities: identities?,
+            crypto: crypto?,
             storage: storage?,
             link: link?,
             limits: limits?,
@@ -209,11 +222,13 @@ fn read_parties(root: &Section<'_>) -> Option<Vec<Party>> {
 impl Listen {
     fn read(root: &Section<'_>, environment: Option<Environment>) -> Option<Self> {
         let section = root.section("listen", "Where the gateway listens.");
-        let address: SocketAddr = section.required(&Key::new(
+        let address: Option<SocketAddr> = section.required(&Key::new(
             "address",
             "Address of the approved line, and port. In test, port 0 lets the system choose; the gateway prints it.",
             "\"192.0.2.10:443\"",
-        ))?;
+        ));
+        let tls12 = read_tls12(&section);
+        let address = address?;
         if environment == Some(Environment::Production) {
             if address.ip().is_unspecified() {
                 section.refuse(
@@ -234,7 +249,7 @@ impl Listen {
                 );
             }
         }
-        Some(Listen { address })
+        Some(Listen { address, tls12: tls12? })
     }
 }
 

@@ -14,7 +14,7 @@ mod place;
 mod rule;
 
 pub use codes::{CodeTemplate, Codes};
-pub use name::{ALTERNATIVE_NAME_LENGTH_MAX, ATTRIBUTE_LENGTH_MAX, Name};
+pub use name::{ALTERNATIVE_NAME_LENGTH_MAX, ATTRIBUTE_LENGTH_MAX, Name, is_deceptive};
 pub use pattern::{PATTERN_LENGTH_MAX, Pattern, PatternError};
 pub use place::{Oid, Place, PlaceError, short_name};
 pub use rule::{IdentityRule, IssuerCondition, Look, RuleError};

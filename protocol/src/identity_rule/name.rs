@@ -80,7 +80,8 @@ fn is_plain(text: &str, length_max: usize) -> bool {
     !text.is_empty() && text.chars().count() <= length_max && !text.chars().any(is_deceptive)
 }
 
-fn is_deceptive(c: char) -> bool {
+/// A character that is not seen, or that changes how others are seen.
+pub fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
             // Soft hyphen, combining grapheme joiner, Arabic letter mark, Mongolian vowel separator.
