@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use durable::Access;
-use pki::{inspect::CertificateFacts, pem};
+use pki::{inspect::CertificateFacts, pem, policy::Policy};
 use protocol::moment::Moment;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair,
@@ -79,7 +79,8 @@ impl Authority {
         let damaged = |what: &str| LabFault::Damaged { path: path.clone(), what: what.to_owned() };
         let certificates = pem::certificates(&path)?;
         let [der] = certificates.as_slice() else { return Err(damaged("more than one certificate")) };
-        let facts = CertificateFacts::of(der).ok_or_else(|| damaged("no readable certificate"))?;
+        let facts = CertificateFacts::of(der, &Policy::default())
+            .ok_or_else(|| damaged("no readable certificate"))?;
         let key = pem::private_key(&dir.join(format!("{name}.key.pem")))?;
         let PrivateKeyDer::Pkcs8(key) = key else { return Err(damaged("its key is not in PKCS#8")) };
         let key = KeyPair::try_from(key.secret_pkcs8_der()).map_err(|_| damaged("its key cannot be read"))?;

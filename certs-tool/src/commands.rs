@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use pki::{
     inspect::{CertificateFacts, CrlFacts},
     pem::{self, PemFault},
+    policy::Policy,
 };
 use protocol::moment::Moment;
 use serde_json::{Value, json};
@@ -162,7 +163,7 @@ fn run_inspect(inspect: &Inspect) -> Result<Report, LabFault> {
     match pem::certificates(file) {
         Ok(certificates) => {
             let facts: Option<Vec<CertificateFacts>> =
-                certificates.iter().map(CertificateFacts::of).collect();
+                certificates.iter().map(|der| CertificateFacts::of(der, &Policy::default())).collect();
             let facts = facts.ok_or_else(unreadable)?;
             Ok(Report {
                 text: facts.iter().map(certificate_text).collect(),

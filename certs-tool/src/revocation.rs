@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use durable::Access;
-use pki::{inspect::CertificateFacts, pem};
+use pki::{inspect::CertificateFacts, pem, policy::Policy};
 use protocol::moment::Moment;
 use rcgen::RevocationReason;
 use serde::{Deserialize, Serialize};
@@ -147,7 +147,10 @@ impl Lab {
 pub fn serial_in(file: &Path) -> Result<Serial, LabFault> {
     let certificates = pem::certificates(file)?;
     let unreadable = || LabFault::Unreadable { path: file.to_owned() };
-    let facts = certificates.first().and_then(|der| CertificateFacts::of(der)).ok_or_else(unreadable)?;
+    let facts = certificates
+        .first()
+        .and_then(|der| CertificateFacts::of(der, &Policy::default()))
+        .ok_or_else(unreadable)?;
     facts.description.serial.parse().map_err(|_| unreadable())
 }
 

@@ -7,7 +7,7 @@ mod other_tools;
 
 use std::path::PathBuf;
 
-use pki::{fault::PeerFault, leaf::Purpose, pem, platform::now, trust::Trust};
+use pki::{fault::PeerFault, leaf::Purpose, pem, platform::now, policy::Policy, trust::Trust};
 use protocol::party::{Environment, Identity};
 use tempfile::TempDir;
 
@@ -52,7 +52,7 @@ impl Place {
     }
 
     fn judge(&self, issued: &Issued, purpose: Purpose) -> Result<Identity, PeerFault> {
-        let trust = Trust::load(&self.lab.trust_files(), now()).unwrap();
+        let trust = Trust::load(&self.lab.trust_files(), Policy::default(), now()).unwrap();
         let chain = pem::certificates(&issued.cert_path).unwrap();
         trust.verify(&chain, purpose, now()).map(|peer| peer.identity().clone())
     }

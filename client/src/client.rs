@@ -6,12 +6,18 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use config::ClientSettings;
+use config::{
+    ClientSettings,
+    crypto::{Acceptance, CryptoProfile},
+    shared::Credentials,
+};
 use pki::{
     clock,
     credential::Credential,
     evidence::{EvidenceSigner, EvidenceVerifier},
-    tls::client_config,
+    policy::{CrlGrace, Policy},
+    signatures::Signatures,
+    tls::{Groups, TlsPolicy, client_config},
     trust::{Trust, TrustFiles},
 };
 use protocol::{
@@ -53,14 +59,20 @@ impl Client {
     pub fn open(settings: &ClientSettings) -> Result<Self, OpenError> {
         let now = clock::now();
         let environment = settings.environment;
-        let credential = Credential::load(&settings.tls.certificate, &settings.tls.key)?;
-        let signer =
-            EvidenceSigner::load(&settings.evidence.certificate, &settings.evidence.key, environment, now)?;
+        let (tls, evidence) = (policy(settings, &settings.tls), policy(settings, &settings.evidence));
+        let credential = Credential::load(&settings.tls.certificate, &settings.tls.key, &tls)?;
+        let signer = EvidenceSigner::load(
+            &settings.evidence.certificate,
+            &settings.evidence.key,
+            &evidence,
+            environment,
+            now,
+        )?;
         let acting = acting(settings, credential.own().identity(), signer.identity())?;
-        let trust = load_trust("tls", &settings.tls, now)?;
-        let verifier = EvidenceVerifier::live(load_trust("evidence", &settings.evidence, now)?);
+        let trust = load_trust("tls", &settings.tls, tls, now)?;
+        let verifier = EvidenceVerifier::live(load_trust("evidence", &settings.evidence, evidence, now)?);
         let receiver = settings.centre.party.clone();
-        let tls = client_config(&credential, trust, receiver.clone(), environment)?;
+        let tls = client_config(&credential, trust, receiver.clone(), environment, tls_policy(settings))?;
         let name = settings.centre.server_name.as_str().to_owned();
         let server_name = ServerName::try_from(name.clone()).map_err(|_| OpenError::ServerName(name))?;
         let dialer = Dialer {
@@ -323,9 +335,31 @@ fn acting(settings: &ClientSettings, tls: &Identity, evidence: &Identity) -> Res
     Ok(tls.clone())
 }
 
+/// How certificates of one section are judged.
+fn policy(settings: &ClientSettings, section: &Credentials) -> Policy {
+    let signatures = match (settings.crypto.profile, settings.crypto.ml_dsa) {
+        (CryptoProfile::GuidelineStrict, _) => Signatures::Guideline,
+        (CryptoProfile::Usual, Acceptance::Accept) => Signatures::WithMlDsa,
+        (CryptoProfile::Usual, Acceptance::Refuse) => Signatures::Usual,
+    };
+    let grace = section.danger_crl_grace.as_ref();
+    let danger_crl_grace = grace.and_then(|grace| CrlGrace::new(&grace.issuer, grace.length));
+    Policy { identities: settings.identities.clone(), signatures, danger_crl_grace }
+}
+
+/// What is offered to the centre: never TLS 1.2, since every centre speaks better.
+fn tls_policy(settings: &ClientSettings) -> TlsPolicy {
+    let groups = match settings.crypto.profile {
+        CryptoProfile::GuidelineStrict => Groups::Guideline,
+        CryptoProfile::Usual => Groups::HybridFirst,
+    };
+    TlsPolicy { groups, ..TlsPolicy::default() }
+}
+
 fn load_trust(
     section: &'static str,
-    credentials: &config::shared::Credentials,
+    credentials: &Credentials,
+    policy: Policy,
     now: Moment,
 ) -> Result<Arc<Trust>, OpenError> {
     let files = TrustFiles {
@@ -333,6 +367,6 @@ fn load_trust(
         issuers: credentials.issuers.clone(),
         crls: credentials.crls.clone(),
     };
-    let trust = Trust::load(&files, now).map_err(|source| OpenError::Trust { section, source })?;
+    let trust = Trust::load(&files, policy, now).map_err(|source| OpenError::Trust { section, source })?;
     Ok(Arc::new(trust))
 }

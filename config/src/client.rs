@@ -5,9 +5,14 @@ use std::{
     time::Duration,
 };
 
-use protocol::party::{Environment, Party};
+use protocol::{
+    identity_rule::IdentityRules,
+    party::{Environment, Party},
+};
 
 use crate::{
+    crypto::Crypto,
+    identity::read_identities,
     limits,
     mistake::ConfigError,
     reader::{self, Fault, HostName, HostPort, Key, Section},
@@ -27,6 +32,10 @@ pub struct ClientSettings {
     pub tls: Credentials,
     /// What signs our evidence, and whose evidence counts.
     pub evidence: Credentials,
+    /// Who is who, told by certificates.
+    pub identities: IdentityRules,
+    /// Which algorithms count.
+    pub crypto: Crypto,
     /// Where the client keeps things.
     pub storage: ClientStorage,
     /// How a lost or stalled line is noticed.
@@ -101,6 +110,8 @@ impl ClientSettings {
         let centre = Centre::read(root);
         let tls = Credentials::read_tls(root);
         let evidence = Credentials::read_evidence(root, tls.as_ref());
+        let identities = read_identities(root);
+        let crypto = Crypto::read(root);
         let storage = ClientStorage::read(root);
         let link = ClientLink::read(root, environment);
         let retry = Retry::read(root);
@@ -111,6 +122,8 @@ impl ClientSettings {
             centre: centre?,
             tls: tls?,
             evidence: evidence?,
+            identities: identities?,
+            crypto: crypto?,
             storage: storage?,
             link: link?,
             retry: retry?,

@@ -10,7 +10,9 @@
 //! - [`reference_page`] is the operator's reference, made from the same calls that read the files.
 
 pub mod client;
+pub mod crypto;
 pub mod gateway;
+mod identity;
 pub mod limits;
 mod mistake;
 pub mod reader;

@@ -20,6 +20,17 @@ pub const DETECT_MAX: Limit<Duration> = Limit {
     reason: "rides over a slow disk sync and lost packets, and still tells the sender before a person would ask",
 };
 
+/// `tls.danger_crl_grace` and `evidence.danger_crl_grace` of both programs.
+pub const DANGER_CRL_GRACE: Limit<Duration> = Limit {
+    name: "danger_crl_grace",
+    meaning: "How long the ended revocation list of one authority is still used. Meanwhile certificates revoked since \
+              count; each use is logged.",
+    default: Duration::ZERO,
+    low: Duration::ZERO,
+    high: Duration::from_secs(24 * 60 * 60),
+    reason: "nobody passes without a list in force; a day of grace is for an authority whose publication broke down",
+};
+
 /// `link.stall_max` of both programs.
 pub const STALL_MAX: Limit<Duration> = Limit {
     name: "stall_max",

@@ -51,7 +51,7 @@ fn table_of(key: &KnownKey) -> &str {
 fn add_heading(page: &mut String, table: &str, known: &[KnownKey]) {
     let meaning = known.iter().find(|key| key.path == table).map(|key| key.meaning);
     let _ = match meaning {
-        Some(meaning) => write!(page, "\n### `[{table}]`\n\n{meaning}\n"),
+        Some(meaning) => write!(page, "\n### `[{table}]`\n\n{}\n", plain(meaning)),
         None => write!(page, "\n### Above the first table\n"),
     };
     page.push_str("\n| key | meaning | written as | default | range | why this default |\n");
@@ -69,6 +69,11 @@ fn add_row(page: &mut String, table: &str, key: &KnownKey) {
     };
     let cells =
         [format!("`{name}`"), key.meaning.to_owned(), usage.form.clone(), default, usage.range.clone()];
-    let cells: Vec<String> = cells.into_iter().map(|cell| cell.replace('|', "\\|")).collect();
-    let _ = writeln!(page, "| {} | {} |", cells.join(" | "), usage.reason.replace('|', "\\|"));
+    let cells: Vec<String> = cells.iter().map(|cell| plain(cell)).collect();
+    let _ = writeln!(page, "| {} | {} |", cells.join(" | "), plain(usage.reason));
+}
+
+/// Text that is neither the end of a cell nor the start of a tag.
+fn plain(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "\\<")
 }

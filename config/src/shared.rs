@@ -9,6 +9,7 @@ use std::{
 use protocol::party::Environment;
 
 use crate::{
+    crypto::{CrlGrace, read_crl_grace},
     limits,
     reader::{Fault, InputFile, Key, Section},
 };
@@ -26,6 +27,8 @@ pub struct Credentials {
     pub issuers: Vec<PathBuf>,
     /// The revocation lists of the roots and of every issuer below them; PEM or DER.
     pub crls: Vec<PathBuf>,
+    /// The one authority whose ended list is used for some hours more.
+    pub danger_crl_grace: Option<CrlGrace>,
 }
 
 impl Credentials {
@@ -91,12 +94,14 @@ impl Credentials {
              nobody passes.",
             "[\"root.crl\"]",
         ));
+        let danger_crl_grace = read_crl_grace(section);
         Some(Credentials {
             certificate: certificate?.0,
             key: key?.0,
             anchors: anchors?.into_iter().map(|file| file.0).collect(),
             issuers: issuers?.into_iter().map(|file| file.0).collect(),
             crls: crls?.into_iter().map(|file| file.0).collect(),
+            danger_crl_grace: danger_crl_grace?,
         })
     }
 }

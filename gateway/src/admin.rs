@@ -329,7 +329,7 @@ async fn status(admin: &Admin) -> Option<Status> {
     let counts = centre.ledger.counts().await.ok()?;
     let head = centre.audit.head().await.ok()?;
     let lists = in_force.trusts().into_iter().flat_map(|(section, trust)| {
-        trust.crls().iter().map(move |list| ListStatus {
+        trust.crls().by_end().into_iter().map(move |list| ListStatus {
             section: section.to_owned(),
             issuer: list.issuer().to_owned(),
             number: list.number().to_string(),

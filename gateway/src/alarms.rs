@@ -41,7 +41,7 @@ impl Alarms {
     pub fn due(&mut self, in_force: &InForce, now: Moment) -> Vec<Alarm> {
         let lists = in_force.trusts().into_iter().flat_map(|(section, trust)| {
             let of = move |issuer: &str, ends| ("crl", section, issuer.to_owned(), ends, &CRL_HOURS[..]);
-            trust.crls().iter().map(move |list| of(list.issuer(), list.next_update()))
+            trust.crls().by_end().into_iter().map(move |list| of(list.issuer(), list.next_update()))
         });
         let own = in_force
             .ends()

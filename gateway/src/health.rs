@@ -25,7 +25,7 @@ pub fn ready(centre: &Centre, now: Moment) -> Ready {
     let every_list_ended = in_force
         .trusts()
         .into_iter()
-        .any(|(_, trust)| trust.crls().iter().all(|list| list.next_update() <= now));
+        .any(|(_, trust)| trust.crls().by_end().into_iter().all(|list| list.next_update() <= now));
     let own_ended = in_force.ends().into_iter().any(|(_, ends)| ends <= now);
     let reasons = [
         ("broken", centre.broken.is_cancelled()),

@@ -3,7 +3,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use config::{GatewayConfig, shared::Credentials};
+use config::{
+    GatewayConfig,
+    crypto::{Acceptance, CryptoProfile},
+    shared::Credentials,
+};
 use pki::{
     clock,
     credential::{Credential, CredentialFault},
@@ -11,7 +15,9 @@ use pki::{
     fault::PeerFault,
     leaf::Purpose,
     peer::PeerIdentity,
-    tls::{RefusalObserver, TlsFault, server_config_observed},
+    policy::{CrlGrace, Policy},
+    signatures::Signatures,
+    tls::{Groups, RefusalObserver, TlsFault, TlsPolicy, TlsServer, Versions},
     trust::{Trust, TrustFault, TrustFiles},
 };
 use protocol::{
@@ -21,7 +27,6 @@ use protocol::{
     permission::Action,
 };
 use rustls_pki_types::CertificateDer;
-use tokio_rustls::TlsAcceptor;
 
 /// Why certificates, keys or lists cannot be used as configured.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +72,7 @@ pub struct InForce {
     /// Judges manifests and acknowledgements.
     pub verifier: EvidenceVerifier,
     /// What connections are accepted with.
-    pub acceptor: TlsAcceptor,
+    pub server: TlsServer,
     /// One more with each reload: who was judged under an older one is judged again.
     pub generation: u64,
     credential: Credential,
@@ -83,15 +88,17 @@ impl InForce {
         observer: RefusalObserver,
         generation: u64,
     ) -> Result<Self, MaterialFault> {
-        let credential = Credential::load(&config.tls.certificate, &config.tls.key)?;
-        let trust = load_trust("tls", &config.tls)?;
+        let (tls, evidence) = (policy(&config, &config.tls), policy(&config, &config.evidence));
+        let credential = Credential::load(&config.tls.certificate, &config.tls.key, &tls)?;
+        let trust = load_trust("tls", &config.tls, tls)?;
         let signer = EvidenceSigner::load(
             &config.evidence.certificate,
             &config.evidence.key,
+            &evidence,
             config.environment,
             clock::now(),
         )?;
-        let evidence_trust = load_trust("evidence", &config.evidence)?;
+        let evidence_trust = load_trust("evidence", &config.evidence, evidence)?;
         for party in &config.parties {
             for (section, identity) in [("tls", credential.own().identity()), ("evidence", signer.identity())]
             {
@@ -101,11 +108,17 @@ impl InForce {
                 }
             }
         }
-        let server = server_config_observed(&credential, Arc::clone(&trust), config.environment, observer)?;
+        let server = TlsServer::new(
+            &credential,
+            Arc::clone(&trust),
+            config.environment,
+            tls_policy(&config),
+            observer,
+        )?;
         Ok(InForce {
             signer,
             verifier: EvidenceVerifier::live(Arc::clone(&evidence_trust)),
-            acceptor: TlsAcceptor::from(server),
+            server,
             generation,
             credential,
             trust,
@@ -139,6 +152,20 @@ impl InForce {
         self.config.parties.iter().any(|party| permissions.allow(from, party.role(), system, action))
     }
 
+    /// What weakens this gateway by its settings, for the audit log; nothing as it should be.
+    pub fn dangers(&self) -> Option<String> {
+        let graces = [("tls", &self.config.tls), ("evidence", &self.config.evidence)];
+        let named: Vec<String> = graces
+            .into_iter()
+            .filter_map(|(section, credentials)| {
+                let grace = credentials.danger_crl_grace.as_ref()?;
+                let (seconds, issuer) = (grace.length.as_secs(), &grace.issuer);
+                Some(format!("{section}.danger_crl_grace {seconds} s for {issuer}"))
+            })
+            .collect();
+        (!named.is_empty()).then(|| named.join("; "))
+    }
+
     /// When our own certificates end, for people.
     pub fn ends(&self) -> [(&'static str, Moment); 2] {
         [("tls", self.credential.own().not_after()), ("evidence", self.signer.not_after())]
@@ -155,13 +182,43 @@ pub fn files_of(config: &GatewayConfig) -> Vec<PathBuf> {
     config.tls.files().chain(config.evidence.files()).map(PathBuf::from).collect()
 }
 
-fn load_trust(section: &'static str, credentials: &Credentials) -> Result<Arc<Trust>, MaterialFault> {
+/// How certificates of one section are judged.
+fn policy(config: &GatewayConfig, section: &Credentials) -> Policy {
+    let signatures = match (config.crypto.profile, config.crypto.ml_dsa) {
+        (CryptoProfile::GuidelineStrict, _) => Signatures::Guideline,
+        (CryptoProfile::Usual, Acceptance::Accept) => Signatures::WithMlDsa,
+        (CryptoProfile::Usual, Acceptance::Refuse) => Signatures::Usual,
+    };
+    let grace = section.danger_crl_grace.as_ref();
+    let danger_crl_grace = grace.and_then(|grace| CrlGrace::new(&grace.issuer, grace.length));
+    Policy { identities: config.identities.clone(), signatures, danger_crl_grace }
+}
+
+/// What the listener offers and takes.
+fn tls_policy(config: &GatewayConfig) -> TlsPolicy {
+    TlsPolicy {
+        versions: match config.listen.tls12 {
+            Acceptance::Accept => Versions::Tls13AndTls12,
+            Acceptance::Refuse => Versions::Tls13,
+        },
+        groups: match config.crypto.profile {
+            CryptoProfile::GuidelineStrict => Groups::Guideline,
+            CryptoProfile::Usual => Groups::HybridFirst,
+        },
+    }
+}
+
+fn load_trust(
+    section: &'static str,
+    credentials: &Credentials,
+    policy: Policy,
+) -> Result<Arc<Trust>, MaterialFault> {
     let files = TrustFiles {
         anchors: credentials.anchors.clone(),
         issuers: credentials.issuers.clone(),
         crls: credentials.crls.clone(),
     };
     let trust =
-        Trust::load(&files, clock::now()).map_err(|source| MaterialFault::Trust { section, source })?;
+        Trust::load(&files, policy, clock::now()).map_err(|source| MaterialFault::Trust { section, source })?;
     Ok(Arc::new(trust))
 }

@@ -12,7 +12,7 @@ use std::{
 use config::gateway::Listen;
 use pki::{
     fault::PeerFault,
-    peer::{PeerIdentity, peer_chain, peer_identity},
+    peer::{PeerIdentity, peer_chain},
     platform::apply_link_timers,
     tls::{RefusalObserver, Refused},
 };
@@ -23,6 +23,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -179,8 +180,17 @@ async fn connection(
         centre.counters.count(Stage::Connection, "link_timers_failed");
         return;
     }
+    let (config, judged) = match in_force.server.connection() {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            tracing::error!(%error, "the TLS library refused the settings; connection closed");
+            centre.counters.count(Stage::Connection, "handshake_failed");
+            return;
+        }
+    };
     let handshake = REFUSED.scope(Cell::new(None), async {
-        let done = timeout(in_force.config.link.handshake_max, in_force.acceptor.accept(stream)).await;
+        let accepting = TlsAcceptor::from(config).accept(stream);
+        let done = timeout(in_force.config.link.handshake_max, accepting).await;
         (done, REFUSED.with(Cell::take))
     });
     let (done, refused) = tokio::select! {
@@ -204,7 +214,7 @@ async fn connection(
         return;
     }
     let connection = stream.get_ref().1;
-    let (identity, chain) = (peer_identity(connection), peer_chain(connection));
+    let (identity, chain) = (judged.peer(connection), peer_chain(connection));
     let (peer, live) = match take_in(&centre, &in_force, identity, chain, ends) {
         Ok(taken) => taken,
         Err((stage, reason)) => {
@@ -230,6 +240,10 @@ fn take_in(
         .live
         .register(identity.clone(), chain.clone(), ends.source, of_identity_max)
         .ok_or((Stage::Connection, "identity_full"))?;
+    if let Some(grace) = identity.grace() {
+        centre.counters.count(Stage::Certificate, "let_in_by_grace");
+        tracing::warn!(identity = %identity.identity(), ?grace, "let in although its revocation list has ended");
+    }
     // Only now: whoever was registered before a reload or a block is found by it, whoever came later looks here.
     if centre.blocked.keeps_out(&identity) {
         return Err((Stage::Certificate, "blocked"));

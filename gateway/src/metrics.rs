@@ -219,7 +219,7 @@ fn snapshot(centre: &Centre, reloader: &Reloader, status: Option<&Status>, ready
         all.add(CERTIFICATE_END, &[section], ends.unix_seconds());
     }
     for (section, trust) in in_force.trusts() {
-        for list in trust.crls().iter() {
+        for list in trust.crls().by_end() {
             let labels = [section, list.issuer()];
             all.add(CRL_UPDATE, &labels, list.this_update().unix_seconds());
             all.add(CRL_END, &labels, list.next_update().unix_seconds());

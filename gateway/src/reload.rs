@@ -141,7 +141,14 @@ impl Reloader {
         });
         let new = built.await.map_err(|_| ReloadFault::ThreadLost)??;
         let generation = new.generation;
-        let note = Some(format!("generation {generation}"));
+        let note = match new.dangers() {
+            None => format!("generation {generation}"),
+            Some(dangers) => {
+                tracing::warn!(dangers, "the settings weaken this gateway");
+                format!("generation {generation}; {dangers}")
+            }
+        };
+        let note = Some(note);
         centre.record(Entry { note, ..centre.entry(Event::Reloaded) }).await?;
         centre.publish(new);
         let (judged, ended) = judge_all(centre).await;

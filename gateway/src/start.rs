@@ -151,7 +151,11 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         centre.record(centre.entry(Event::LogOpened)).await?;
     }
     recover(&centre).await?;
-    centre.record(centre.entry(Event::Started)).await?;
+    let dangers = centre.in_force().dangers();
+    if let Some(dangers) = &dangers {
+        tracing::warn!(dangers, "the settings weaken this gateway");
+    }
+    centre.record(Entry { note: dangers, ..centre.entry(Event::Started) }).await?;
     Ok(Ready { centre, ledger })
 }
 

@@ -5,7 +5,7 @@
 use protocol::moment::Moment;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 
-use crate::{clock::moment_of_asn1, issuer::Issuer, leaf, peer::name_text};
+use crate::{clock::moment_of_asn1, issuer::Issuer, leaf, names::name_text, signatures::Signatures};
 
 /// Why a certificate cannot be an anchor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,9 +37,6 @@ pub enum AnchorFault {
         /// The start of its life.
         not_before: Moment,
     },
-    /// None at all.
-    #[error("no anchor is configured; next: name the file of the authority's root certificate")]
-    None,
 }
 
 /// Facts about an anchor that path building does not keep.
@@ -57,6 +54,11 @@ impl Anchor {
         &self.issuer
     }
 
+    /// The start of its life.
+    pub fn not_before(&self) -> Moment {
+        self.not_before
+    }
+
     /// The end of its life.
     pub fn not_after(&self) -> Moment {
         self.not_after
@@ -72,8 +74,8 @@ impl Anchor {
     }
 }
 
-/// The configured roots of trust; at least one.
-#[derive(Clone, Debug)]
+/// The configured roots of trust.
+#[derive(Clone, Debug, Default)]
 pub struct Anchors {
     /// What path building works with; same order as `facts`.
     roots: Vec<TrustAnchor<'static>>,
@@ -81,39 +83,43 @@ pub struct Anchors {
 }
 
 impl Anchors {
-    /// Takes these certificates as anchors. Their dates are not judged: see [`Anchors::check_in_force`].
-    pub fn new(certificates: &[CertificateDer<'_>]) -> Result<Self, AnchorFault> {
-        if certificates.is_empty() {
-            return Err(AnchorFault::None);
-        }
-        let mut anchors = Anchors { roots: Vec::new(), facts: Vec::new() };
-        for certificate in certificates {
-            let parsed = leaf::parse(certificate).map_err(|_| AnchorFault::Unreadable)?;
-            let root = webpki::anchor_from_trusted_cert(certificate).map_err(|_| AnchorFault::Unreadable)?;
-            let issuer = Issuer::of(certificate)
-                .ok_or_else(|| AnchorFault::NotAnAuthority { subject: name_text(parsed.subject()) })?;
-            anchors.roots.push(root.to_owned());
-            anchors.facts.push(Anchor {
-                issuer,
-                not_before: moment_of_asn1(parsed.validity().not_before),
-                not_after: moment_of_asn1(parsed.validity().not_after),
-                test_only: leaf::is_test_only(&parsed),
-            });
-        }
+    /// Takes these certificates as anchors, whatever their dates: for judging the past.
+    pub(crate) fn of_any_date(
+        certificates: &[CertificateDer<'_>],
+        signatures: Signatures,
+    ) -> Result<Self, AnchorFault> {
+        let mut anchors = Anchors::default();
+        certificates.iter().try_for_each(|certificate| anchors.add(certificate, signatures, None))?;
         Ok(anchors)
     }
 
-    /// Refuses if an anchor is outside its dates.
-    pub fn check_in_force(&self, at: Moment) -> Result<(), AnchorFault> {
-        for anchor in &self.facts {
-            let subject = || anchor.issuer.text().to_owned();
-            if at < anchor.not_before {
-                return Err(AnchorFault::NotYetValid { subject: subject(), not_before: anchor.not_before });
-            }
-            if at > anchor.not_after {
-                return Err(AnchorFault::Expired { subject: subject(), not_after: anchor.not_after });
-            }
+    /// Takes a certificate as an anchor, if it is in force at this time.
+    pub(crate) fn add(
+        &mut self,
+        certificate: &CertificateDer<'_>,
+        signatures: Signatures,
+        in_force: Option<Moment>,
+    ) -> Result<(), AnchorFault> {
+        let parsed = leaf::parse(certificate).map_err(|_| AnchorFault::Unreadable)?;
+        let root = webpki::anchor_from_trusted_cert(certificate).map_err(|_| AnchorFault::Unreadable)?;
+        let subject = name_text(parsed.subject());
+        let Some(issuer) = Issuer::of(certificate, signatures) else {
+            return Err(AnchorFault::NotAnAuthority { subject });
+        };
+        let anchor = Anchor {
+            issuer,
+            not_before: moment_of_asn1(parsed.validity().not_before),
+            not_after: moment_of_asn1(parsed.validity().not_after),
+            test_only: leaf::is_test_only(&parsed),
+        };
+        if in_force.is_some_and(|at| at < anchor.not_before) {
+            return Err(AnchorFault::NotYetValid { subject, not_before: anchor.not_before });
         }
+        if in_force.is_some_and(|at| at > anchor.not_after) {
+            return Err(AnchorFault::Expired { subject, not_after: anchor.not_after });
+        }
+        self.roots.push(root.to_owned());
+        self.facts.push(anchor);
         Ok(())
     }
 
@@ -126,12 +132,14 @@ impl Anchors {
         &self.roots
     }
 
-    /// The anchor at which a path ended.
-    pub(crate) fn facts_of(&self, root: &TrustAnchor<'_>) -> Option<&Anchor> {
-        let same = |known: &&TrustAnchor<'static>| {
+    /// The anchor at which a path ended; of a root that was certified anew with the same key, the certificate that is in
+    /// force.
+    pub(crate) fn facts_of(&self, root: &TrustAnchor<'_>, at: Moment) -> Option<&Anchor> {
+        let same = |known: &TrustAnchor<'static>| {
             known.subject == root.subject && known.subject_public_key_info == root.subject_public_key_info
         };
-        let at = self.roots.iter().position(|known| same(&known))?;
-        self.facts.get(at)
+        let pairs =
+            || self.roots.iter().zip(&self.facts).filter(|(known, _)| same(known)).map(|(_, facts)| facts);
+        pairs().find(|anchor| anchor.is_in_force(at)).or_else(|| pairs().next())
     }
 }

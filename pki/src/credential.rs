@@ -4,7 +4,12 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use protocol::{moment::Moment, party::Environment};
+use protocol::{
+    digest::Sha256,
+    identity_rule::{IdentityFault, IssuedBy},
+    moment::Moment,
+    party::Environment,
+};
 use rustls::{
     InconsistentKeys,
     sign::{CertifiedKey, SigningKey},
@@ -13,11 +18,14 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::{
     fault::PeerFault,
-    identity::{IdentityFault, identity_in},
     leaf::{self, Purpose},
+    names::distinguished_name,
+    path::identify,
     peer::PeerIdentity,
     pem::{self, PemFault},
-    provider::provider,
+    policy::Policy,
+    provider::key_provider,
+    signatures::Signatures,
 };
 
 /// Why a certificate and key of our own cannot be used.
@@ -38,7 +46,10 @@ pub enum CredentialFault {
     #[error("certificate and private key do not belong together; next: install both from the same order")]
     KeyMismatch,
     /// The certificate names no identity.
-    #[error("our own certificate names no identity")]
+    #[error(
+        "our own certificate names no identity; next: check the identity rules, and if they ask for an anchor's key, let \
+         the file end in the root"
+    )]
     Identity(#[source] IdentityFault),
     /// The certificate is not fit for this use.
     #[error(
@@ -87,23 +98,24 @@ impl fmt::Debug for Credential {
 
 impl Credential {
     /// Reads a chain (our own certificate first) and its key.
-    pub fn load(chain: &Path, key: &Path) -> Result<Self, CredentialFault> {
-        Credential::new(pem::certificates(chain)?, pem::private_key(key)?)
+    pub fn load(chain: &Path, key: &Path, policy: &Policy) -> Result<Self, CredentialFault> {
+        Credential::new(pem::certificates(chain)?, pem::private_key(key)?, policy)
     }
 
     /// The same from PEM text.
-    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CredentialFault> {
+    pub fn from_pem(chain: &[u8], key: &[u8], policy: &Policy) -> Result<Self, CredentialFault> {
         let origin = Path::new("credential");
-        Credential::new(pem::certificates_in(chain, origin)?, pem::private_key_in(key, origin)?)
+        Credential::new(pem::certificates_in(chain, origin)?, pem::private_key_in(key, origin)?, policy)
     }
 
     fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
+        policy: &Policy,
     ) -> Result<Self, CredentialFault> {
-        let facts = OwnCertificate::of(&chain)?;
+        let facts = OwnCertificate::of(&chain, policy)?;
         let key: Arc<dyn SigningKey> =
-            provider().key_provider.load_private_key(key).map_err(|_| CredentialFault::Key)?;
+            key_provider().load_private_key(key).map_err(|_| CredentialFault::Key)?;
         let certified = CertifiedKey::new(without_anchor(chain), key);
         match certified.keys_match() {
             // A key that cannot tell its public half (a token's) is tried in the first handshake.
@@ -138,19 +150,20 @@ impl Credential {
 pub(crate) struct OwnCertificate {
     der: CertificateDer<'static>,
     pub(crate) peer: PeerIdentity,
-    not_before: Moment,
+    signatures: Signatures,
     test_only: bool,
 }
 
 impl OwnCertificate {
-    pub(crate) fn of(chain: &[CertificateDer<'static>]) -> Result<Self, CredentialFault> {
+    pub(crate) fn of(chain: &[CertificateDer<'static>], policy: &Policy) -> Result<Self, CredentialFault> {
         let der = chain.first().ok_or(CredentialFault::Unreadable)?;
         let certificate = leaf::parse(der).map_err(|_| CredentialFault::Unreadable)?;
-        let identity = identity_in(&certificate).map_err(CredentialFault::Identity)?;
+        let issued_by = issued_by(chain).ok_or(CredentialFault::Unreadable)?;
+        let identity = identify(&certificate, issued_by, policy).map_err(CredentialFault::Identity)?;
         Ok(OwnCertificate {
             der: der.clone(),
-            peer: PeerIdentity::new(identity, &certificate),
-            not_before: crate::clock::moment_of_asn1(certificate.validity().not_before),
+            peer: PeerIdentity::new(identity, &certificate, None),
+            signatures: policy.signatures,
             test_only: leaf::is_test_only(&certificate),
         })
     }
@@ -162,7 +175,9 @@ impl OwnCertificate {
         now: Moment,
     ) -> Result<(), CredentialFault> {
         let certificate = leaf::parse(&self.der).map_err(|_| CredentialFault::Unreadable)?;
-        leaf::check_leaf(&certificate, purpose).map_err(CredentialFault::Unfit)?;
+        leaf::check_leaf(&certificate, purpose, self.signatures)
+            .and_then(|()| leaf::check_sides(&certificate, self.peer.identity().role()))
+            .map_err(CredentialFault::Unfit)?;
         let actual = self.peer.identity().environment();
         if actual != environment {
             return Err(CredentialFault::WrongEnvironment { expected: environment, actual });
@@ -170,14 +185,25 @@ impl OwnCertificate {
         if environment == Environment::Production && self.test_only {
             return Err(CredentialFault::LabCertificate);
         }
-        if now < self.not_before {
-            return Err(CredentialFault::NotYetValid { not_before: self.not_before });
+        if now < self.peer.not_before() {
+            return Err(CredentialFault::NotYetValid { not_before: self.peer.not_before() });
         }
         if now > self.peer.not_after() {
             return Err(CredentialFault::Expired { not_after: self.peer.not_after() });
         }
         Ok(())
     }
+}
+
+/// Who stands above our own certificate, as far as its file tells: the anchor's key only if the file ends in the anchor.
+fn issued_by(chain: &[CertificateDer<'_>]) -> Option<IssuedBy> {
+    let (leaf, last) = (leaf::parse(chain.first()?).ok()?, leaf::parse(chain.last()?).ok()?);
+    let ends_in_anchor = chain.len() > 1 && last.subject().as_raw() == last.issuer().as_raw();
+    Some(IssuedBy {
+        anchor_name: distinguished_name(last.issuer()),
+        anchor_key: ends_in_anchor.then(|| Sha256::of(last.public_key().raw)),
+        issuer_name: distinguished_name(leaf.issuer()),
+    })
 }
 
 /// The chain without a self-issued certificate at its end: a peer has its own copy of the anchor, or none at all.
@@ -207,7 +233,8 @@ mod tests {
     fn the_key_of_another_certificate_is_refused() {
         let root = Authority::root("root");
         let (one, other) = (root.leaf(&testing::client_params()), root.leaf(&testing::client_params()));
-        let refused = Credential::from_pem(&certificates_pem(&[&one.der]), &key_pem(&other.key));
+        let refused =
+            Credential::from_pem(&certificates_pem(&[&one.der]), &key_pem(&other.key), &Policy::default());
         assert!(matches!(refused, Err(CredentialFault::KeyMismatch)));
     }
 
@@ -215,7 +242,11 @@ mod tests {
     fn a_chain_that_begins_with_an_authority_is_refused() {
         let root = Authority::root("root");
         let leaf = root.leaf(&testing::client_params());
-        let refused = Credential::from_pem(&certificates_pem(&[&root.der, &leaf.der]), &key_pem(&leaf.key));
+        let refused = Credential::from_pem(
+            &certificates_pem(&[&root.der, &leaf.der]),
+            &key_pem(&leaf.key),
+            &Policy::default(),
+        );
         assert!(matches!(refused, Err(CredentialFault::Identity(IdentityFault::None))));
     }
 

@@ -17,46 +17,55 @@ use rustls_pki_types::CertificateRevocationListDer;
 
 use crate::{
     crl::{Crl, CrlRefused, UnverifiedCrl},
-    crl_index::Status,
+    crl_index::{Consulted, Status},
     issuer::{Issuer, IssuerId},
-    path::Subject,
+    signatures::Signatures,
+    subject::Subject,
 };
 
 /// Lists of any age.
 #[derive(Debug)]
 pub struct CrlArchive {
     read: Vec<UnverifiedCrl>,
-    verified: Mutex<HashMap<IssuerId, Arc<[Crl]>>>,
+    signatures: Signatures,
+    verified: Mutex<HashMap<IssuerId, Vec<Arc<Crl>>>>,
 }
 
 impl CrlArchive {
     /// Reads the lists; none is believed yet.
-    pub fn parse(lists: &[CertificateRevocationListDer<'_>]) -> Result<Self, CrlRefused> {
+    pub(crate) fn parse(
+        lists: &[CertificateRevocationListDer<'_>],
+        signatures: Signatures,
+    ) -> Result<Self, CrlRefused> {
         let read = lists.iter().map(UnverifiedCrl::parse).collect::<Result<_, _>>()?;
-        Ok(CrlArchive { read, verified: Mutex::default() })
+        Ok(CrlArchive { read, signatures, verified: Mutex::default() })
     }
 
-    /// What the lists say of a certificate: one list of its issuer, made before the certificate ended, must not have
-    /// ended at `fresh_at`; it counts as revoked if any list of its issuer, of whatever date, dates its revocation at
-    /// or before `revoked_by`.
-    pub(crate) fn status(
+    /// What the lists say of a certificate: one list of its issuer that covers it, made before the certificate ended, must
+    /// not have ended at `fresh_at`; it counts as revoked if any list of its issuer, of whatever date, dates its
+    /// revocation at or before `revoked_by`.
+    pub(crate) fn consult(
         &self,
         issuer: &Issuer,
         subject: &Subject<'_>,
         fresh_at: Moment,
         revoked_by: Moment,
-    ) -> Status {
+    ) -> Consulted {
         let lists = self.lists_of(issuer);
-        let since = lists.iter().filter_map(|list| list.revoked_since(subject.serial)).min();
-        if let Some(since) = since.filter(|since| *since <= revoked_by) {
-            return Status::Revoked { since };
+        let naming = lists.iter().filter_map(|list| Some((list.revoked_since(subject.serial)?, list)));
+        if let Some((since, list)) = naming.min_by_key(|(since, _)| *since)
+            && since <= revoked_by
+        {
+            return Consulted { status: Status::Revoked { since }, list: Some(Arc::clone(list)) };
         }
-        let knows = |list: &&Crl| list.this_update() <= subject.not_after;
-        match lists.iter().filter(knows).map(Crl::next_update).max() {
-            None => Status::Missing,
-            Some(next_update) if fresh_at < next_update => Status::Good,
-            Some(next_update) => Status::Expired { next_update },
-        }
+        let knows =
+            |list: &&Arc<Crl>| list.this_update() <= subject.not_after && subject.is_covered_by(list.scope());
+        let Some(list) = lists.iter().filter(knows).max_by_key(|list| list.next_update()) else {
+            return Consulted::MISSING;
+        };
+        let next_update = list.next_update();
+        let status = if fresh_at < next_update { Status::Good } else { Status::Expired { next_update } };
+        Consulted { status, list: Some(Arc::clone(list)) }
     }
 
     /// The lists in DER, as given.
@@ -65,12 +74,13 @@ impl CrlArchive {
     }
 
     /// The lists that this authority signed. A list that does not verify is as good as absent.
-    fn lists_of(&self, issuer: &Issuer) -> Arc<[Crl]> {
+    fn lists_of(&self, issuer: &Issuer) -> Vec<Arc<Crl>> {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         let lists = verified.entry(issuer.id().clone()).or_insert_with(|| {
             let of_name = self.read.iter().filter(|list| list.issuer_name() == issuer.id().name());
-            of_name.filter_map(|list| list.clone().verify([issuer]).ok()).map(|(_, list)| list).collect()
+            let signed = of_name.filter_map(|list| list.clone().verify([issuer], self.signatures).ok());
+            signed.map(|(_, list)| Arc::new(list)).collect()
         });
-        Arc::clone(lists)
+        lists.clone()
     }
 }

@@ -44,7 +44,7 @@ pub enum PeerFault {
     ChainTooLong,
     /// The host name does not stand in the certificate, or a name constraint forbids it.
     NameNotAllowed,
-    /// Not exactly one well-formed identity in the subject alternative name.
+    /// By the identity rules it names nobody, or more than one holder, or has a name that cannot be read safely.
     BadIdentity,
     /// An identity of the other environment, or a lab's certificate where production is wanted.
     WrongEnvironment,

@@ -1,6 +1,10 @@
 //! What a certificate or list says, for people: nothing here is a judgement.
 
-use protocol::{moment::Moment, party::Identity};
+use protocol::{
+    identity_rule::{IdentityFault, IssuedBy},
+    moment::Moment,
+    party::Identity,
+};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::{
     certificate::X509Certificate,
@@ -12,11 +16,12 @@ use x509_parser::{
 
 use crate::{
     crl::{CrlNumber, CrlRefused, UnverifiedCrl},
-    fault::PeerFault,
-    identity::{IdentityFault, identity_in},
-    leaf::{self, Purpose},
+    leaf,
+    names::distinguished_name,
     oid,
+    path::identify,
     peer::Description,
+    policy::Policy,
 };
 
 /// What a certificate says.
@@ -41,12 +46,15 @@ pub struct CertificateFacts {
 }
 
 impl CertificateFacts {
-    /// Reads a certificate; `None` if it cannot be read.
-    pub fn of(der: &CertificateDer<'_>) -> Option<Self> {
+    /// Reads a certificate by this policy; `None` if it cannot be read. Nobody is asked who stands above it: a rule for an
+    /// anchor's key counts as fitting, and the issuer counts as the anchor.
+    pub fn of(der: &CertificateDer<'_>, policy: &Policy) -> Option<Self> {
         let certificate = leaf::parse(der).ok()?;
+        let issuer_name = distinguished_name(certificate.issuer());
+        let issued_by = IssuedBy { anchor_name: issuer_name.clone(), anchor_key: None, issuer_name };
         Some(CertificateFacts {
             description: Description::of(&certificate),
-            identity: identity_in(&certificate),
+            identity: identify(&certificate, issued_by, policy),
             is_authority: certificate.is_ca(),
             is_test_only: leaf::is_test_only(&certificate),
             hosts: hosts(&certificate),
@@ -55,12 +63,6 @@ impl CertificateFacts {
             public_key_info: certificate.public_key().raw.to_vec(),
         })
     }
-}
-
-/// Would our checks of a single certificate pass it as a leaf for this purpose? Its path, dates and revocation are
-/// another matter: see [`crate::trust::Trust::verify`].
-pub fn check_leaf(der: &CertificateDer<'_>, purpose: Purpose) -> Result<(), PeerFault> {
-    leaf::check_leaf(&leaf::parse(der)?, purpose)
 }
 
 /// What a revocation list says, signature unchecked.

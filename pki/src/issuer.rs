@@ -5,7 +5,7 @@ use rustls_pki_types::CertificateDer;
 use webpki::EndEntityCert;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
 
-use crate::{leaf, peer::name_text};
+use crate::{leaf, names::distinguished_name, signatures::Signatures};
 
 /// An authority by name and key: two with the same name and different keys are different.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,28 +24,34 @@ impl IssuerId {
     pub(crate) fn name(&self) -> &[u8] {
         &self.name
     }
+
+    /// SHA-256 over the SubjectPublicKeyInfo in DER: what identity rules call the anchor's key.
+    pub fn key(&self) -> Sha256 {
+        self.spki
+    }
 }
 
 /// An authority's certificate, as far as its revocation lists are concerned.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     id: IssuerId,
-    certificate: CertificateDer<'static>,
+    public_key_info: Vec<u8>,
     may_sign_crls: bool,
     text: String,
 }
 
 impl Issuer {
-    /// Reads an authority's certificate; `None` if it cannot be read or is not an authority's.
-    pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+    /// Reads an authority's certificate; `None` if it cannot be read, or is not an authority's with an accepted key.
+    pub(crate) fn of(certificate: &CertificateDer<'_>, signatures: Signatures) -> Option<Self> {
         let ([], parsed) = X509Certificate::from_der(certificate).ok()? else { return None };
-        leaf::check_issuer(&parsed).ok()?;
+        leaf::check_issuer(&parsed, signatures).ok()?;
         let strict = EndEntityCert::try_from(certificate).ok()?;
+        let public_key_info = strict.subject_public_key_info();
         Some(Issuer {
-            id: IssuerId::new(&strict.subject_public_key_info(), strict.subject()),
+            id: IssuerId::new(&public_key_info, strict.subject()),
             may_sign_crls: leaf::key_usage(&parsed).ok()?.is_none_or(|usage| usage.crl_sign()),
-            text: name_text(parsed.subject()),
-            certificate: certificate.clone().into_owned(),
+            text: distinguished_name(parsed.subject()),
+            public_key_info: public_key_info.to_vec(),
         })
     }
 
@@ -54,9 +60,9 @@ impl Issuer {
         &self.id
     }
 
-    /// The certificate in DER.
-    pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
+    /// Its SubjectPublicKeyInfo in DER.
+    pub(crate) fn public_key_info(&self) -> &[u8] {
+        &self.public_key_info
     }
 
     /// Does its key usage allow it to sign revocation lists (RFC 5280 section 4.2.1.3, cRLSign)?
@@ -64,7 +70,7 @@ impl Issuer {
         self.may_sign_crls
     }
 
-    /// Its name for people.
+    /// Its distinguished name: the text by which rules and settings call it.
     pub fn text(&self) -> &str {
         &self.text
     }

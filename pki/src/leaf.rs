@@ -2,27 +2,19 @@
 //!
 //! It accepts a leaf without extended key usage, ignores key usage altogether, and knows no longest life.
 
+use protocol::party::Role;
 use rustls_pki_types::CertificateDer;
 use x509_parser::{
     certificate::X509Certificate,
     extensions::{KeyUsage, ParsedExtension},
-    oid_registry::{
-        OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_PKCS1_RSAENCRYPTION,
-        OID_SIG_ED25519,
-    },
     prelude::FromDer as _,
-    public_key::PublicKey,
-    x509::SubjectPublicKeyInfo,
 };
 
-use crate::{fault::PeerFault, oid};
+use crate::{fault::PeerFault, oid, signatures::Signatures};
 
 /// Days between notBefore and notAfter of a leaf. The longest life in use in the claims systems is 39 months; five
 /// years leave room, and decades are a mistake of whoever issued it.
 pub const LIFETIME_MAX_DAYS: i64 = 5 * 366;
-
-/// Bits of an RSA modulus (TLS暗号設定ガイドライン, 高セキュリティ型).
-const RSA_BITS_MIN: usize = 2048;
 
 /// Octets of a serial number (RFC 5280 section 4.1.2.2).
 const SERIAL_OCTETS_MAX: usize = 20;
@@ -58,9 +50,13 @@ pub(crate) fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'
 }
 
 /// What we ask of a leaf beyond path building.
-pub(crate) fn check_leaf(certificate: &X509Certificate<'_>, purpose: Purpose) -> Result<(), PeerFault> {
+pub(crate) fn check_leaf(
+    certificate: &X509Certificate<'_>,
+    purpose: Purpose,
+    signatures: Signatures,
+) -> Result<(), PeerFault> {
     check_serial(certificate.raw_serial())?;
-    check_key(certificate.public_key())?;
+    check_key(certificate, signatures)?;
     if certificate.is_ca() {
         return Err(PeerFault::WrongBasicConstraints);
     }
@@ -78,10 +74,23 @@ pub(crate) fn check_leaf(certificate: &X509Certificate<'_>, purpose: Purpose) ->
     Ok(())
 }
 
+/// What we ask of the certificate of an authority below an anchor: as [`check_issuer`], and its key usage must be there
+/// (RFC 5280 section 4.2.1.3). Old roots lack it, and whoever configures one has decided.
+pub(crate) fn check_intermediate(
+    certificate: &X509Certificate<'_>,
+    signatures: Signatures,
+) -> Result<(), PeerFault> {
+    check_issuer(certificate, signatures)?;
+    if key_usage(certificate)?.is_some() { Ok(()) } else { Err(PeerFault::WrongKu) }
+}
+
 /// What we ask of an authority's certificate beyond path building.
-pub(crate) fn check_issuer(certificate: &X509Certificate<'_>) -> Result<(), PeerFault> {
+pub(crate) fn check_issuer(
+    certificate: &X509Certificate<'_>,
+    signatures: Signatures,
+) -> Result<(), PeerFault> {
     check_serial(certificate.raw_serial())?;
-    check_key(certificate.public_key())?;
+    check_key(certificate, signatures)?;
     if !certificate.is_ca() {
         return Err(PeerFault::WrongBasicConstraints);
     }
@@ -107,17 +116,39 @@ pub(crate) fn is_test_only(certificate: &X509Certificate<'_>) -> bool {
     })
 }
 
+/// The usage of this purpose must be there. Usages of other worlds (mail, smart cards) may stand beside it; "any", and
+/// evidence beside TLS, may not: a TLS key is used by machines all day long, so what it signs is no evidence.
 fn check_extended_key_usage(certificate: &X509Certificate<'_>, purpose: Purpose) -> Result<(), PeerFault> {
     let usage = certificate.extended_key_usage().map_err(|_| PeerFault::Malformed)?;
     let usage = usage.ok_or(PeerFault::WrongEku)?.value;
     let evidence = usage.other.iter().any(|purpose| purpose.as_bytes() == oid::EVIDENCE);
     let fits = match purpose {
-        Purpose::TlsClient => usage.client_auth,
-        Purpose::TlsServer => usage.server_auth,
-        // A TLS key is used by machines all day long; what it signs is no evidence.
-        Purpose::Evidence => evidence && !usage.client_auth && !usage.server_auth && !usage.any,
+        Purpose::TlsClient => usage.client_auth && !evidence,
+        Purpose::TlsServer => usage.server_auth && !evidence,
+        Purpose::Evidence => evidence && !usage.client_auth && !usage.server_auth,
     };
-    if fits { Ok(()) } else { Err(PeerFault::WrongEku) }
+    if fits && !usage.any { Ok(()) } else { Err(PeerFault::WrongEku) }
+}
+
+/// Who may have one certificate for both sides of TLS: those at the centre, which are dialled and dial others. Whoever only
+/// dials has no use for a server's certificate, and a thief of its key would.
+pub(crate) fn check_sides(certificate: &X509Certificate<'_>, role: Role) -> Result<(), PeerFault> {
+    let usage = certificate.extended_key_usage().map_err(|_| PeerFault::Malformed)?;
+    let both = usage.is_some_and(|usage| usage.value.client_auth && usage.value.server_auth);
+    match role {
+        Role::ReviewAgency | Role::ImplementingBody => Ok(()),
+        Role::Institution
+        | Role::Insurer
+        | Role::HealthInsuranceSociety
+        | Role::SocietyVendor
+        | Role::BillingAgent => {
+            if both {
+                Err(PeerFault::WrongEku)
+            } else {
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Positive, at most 20 octets (RFC 5280 section 4.1.2.2). `serial` is the content of the INTEGER.
@@ -127,30 +158,14 @@ fn check_serial(serial: &[u8]) -> Result<(), PeerFault> {
     if positive && serial.len() <= SERIAL_OCTETS_MAX { Ok(()) } else { Err(PeerFault::Malformed) }
 }
 
-pub(crate) fn check_key(key: &SubjectPublicKeyInfo<'_>) -> Result<(), PeerFault> {
-    let algorithm = &key.algorithm.algorithm;
-    let accepted = if *algorithm == OID_PKCS1_RSAENCRYPTION {
-        matches!(key.parsed(), Ok(PublicKey::RSA(rsa)) if rsa.key_size() >= RSA_BITS_MIN)
-    } else if *algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY {
-        let curve = key.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
-        curve.is_some_and(|oid| [OID_EC_P256, OID_NIST_EC_P384, OID_NIST_EC_P521].contains(&oid))
-    } else {
-        *algorithm == OID_SIG_ED25519 || ML_DSA.contains(&algorithm.as_bytes())
-    };
-    if accepted { Ok(()) } else { Err(PeerFault::WeakKey) }
+fn check_key(certificate: &X509Certificate<'_>, signatures: Signatures) -> Result<(), PeerFault> {
+    if signatures.accept_key(certificate.public_key()) { Ok(()) } else { Err(PeerFault::WeakKey) }
 }
-
-/// ML-DSA-44, -65 and -87, 2.16.840.1.101.3.4.3.17 to 19 (RFC 9881).
-const ML_DSA: [&[u8]; 3] = [
-    &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11],
-    &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x12],
-    &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x13],
-];
 
 #[cfg(test)]
 mod tests {
     use rcgen::{PublicKeyData, SignatureAlgorithm};
-    use x509_parser::prelude::FromDer as _;
+    use x509_parser::{prelude::FromDer as _, x509::SubjectPublicKeyInfo};
 
     use super::*;
     use crate::{
@@ -201,7 +216,7 @@ mod tests {
             let spki = [tagged(0x30, &algorithm), tagged(0x03, &[0, 4, 1, 1])].concat();
             let der = tagged(0x30, &spki);
             let (_, key) = SubjectPublicKeyInfo::from_der(&der).unwrap();
-            assert_eq!(check_key(&key), Err(PeerFault::WeakKey));
+            assert!(!Signatures::Usual.accept_key(&key));
         }
     }
 

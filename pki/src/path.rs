@@ -3,23 +3,29 @@
 //! The library verifies a list's signature on every look-up, takes the first list of an issuer's name, and does not look
 //! at an anchor's dates; so revocation is asked of our own index, in the callback that may reject a path.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
-use protocol::{moment::Moment, party::Environment};
+use protocol::{
+    identity_rule::{CertificateNames, IdentityFault, IssuedBy},
+    moment::Moment,
+    party::{Environment, Identity},
+};
 use rustls_pki_types::CertificateDer;
 use webpki::{Cert, EndEntityCert, Error as PathError, KeyUsage, VerifiedPath};
 use x509_parser::certificate::X509Certificate;
 
 use crate::{
-    anchors::Anchors,
-    clock::{moment_of_asn1, unix_time},
-    crl_index::Status,
+    anchors::{Anchor, Anchors},
+    clock::unix_time,
+    crl_index::{Consulted, Status},
     fault::PeerFault,
-    identity::identity_in,
     issuer::{Issuer, IssuerId},
     leaf::{self, Purpose},
-    peer::PeerIdentity,
-    provider::provider,
+    names::{distinguished_name, names_of},
+    peer::{Description, Grace, PeerIdentity},
+    policy::Policy,
+    refusal::{Cause, ListFacts, Refusal},
+    subject::Subject,
 };
 
 /// Certificates a peer may show: a leaf and four issuers. More is cut before anything is read.
@@ -27,6 +33,9 @@ pub const CHAIN_CERTIFICATES_MAX: usize = 5;
 
 /// Bytes of one certificate: with a thousand codes about 15 KB, with ML-DSA some more.
 pub const CERTIFICATE_BYTES_MAX: usize = 32 * 1024;
+
+/// Bytes of a whole chain, which is also what the TLS library takes in one message.
+pub const CHAIN_BYTES_MAX: usize = 64 * 1024;
 
 /// Who issued a certificate of the path.
 pub(crate) enum IssuerInPath<'a> {
@@ -48,109 +57,165 @@ impl IssuerInPath<'_> {
     }
 
     /// All of it; `None` if an intermediate is no authority's certificate.
-    pub(crate) fn issuer(&self) -> Option<Issuer> {
+    pub(crate) fn issuer(&self, policy: &Policy) -> Option<Issuer> {
         match self {
             IssuerInPath::Anchor(issuer) => Some((*issuer).clone()),
-            IssuerInPath::Intermediate(cert) => Issuer::of(&cert.der()),
+            IssuerInPath::Intermediate(cert) => Issuer::of(&cert.der(), policy.signatures),
         }
     }
 }
 
-/// A certificate of a path whose revocation is asked after.
-pub(crate) struct Subject<'a> {
-    /// The content of its serial number's INTEGER.
-    pub(crate) serial: &'a [u8],
-    /// The end of its life.
-    pub(crate) not_after: Moment,
-}
-
-impl<'a> Subject<'a> {
-    fn new(path: &'a Cert<'_>, read: &X509Certificate<'_>) -> Self {
-        Subject { serial: path.serial(), not_after: moment_of_asn1(read.validity().not_after) }
-    }
-}
-
 /// Asks after one certificate of a path, of this issuer.
-pub(crate) type AskRevocation<'a> = dyn Fn(&IssuerInPath<'_>, &Subject<'_>) -> Status + 'a;
+pub(crate) type AskRevocation<'a> = dyn Fn(&IssuerInPath<'_>, &Subject<'_>) -> Consulted + 'a;
 
-/// Judges a chain (leaf first) for a purpose at a time. `revocation` is asked for every certificate of the path but the
-/// anchor.
-pub(crate) fn verify_chain(
-    chain: &[CertificateDer<'_>],
-    anchors: &Anchors,
-    purpose: Purpose,
-    at: Moment,
-    revocation: &AskRevocation<'_>,
-) -> Result<PeerIdentity, PeerFault> {
-    let (leaf_der, intermediates) = chain.split_first().ok_or(PeerFault::NoCert)?;
-    if chain.len() > CHAIN_CERTIFICATES_MAX || chain.iter().any(|der| der.len() > CERTIFICATE_BYTES_MAX) {
-        return Err(PeerFault::ChainTooLong);
+/// All that a chain is judged by.
+pub(crate) struct Judge<'a> {
+    pub(crate) anchors: &'a Anchors,
+    pub(crate) policy: &'a Policy,
+    pub(crate) purpose: Purpose,
+    pub(crate) at: Moment,
+    /// Asked for every certificate of the path but the anchor.
+    pub(crate) revocation: &'a AskRevocation<'a>,
+}
+
+/// What is learnt of a good path.
+struct Way {
+    issued_by: IssuedBy,
+    test_only: bool,
+    grace: Option<Grace>,
+}
+
+impl Judge<'_> {
+    /// Judges a chain, leaf first.
+    pub(crate) fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<PeerIdentity, Refusal> {
+        let (leaf_der, intermediates) = chain.split_first().ok_or(PeerFault::NoCert)?;
+        check_sizes(chain)?;
+        let certificate = leaf::parse(leaf_der)?;
+        let end_entity = EndEntityCert::try_from(leaf_der).map_err(Refusal::of_path)?;
+        // Reasons that the library's error type has no room for, and what was learnt of the path.
+        let own = Cell::new(None);
+        let way = RefCell::new(None);
+        let check = |path: &VerifiedPath<'_>| match self.check_path(path, &certificate) {
+            Ok(learnt) => {
+                *way.borrow_mut() = Some(learnt);
+                Ok(())
+            }
+            Err(refusal) => {
+                own.set(Some(refusal));
+                Err(PathError::UnknownRevocationStatus)
+            }
+        };
+        let built = end_entity.verify_for_usage(
+            self.policy.signatures.algorithms().all,
+            self.anchors.roots(),
+            intermediates,
+            unix_time(self.at),
+            // On authorities a usage counts if present; the leaf's must be present, which is checked below.
+            KeyUsage::required_if_present(self.purpose.oid()),
+            None,
+            Some(&check),
+        );
+        if let Err(error) = built {
+            return Err(own.take().unwrap_or_else(|| Refusal::of_path(error)));
+        }
+        let way = way.take().ok_or(PeerFault::Other)?;
+        self.check_leaf(&certificate, way)
     }
-    let certificate = leaf::parse(leaf_der)?;
-    let end_entity = EndEntityCert::try_from(leaf_der).map_err(|error| PeerFault::of_path(&error))?;
-    // Reasons that the library's error type has no room for.
-    let own_fault = Cell::new(None);
-    let test_only = Cell::new(leaf::is_test_only(&certificate));
-    let check = |path: &VerifiedPath<'_>| {
-        check_path(path, &certificate, anchors, at, revocation, &test_only).map_err(|fault| {
-            own_fault.set(Some(fault));
-            PathError::UnknownRevocationStatus
-        })
+
+    /// What we ask of a path whose signatures, dates and constraints are good, from this leaf on.
+    fn check_path(&self, path: &VerifiedPath<'_>, leaf: &X509Certificate<'_>) -> Result<Way, Refusal> {
+        let anchor = self.anchors.facts_of(path.anchor(), self.at).ok_or(PeerFault::UnknownCa)?;
+        self.check_dates_of(anchor)?;
+        let intermediates: Vec<&Cert<'_>> = path.intermediate_certificates().collect();
+        let ders: Vec<CertificateDer<'_>> = intermediates.iter().map(|cert| cert.der()).collect();
+        let parsed = ders.iter().map(leaf::parse).collect::<Result<Vec<_>, _>>()?;
+        for certificate in &parsed {
+            leaf::check_intermediate(certificate, self.policy.signatures)
+                .map_err(|fault| Refusal::of(fault, certificate))?;
+        }
+        // Every certificate beside the one that issued it.
+        let serials = intermediates.iter().map(|cert| cert.serial());
+        let serials = std::iter::once(path.end_entity().serial()).chain(serials);
+        let issuers = intermediates.iter().map(|cert| IssuerInPath::Intermediate(cert));
+        let issuers = issuers.chain([IssuerInPath::Anchor(anchor.issuer())]);
+        let mut grace = None;
+        for ((certificate, serial), issuer) in std::iter::once(leaf).chain(&parsed).zip(serials).zip(issuers)
+        {
+            let consulted = (self.revocation)(&issuer, &Subject::new(serial, certificate));
+            grace = check_status(&consulted, certificate)?.or(grace);
+        }
+        let anchor_name = anchor.issuer().text().to_owned();
+        let issued_by = IssuedBy {
+            issuer_name: parsed
+                .first()
+                .map_or_else(|| anchor_name.clone(), |cert| distinguished_name(cert.subject())),
+            anchor_name,
+            anchor_key: Some(anchor.issuer().id().key()),
+        };
+        let test_only = anchor.is_test_only() || std::iter::once(leaf).chain(&parsed).any(leaf::is_test_only);
+        Ok(Way { issued_by, test_only, grace })
+    }
+
+    fn check_dates_of(&self, anchor: &Anchor) -> Result<(), Refusal> {
+        let fault = match (self.at < anchor.not_before(), self.at > anchor.not_after()) {
+            (false, false) => return Ok(()),
+            (true, _) => PeerFault::NotYetValid,
+            (_, true) => PeerFault::Expired,
+        };
+        let name = anchor.issuer().text().to_owned();
+        let (not_before, not_after) = (anchor.not_before(), anchor.not_after());
+        Err(Refusal::new(fault, Cause::Anchor { name, not_before, not_after }))
+    }
+
+    /// What we ask of a leaf beyond its path, and whom it names.
+    fn check_leaf(&self, certificate: &X509Certificate<'_>, way: Way) -> Result<PeerIdentity, Refusal> {
+        let of_leaf = |fault| Refusal::of(fault, certificate);
+        leaf::check_leaf(certificate, self.purpose, self.policy.signatures).map_err(of_leaf)?;
+        let identity = identify(certificate, way.issued_by, self.policy).map_err(|source| {
+            let cause = Cause::Identity { certificate: Description::of(certificate), source };
+            Refusal::new(PeerFault::BadIdentity, cause)
+        })?;
+        leaf::check_sides(certificate, identity.role()).map_err(of_leaf)?;
+        if identity.environment() == Environment::Production && way.test_only {
+            return Err(of_leaf(PeerFault::WrongEnvironment));
+        }
+        Ok(PeerIdentity::new(identity, certificate, way.grace))
+    }
+}
+
+/// Refuses what is revoked, and what nobody can say this of; the grace by which it counts, if it does by that only.
+fn check_status(consulted: &Consulted, certificate: &X509Certificate<'_>) -> Result<Option<Grace>, Refusal> {
+    let list = consulted.list.as_deref();
+    let fault = match consulted.status {
+        Status::Good => return Ok(None),
+        Status::Grace { next_update } => {
+            let issuer = list.map(|list| list.issuer().to_owned()).unwrap_or_default();
+            return Ok(Some(Grace { issuer, next_update }));
+        }
+        Status::Revoked { .. } => PeerFault::Revoked,
+        Status::Missing => PeerFault::CrlMissing,
+        Status::Expired { .. } => PeerFault::CrlExpired,
     };
-    let built = end_entity.verify_for_usage(
-        provider().signature_verification_algorithms.all,
-        anchors.roots(),
-        intermediates,
-        unix_time(at),
-        // On authorities a usage counts if present; the leaf's must be present, which is checked below.
-        KeyUsage::required_if_present(purpose.oid()),
-        None,
-        Some(&check),
-    );
-    if let Err(error) = built {
-        return Err(own_fault.get().unwrap_or_else(|| PeerFault::of_path(&error)));
-    }
-    leaf::check_leaf(&certificate, purpose)?;
-    let identity = identity_in(&certificate).map_err(|_| PeerFault::BadIdentity)?;
-    if identity.environment() == Environment::Production && test_only.get() {
-        return Err(PeerFault::WrongEnvironment);
-    }
-    Ok(PeerIdentity::new(identity, &certificate))
+    let certificate = Description::of(certificate);
+    let cause = Cause::Revocation { certificate, status: consulted.status, list: list.map(ListFacts::of) };
+    Err(Refusal::new(fault, cause))
 }
 
-/// What we ask of a path whose signatures, dates and constraints are good, from this leaf on.
-fn check_path(
-    path: &VerifiedPath<'_>,
-    leaf: &X509Certificate<'_>,
-    anchors: &Anchors,
-    at: Moment,
-    revocation: &AskRevocation<'_>,
-    test_only: &Cell<bool>,
-) -> Result<(), PeerFault> {
-    let anchor = anchors.facts_of(path.anchor()).ok_or(PeerFault::UnknownCa)?;
-    if !anchor.is_in_force(at) {
-        return Err(PeerFault::Expired);
-    }
-    let mut marked = test_only.get() || anchor.is_test_only();
-    let mut subject = Subject::new(path.end_entity(), leaf);
-    for issuer in path.intermediate_certificates() {
-        let der = issuer.der();
-        let certificate = leaf::parse(&der)?;
-        leaf::check_issuer(&certificate)?;
-        marked |= leaf::is_test_only(&certificate);
-        refuse_revoked(revocation(&IssuerInPath::Intermediate(issuer), &subject))?;
-        subject = Subject::new(issuer, &certificate);
-    }
-    refuse_revoked(revocation(&IssuerInPath::Anchor(anchor.issuer()), &subject))?;
-    test_only.set(marked);
-    Ok(())
+/// The identity that a certificate proves.
+pub(crate) fn identify(
+    certificate: &X509Certificate<'_>,
+    issued_by: IssuedBy,
+    policy: &Policy,
+) -> Result<Identity, IdentityFault> {
+    let names = names_of(certificate)?;
+    policy.identities.identify(&CertificateNames { issued_by, names })
 }
 
-fn refuse_revoked(status: Status) -> Result<(), PeerFault> {
-    match status {
-        Status::Good => Ok(()),
-        Status::Revoked { .. } => Err(PeerFault::Revoked),
-        Status::Missing => Err(PeerFault::CrlMissing),
-        Status::Expired { .. } => Err(PeerFault::CrlExpired),
-    }
+/// Cuts what is too much before any of it is read.
+fn check_sizes(chain: &[CertificateDer<'_>]) -> Result<(), PeerFault> {
+    let bytes: usize = chain.iter().map(|der| der.len()).sum();
+    let fits = chain.len() <= CHAIN_CERTIFICATES_MAX
+        && chain.iter().all(|der| der.len() <= CERTIFICATE_BYTES_MAX)
+        && bytes <= CHAIN_BYTES_MAX;
+    if fits { Ok(()) } else { Err(PeerFault::ChainTooLong) }
 }

@@ -1,27 +1,36 @@
 //! What is known of a peer after its certificate was judged.
 
-use std::fmt::Write as _;
-
 use protocol::{digest::Sha256, moment::Moment, party::Identity};
 use rustls::CommonState;
 use rustls_pki_types::CertificateDer;
-use x509_parser::{certificate::X509Certificate, x509::X509Name};
+use x509_parser::certificate::X509Certificate;
 
-use crate::{clock::moment_of_asn1, fault::PeerFault, identity::identity_in, leaf};
-
-/// Characters of a distinguished name in logs.
-const NAME_TEXT_MAX: usize = 300;
+use crate::{
+    clock::moment_of_asn1,
+    leaf,
+    names::{name_text, serial_text},
+};
 
 /// Who stands at the other end, proved by a certificate that was judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerIdentity {
     identity: Identity,
     description: Description,
+    grace: Option<Grace>,
+}
+
+/// A revocation list that has ended and is used by grace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grace {
+    /// The distinguished name of the list's issuer.
+    pub issuer: String,
+    /// When the list ended.
+    pub next_update: Moment,
 }
 
 impl PeerIdentity {
-    pub(crate) fn new(identity: Identity, certificate: &X509Certificate<'_>) -> Self {
-        PeerIdentity { identity, description: Description::of(certificate) }
+    pub(crate) fn new(identity: Identity, certificate: &X509Certificate<'_>, grace: Option<Grace>) -> Self {
+        PeerIdentity { identity, description: Description::of(certificate), grace }
     }
 
     /// Environment, role and codes: what rights belong to.
@@ -49,9 +58,19 @@ impl PeerIdentity {
         &self.description.subject
     }
 
+    /// The start of the certificate's life.
+    pub fn not_before(&self) -> Moment {
+        self.description.not_before
+    }
+
     /// The end of the certificate's life: the connection must not outlive it.
     pub fn not_after(&self) -> Moment {
         self.description.not_after
+    }
+
+    /// The ended list without whose grace the certificate would not count; to be written down by whoever lets it count.
+    pub fn grace(&self) -> Option<&Grace> {
+        self.grace.as_ref()
     }
 }
 
@@ -77,7 +96,7 @@ impl Description {
         Description {
             subject: name_text(certificate.subject()),
             issuer: name_text(certificate.issuer()),
-            serial: hex(certificate.raw_serial()),
+            serial: serial_text(certificate.raw_serial()),
             fingerprint: Sha256::of(certificate.as_raw()),
             not_before: moment_of_asn1(certificate.validity().not_before),
             not_after: moment_of_asn1(certificate.validity().not_after),
@@ -90,42 +109,8 @@ impl Description {
     }
 }
 
-/// Who the peer of a finished handshake is. The configurations of [`crate::tls`] let no handshake finish whose
-/// certificates were not judged, so this only reads.
-pub fn peer_identity(connection: &CommonState) -> Result<PeerIdentity, PeerFault> {
-    if connection.is_handshaking() {
-        return Err(PeerFault::NoCert);
-    }
-    let leaf = connection.peer_certificates().and_then(<[_]>::first).ok_or(PeerFault::NoCert)?;
-    let certificate = leaf::parse(leaf)?;
-    let identity = identity_in(&certificate).map_err(|_| PeerFault::BadIdentity)?;
-    Ok(PeerIdentity::new(identity, &certificate))
-}
-
 /// The peer's chain, leaf first, to judge it again when trust or revocation lists change.
 pub fn peer_chain(connection: &CommonState) -> Vec<CertificateDer<'static>> {
     let chain = connection.peer_certificates().unwrap_or_default();
     chain.iter().map(|certificate| certificate.clone().into_owned()).collect()
-}
-
-/// Lower-case hexadecimal of a serial number, without the zero that keeps it positive.
-pub(crate) fn hex(serial: &[u8]) -> String {
-    let digits = match serial {
-        [0, rest @ ..] if !rest.is_empty() => rest,
-        all => all,
-    };
-    digits.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// A distinguished name on one line, without control characters, bounded.
-pub(crate) fn name_text(name: &X509Name<'_>) -> String {
-    name.to_string()
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .take(NAME_TEXT_MAX)
-        .collect()
 }

@@ -15,6 +15,7 @@ use crate::{
     credential::Credential,
     oid::{self, tagged},
     pem,
+    policy::Policy,
     trust::Trust,
 };
 
@@ -205,15 +206,25 @@ pub(crate) fn trust(
     issuers: &[&CertificateDer<'_>],
     crls: &[&CertificateRevocationListDer<'_>],
 ) -> Trust {
-    Trust::from_pem(&certificates_pem(roots), &certificates_pem(issuers), &crls_pem(crls), clock::now())
-        .unwrap()
+    trust_by(Policy::default(), roots, issuers, crls)
+}
+
+/// The same, by this policy.
+pub(crate) fn trust_by(
+    policy: Policy,
+    roots: &[&CertificateDer<'_>],
+    issuers: &[&CertificateDer<'_>],
+    crls: &[&CertificateRevocationListDer<'_>],
+) -> Trust {
+    let (roots, issuers) = (certificates_pem(roots), certificates_pem(issuers));
+    Trust::from_pem(&roots, &issuers, &crls_pem(crls), policy, clock::now()).unwrap()
 }
 
 /// A leaf and its issuers as our own certificate.
 pub(crate) fn credential(leaf: &Leaf, issuers: &[&Authority]) -> Credential {
     let chain: Vec<&CertificateDer<'_>> =
         std::iter::once(&leaf.der).chain(issuers.iter().map(|issuer| &issuer.der)).collect();
-    Credential::from_pem(&certificates_pem(&chain), &key_pem(&leaf.key)).unwrap()
+    Credential::from_pem(&certificates_pem(&chain), &key_pem(&leaf.key), &Policy::default()).unwrap()
 }
 
 /// A list written by hand, for what the builder refuses to write.

@@ -1,17 +1,20 @@
 //! TLS configurations for both sides, and what a handshake's end says.
 //!
-//! Both sides: TLS 1.3 only, certificates on both sides, no resumption, no early data. Resumption would let a peer in
+//! Both sides: certificates on both sides, no resumption, no early data, in either version. Resumption would let a peer in
 //! whose certificate was revoked or ended since: the library does not judge a stored chain again.
 
 mod alert;
 mod client;
+mod handshake;
 mod server;
 
 pub use alert::{alert_reason, own_refusal};
 pub use client::client_config;
-pub use server::{RefusalObserver, Refused, server_config, server_config_observed};
+pub use handshake::Refused;
+pub use server::{Judged, RefusalObserver, TlsServer};
 
 use crate::credential::CredentialFault;
+pub use crate::provider::{Groups, TlsPolicy, Versions};
 
 /// The one application protocol: HTTP/1.1 (RFC 7301).
 pub const ALPN: &[u8] = b"http/1.1";

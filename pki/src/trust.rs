@@ -1,4 +1,5 @@
-//! What one side trusts: anchors, and the revocation lists in force. Built whole, then published; never changed.
+//! What one side trusts: anchors, the revocation lists in force, and how certificates are read. Built whole, then
+//! published; never changed.
 
 use std::path::{Path, PathBuf};
 
@@ -12,9 +13,10 @@ use crate::{
     fault::PeerFault,
     issuer::Issuer,
     leaf::Purpose,
-    path::verify_chain,
+    path::Judge,
     peer::PeerIdentity,
     pem::{self, PemFault},
+    policy::Policy,
 };
 
 /// The PEM files that make up trust.
@@ -25,7 +27,7 @@ pub struct TrustFiles {
     /// Certificates of the authorities below the roots: their revocation lists are checked against them. They are
     /// trusted for nothing else.
     pub issuers: Vec<PathBuf>,
-    /// Revocation lists, one for each root and each authority.
+    /// Revocation lists: of each root and each authority the complete one, or its parts.
     pub crls: Vec<PathBuf>,
 }
 
@@ -35,24 +37,60 @@ pub enum TrustFault {
     /// A file cannot be used.
     #[error("a file of the trust settings cannot be used")]
     File(#[from] PemFault),
-    /// An anchor cannot be used.
-    #[error("an anchor cannot be used")]
-    Anchor(#[from] AnchorFault),
+    /// A certificate cannot be an anchor.
+    #[error("a certificate in {} cannot be an anchor", .file.display())]
+    Anchor {
+        /// Which file.
+        file: PathBuf,
+        /// Why not.
+        #[source]
+        source: AnchorFault,
+    },
+    /// None at all.
+    #[error("no anchor is configured; next: name the file of the authority's root certificate")]
+    NoAnchor,
     /// A certificate among the issuers is no authority's.
-    #[error("{file} holds a certificate that is no authority's; next: name the file of the issuing authority's certificate", file = .file.display())]
+    #[error(
+        "{} holds a certificate that is no authority's, or has a key that is not accepted; next: name the file of the \
+         issuing authority's certificate", .file.display()
+    )]
     NotAnIssuer {
         /// Which file.
         file: PathBuf,
     },
     /// A revocation list cannot be used.
-    #[error("a revocation list cannot be used")]
-    Crl(#[from] CrlRefused),
+    #[error("a revocation list in {} cannot be used", .file.display())]
+    Crl {
+        /// Which file.
+        file: PathBuf,
+        /// Why not.
+        #[source]
+        source: CrlRefused,
+    },
     /// A configured authority has no revocation list: nobody it certified could be let in.
     #[error("there is no revocation list of {issuer}; next: name its file")]
     CrlMissing {
         /// The authority's name.
         issuer: String,
     },
+    /// The revocation lists are older than those in force.
+    #[error("the revocation lists would be a step back from those in force")]
+    StepBack(#[source] CrlRefused),
+    /// Grace for an authority that is not configured, or for two of one name.
+    #[error(
+        "grace for the revocation list of {issuer} is given, but this name is not that of exactly one configured \
+         authority; next: write the distinguished name as `sekisho-certs inspect` shows it"
+    )]
+    GraceIssuer {
+        /// The name in the settings.
+        issuer: String,
+    },
+}
+
+/// What was read from one file.
+struct FromFile<T> {
+    file: PathBuf,
+    items: Vec<T>,
 }
 
 /// Anchors and the revocation lists in force.
@@ -61,52 +99,88 @@ pub struct Trust {
     anchors: Anchors,
     issuers: Vec<Issuer>,
     crls: CrlIndex,
+    policy: Policy,
 }
 
 impl Trust {
     /// Reads and checks the files. Work for a thread that may block: a list with 100,000 entries takes about a tenth of a
     /// second.
-    pub fn load(files: &TrustFiles, now: Moment) -> Result<Self, TrustFault> {
-        let mut anchors = Vec::new();
-        for file in &files.anchors {
-            anchors.extend(pem::certificates(file)?);
-        }
-        let mut issuers = Vec::new();
-        for file in &files.issuers {
-            issuers.extend(issuers_of(&pem::certificates(file)?, file)?);
-        }
-        let mut crls = Vec::new();
-        for file in &files.crls {
-            crls.extend(pem::crls(file)?);
-        }
-        Trust::new(&anchors, issuers, &crls, now)
+    pub fn load(files: &TrustFiles, policy: Policy, now: Moment) -> Result<Self, TrustFault> {
+        Trust::build(
+            &from_files(&files.anchors, pem::certificates)?,
+            &from_files(&files.issuers, pem::certificates)?,
+            &from_files(&files.crls, pem::crls)?,
+            policy,
+            now,
+        )
     }
 
     /// The same from PEM text; `issuers` may be empty.
-    pub fn from_pem(anchors: &[u8], issuers: &[u8], crls: &[u8], now: Moment) -> Result<Self, TrustFault> {
-        let origin = Path::new("trust");
-        let below = if issuers.is_empty() {
-            Vec::new()
-        } else {
-            issuers_of(&pem::certificates_in(issuers, origin)?, origin)?
-        };
-        Trust::new(&pem::certificates_in(anchors, origin)?, below, &pem::crls_in(crls, origin)?, now)
-    }
-
-    fn new(
-        anchors: &[CertificateDer<'_>],
-        issuers: Vec<Issuer>,
-        crls: &[CertificateRevocationListDer<'_>],
+    pub fn from_pem(
+        anchors: &[u8],
+        issuers: &[u8],
+        crls: &[u8],
+        policy: Policy,
         now: Moment,
     ) -> Result<Self, TrustFault> {
-        let anchors = Anchors::new(anchors)?;
-        anchors.check_in_force(now)?;
-        let all = || anchors.iter().map(|anchor| anchor.issuer()).chain(&issuers);
-        let crls = CrlIndex::build(crls, all(), now)?;
-        if let Some(issuer) = all().find(|issuer| !crls.has(issuer.id())) {
+        let origin = Path::new("trust");
+        let certificates = |pem: &[u8]| {
+            Ok::<_, TrustFault>(FromFile {
+                file: origin.to_owned(),
+                items: pem::certificates_in(pem, origin)?,
+            })
+        };
+        let issuers = if issuers.is_empty() { vec![] } else { vec![certificates(issuers)?] };
+        let crls = FromFile { file: origin.to_owned(), items: pem::crls_in(crls, origin)? };
+        Trust::build(&[certificates(anchors)?], &issuers, &[crls], policy, now)
+    }
+
+    fn build(
+        anchor_files: &[FromFile<CertificateDer<'_>>],
+        issuer_files: &[FromFile<CertificateDer<'_>>],
+        crl_files: &[FromFile<CertificateRevocationListDer<'_>>],
+        policy: Policy,
+        now: Moment,
+    ) -> Result<Self, TrustFault> {
+        let mut anchors = Anchors::default();
+        for FromFile { file, items } in anchor_files {
+            for certificate in items {
+                anchors
+                    .add(certificate, policy.signatures, Some(now))
+                    .map_err(|source| TrustFault::Anchor { file: file.clone(), source })?;
+            }
+        }
+        if anchors.iter().next().is_none() {
+            return Err(TrustFault::NoAnchor);
+        }
+        let mut issuers = Vec::new();
+        for FromFile { file, items } in issuer_files {
+            for certificate in items {
+                let issuer = Issuer::of(certificate, policy.signatures);
+                issuers.push(issuer.ok_or_else(|| TrustFault::NotAnIssuer { file: file.clone() })?);
+            }
+        }
+        let authorities = || anchors.iter().map(|anchor| anchor.issuer()).chain(&issuers);
+        let mut crls = CrlIndex::default();
+        for FromFile { file, items } in crl_files {
+            for list in items {
+                crls.add(list, authorities(), policy.signatures, now)
+                    .map_err(|source| TrustFault::Crl { file: file.clone(), source })?;
+            }
+        }
+        if let Some(issuer) = authorities().find(|issuer| !crls.has(issuer.id())) {
             return Err(TrustFault::CrlMissing { issuer: issuer.text().to_owned() });
         }
-        Ok(Trust { anchors, issuers, crls })
+        if let Some(grace) = &policy.danger_crl_grace {
+            let mut ids = authorities().filter(|issuer| issuer.text() == grace.issuer()).map(Issuer::id);
+            match (ids.next(), ids.next()) {
+                (Some(id), other) if other.is_none_or(|other| other == id) => {
+                    crls.give_grace(id.clone(), grace.length());
+                }
+                _ => return Err(TrustFault::GraceIssuer { issuer: grace.issuer().to_owned() }),
+            }
+        }
+        Ok(Trust { anchors, issuers, crls, policy })
     }
 
     /// Refuses a step back in revocation from what is in force now. To be asked before a reload is published.
@@ -114,7 +188,7 @@ impl Trust {
         // A list of an authority that is no longer configured may go with it.
         let configured =
             held.crls.restricted_to(self.anchors.iter().map(|a| a.issuer()).chain(&self.issuers));
-        Ok(self.crls.check_follows(&configured)?)
+        self.crls.check_follows(&configured).map_err(TrustFault::StepBack)
     }
 
     /// Judges a chain, leaf first, for a purpose now: path, dates, revocation of every certificate in it, key usages,
@@ -125,9 +199,14 @@ impl Trust {
         purpose: Purpose,
         now: Moment,
     ) -> Result<PeerIdentity, PeerFault> {
-        verify_chain(chain, &self.anchors, purpose, now, &|issuer, subject| {
-            self.crls.status(&issuer.id(), subject.serial, now)
-        })
+        let judge = Judge {
+            anchors: &self.anchors,
+            policy: &self.policy,
+            purpose,
+            at: now,
+            revocation: &|issuer, subject| self.crls.consult(&issuer.id(), subject, now, None),
+        };
+        Ok(judge.judge(chain)?)
     }
 
     /// The roots.
@@ -140,17 +219,22 @@ impl Trust {
         &self.crls
     }
 
+    /// How certificates are read.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Is an anchor marked as a lab's? Production refuses to start with one.
     pub fn is_test_only(&self) -> bool {
         self.anchors.iter().any(|anchor| anchor.is_test_only())
     }
 }
 
-fn issuers_of(certificates: &[CertificateDer<'_>], file: &Path) -> Result<Vec<Issuer>, TrustFault> {
-    let read = |certificate| {
-        Issuer::of(certificate).ok_or_else(|| TrustFault::NotAnIssuer { file: file.to_owned() })
-    };
-    certificates.iter().map(read).collect()
+fn from_files<T>(
+    files: &[PathBuf],
+    read: impl Fn(&Path) -> Result<Vec<T>, PemFault>,
+) -> Result<Vec<FromFile<T>>, TrustFault> {
+    files.iter().map(|file| Ok(FromFile { file: file.clone(), items: read(file)? })).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod day;
 pub mod digest;
 pub mod entry;
+pub mod identity_rule;
 pub mod jws;
 pub mod kind;
 pub mod limits;

@@ -5,7 +5,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use lab::site::SenderSite;
-use pki::{clock, evidence::EvidenceSigner, log_key::LogKey, random::random_bytes};
+use pki::{clock, evidence::EvidenceSigner, log_key::LogKey, policy::Policy, random::random_bytes};
 use protocol::{
     checkpoint::{Checkpoint, LogSigner as _},
     digest::Sha256,
@@ -36,6 +36,7 @@ impl Papers {
         let signer = EvidenceSigner::load(
             &own.join("certificate.pem"),
             &own.join("key.pem"),
+            &Policy::default(),
             Environment::Test,
             clock::now(),
         );

@@ -11,6 +11,8 @@ use lab::site::SenderSite;
 use pki::{
     clock,
     credential::Credential,
+    policy::Policy,
+    tls::{TlsPolicy, client_config},
     trust::{Trust, TrustFiles},
 };
 use protocol::{
@@ -84,14 +86,15 @@ impl Caller {
     /// As [`Caller::new`], to a centre of this party.
     pub fn of(site: &SenderSite, address: SocketAddr, centre: Party) -> Self {
         let tls = site.directory.join("tls");
-        let own = Credential::load(&tls.join("certificate.pem"), &tls.join("key.pem")).unwrap();
+        let own =
+            Credential::load(&tls.join("certificate.pem"), &tls.join("key.pem"), &Policy::default()).unwrap();
         let files = TrustFiles {
             anchors: vec![tls.join("root.pem")],
             issuers: vec![tls.join("issuing.pem")],
             crls: vec![tls.join("root.crl"), tls.join("issuing.crl")],
         };
-        let trust = Arc::new(Trust::load(&files, clock::now()).unwrap());
-        let config = pki::tls::client_config(&own, trust, centre, Environment::Test).unwrap();
+        let trust = Arc::new(Trust::load(&files, Policy::default(), clock::now()).unwrap());
+        let config = client_config(&own, trust, centre, Environment::Test, TlsPolicy::default()).unwrap();
         Caller { config, address, source: Ipv4Addr::LOCALHOST.into(), preface: Vec::new() }
     }
 

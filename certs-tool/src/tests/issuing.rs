@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use pki::{credential::Credential, evidence::EvidenceSigner, tls};
+use pki::{
+    credential::Credential,
+    evidence::EvidenceSigner,
+    tls::{self, TlsPolicy, TlsServer},
+};
 
 use super::*;
 use crate::{key_type::KeyType, when::When};
@@ -136,17 +140,19 @@ fn no_two_certificates_have_the_same_serial_number() {
 #[test]
 fn a_gateway_and_its_client_start_with_what_the_lab_made() {
     let place = place();
-    let trust = std::sync::Arc::new(Trust::load(&place.lab.trust_files(), now()).unwrap());
+    let trust = std::sync::Arc::new(Trust::load(&place.lab.trust_files(), Policy::default(), now()).unwrap());
     let load = |profile, name| {
         let issued = place.issue(profile, name).unwrap();
-        Credential::load(&issued.cert_path, &issued.key_path).unwrap()
+        Credential::load(&issued.cert_path, &issued.key_path, &Policy::default()).unwrap()
     };
     let agency = "review-agency:113".parse().unwrap();
-    tls::server_config(&load(Profile::Centre, "c"), std::sync::Arc::clone(&trust), Environment::Test)
-        .unwrap();
-    tls::client_config(&load(Profile::Institution, "i"), trust, agency, Environment::Test).unwrap();
+    let (centre, policy) = (load(Profile::Centre, "c"), TlsPolicy::default());
+    let observer = std::sync::Arc::new(|_: &tls::Refused| ());
+    TlsServer::new(&centre, std::sync::Arc::clone(&trust), Environment::Test, policy, observer).unwrap();
+    tls::client_config(&load(Profile::Institution, "i"), trust, agency, Environment::Test, policy).unwrap();
     let issued = place.issue(Profile::Evidence, "e").unwrap();
-    EvidenceSigner::load(&issued.cert_path, &issued.key_path, Environment::Test, now()).unwrap();
+    EvidenceSigner::load(&issued.cert_path, &issued.key_path, &Policy::default(), Environment::Test, now())
+        .unwrap();
 }
 
 #[test]
@@ -163,7 +169,7 @@ fn a_lab_for_production_identities_is_refused_by_production_all_the_same() {
             Validity::usual(now()).unwrap(),
         )
         .unwrap();
-    let trust = Trust::load(&lab.trust_files(), now()).unwrap();
+    let trust = Trust::load(&lab.trust_files(), Policy::default(), now()).unwrap();
     assert!(trust.is_test_only());
     let chain = pem::certificates(&issued.cert_path).unwrap();
     assert_eq!(trust.verify(&chain, Purpose::TlsClient, now()), Err(PeerFault::WrongEnvironment));
@@ -173,7 +179,7 @@ fn a_lab_for_production_identities_is_refused_by_production_all_the_same() {
 fn keys_of_both_kinds_are_made_and_judged_good() {
     let directory = tempfile::tempdir().unwrap();
     let lab = Lab::init_with(directory.path(), Environment::Test, KeyType::P384, now()).unwrap();
-    let trust = Trust::load(&lab.trust_files(), now()).unwrap();
+    let trust = Trust::load(&lab.trust_files(), Policy::default(), now()).unwrap();
     for (key_type, name) in [(KeyType::P256, "a"), (KeyType::P384, "b")] {
         let issued = lab
             .issue_with(

@@ -7,7 +7,11 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use pki::evidence::{EvidenceVerifier, Freshness};
+use pki::{
+    evidence::{EvidenceVerifier, Freshness},
+    policy::Policy,
+    signatures::Signatures,
+};
 use protocol::{
     checkpoint::Checkpoint,
     digest::{Hasher, Sha256},
@@ -148,7 +152,9 @@ pub fn verify_bundle(bytes: &[u8], file: Option<&Path>, anchors: &[u8]) -> Resul
     let bundle = read(bytes)?;
     let lists = bundle.crls.iter().map(|list| STANDARD.decode(list)).collect::<Result<Vec<_>, _>>();
     let lists = lists.map_err(|_| fault(Place::Bundle, "a revocation list is not base64"))?;
-    let verifier = EvidenceVerifier::from_pem(anchors, &lists, Freshness::AtTime)
+    // An auditor reads whatever algorithms the parties of the time took.
+    let policy = Policy { signatures: Signatures::WithMlDsa, ..Policy::default() };
+    let verifier = EvidenceVerifier::from_pem(anchors, &lists, Freshness::AtTime, policy)
         .map_err(|error| fault(Place::Anchors, in_one_line(&error)))?;
     judge(&bundle, file, &verifier)
 }

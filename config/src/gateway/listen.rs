@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use ipnet::IpNet;
 use protocol::party::Environment;
 
-use crate::reader::{Fault, Given, Key, Section, Value};
+use crate::{
+    crypto::{Acceptance, read_tls12},
+    reader::{Fault, Given, Key, Section, Value},
+};
 
 /// `[listen]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// The network interface of the approved line; none: whichever has the address.
     pub interface: Option<String>,
+    /// TLS 1.2 beside TLS 1.3.
+    pub tls12: Acceptance,
     /// Networks that connections may come from; empty: from anywhere.
     pub allowed_prefixes: Vec<IpNet>,
     /// Balancers that say by PROXY protocol v2 where a connection comes from; they must. Empty: nobody does.
@@ -34,6 +39,7 @@ impl Listen {
             "Network interface of the approved line: nothing is taken in from another, whatever its address.",
             "\"eth1\"",
         ));
+        let tls12 = read_tls12(&section);
         let allowed_prefixes = section.optional_list(&Key::new(
             "allowed_prefixes",
             "Networks that connections may come from; every other is closed before TLS. Without it, all may.",
@@ -51,6 +57,7 @@ impl Listen {
         Some(Listen {
             address: address?,
             interface: interface?.map(|name| name.0),
+            tls12: tls12?,
             allowed_prefixes: allowed_prefixes?,
             proxy_protocol_from: proxy_protocol_from?,
         })

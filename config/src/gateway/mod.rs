@@ -13,6 +13,7 @@ use std::{
 use ipnet::IpNet;
 
 use protocol::{
+    identity_rule::IdentityRules,
     kind::{Class, Kind},
     party::{Environment, Party, Role},
     permission::Permissions,
@@ -23,6 +24,8 @@ pub use operation::{Metrics, Reload};
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 
 use crate::{
+    crypto::Crypto,
+    identity::read_identities,
     limits,
     mistake::ConfigError,
     reader::{self, Choice, Fault, Key, Section},
@@ -46,6 +49,10 @@ pub struct GatewayConfig {
     pub tls: Credentials,
     /// What signs its evidence, and whose evidence counts.
     pub evidence: Credentials,
+    /// Who is who, told by certificates.
+    pub identities: IdentityRules,
+    /// Which algorithms count.
+    pub crypto: Crypto,
     /// Where it keeps things.
     pub storage: Storage,
     /// How a lost, stalled or slow line is noticed.
@@ -202,6 +209,8 @@ impl GatewayConfig {
         let network = Network::read(root, environment);
         let tls = Credentials::read_tls(root);
         let evidence = Credentials::read_evidence(root, tls.as_ref());
+        let identities = read_identities(root);
+        let crypto = Crypto::read(root);
         let storage = Storage::read(root);
         let link = Link::read(root, environment);
         let limits = Limits::read(root);
@@ -220,6 +229,8 @@ impl GatewayConfig {
             network: network?,
             tls: tls?,
             evidence: evidence?,
+            identities: identities?,
+            crypto: crypto?,
             storage: storage?,
             link: link?,
             limits: limits?,

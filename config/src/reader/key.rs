@@ -1,10 +1,10 @@
 //! What a key is called, what it means, and what holds when it is absent.
 
-use std::marker::PhantomData;
+use std::{borrow::Cow, marker::PhantomData};
 
 /// A key without a default: required, or optional, as the call that reads it says.
 pub struct Key<T> {
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
     pub(super) meaning: &'static str,
     pub(super) example: &'static str,
     value: PhantomData<fn() -> T>,
@@ -13,7 +13,12 @@ pub struct Key<T> {
 impl<T> Key<T> {
     /// A key, what it means, and an example of its value as it stands in the file.
     pub const fn new(name: &'static str, meaning: &'static str, example: &'static str) -> Self {
-        Key { name, meaning, example, value: PhantomData }
+        Key { name: Cow::Borrowed(name), meaning, example, value: PhantomData }
+    }
+
+    /// The same key by another name, of the operator's choice.
+    pub(super) fn named(&self, name: String) -> Self {
+        Key { name: Cow::Owned(name), meaning: self.meaning, example: self.example, value: PhantomData }
     }
 }
 

@@ -43,19 +43,65 @@ impl<'r> Section<'r> {
         (self.reader.describing || self.entry(name).is_some()).then_some(section)
     }
 
+    /// A table whose tables bear names of the operator's choice, in the order of the file; it may be absent. Each of them is
+    /// read by `read`; the outer `None` is a mistake in any of them.
+    pub fn named_sections<T>(
+        &self,
+        name: &str,
+        meaning: &'static str,
+        read: impl Fn(&str, &Section<'r>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let within = self.section(name, meaning);
+        let names = within.names_of_choice();
+        // All of them before any is given up, so that every mistake is found.
+        let read: Vec<Option<T>> =
+            names.iter().map(|name| read(name, &within.section(name, "A name of your choice."))).collect();
+        read.into_iter().collect()
+    }
+
+    /// A table of lists whose keys are of the operator's choice; it may be absent.
+    pub fn free_lists<T: Value + PartialEq>(&self, key: &Key<T>) -> Option<Vec<(String, Vec<T>)>> {
+        self.free(key, |within, key| within.list(key))
+    }
+
+    /// A table of values whose keys are of the operator's choice; it may be absent.
+    pub fn free_values<T: Value>(&self, key: &Key<T>) -> Option<Vec<(String, T)>> {
+        self.free(key, |within, key| within.required(key))
+    }
+
+    fn free<T, V>(
+        &self,
+        key: &Key<T>,
+        read: impl Fn(&Section<'r>, &Key<T>) -> Option<V>,
+    ) -> Option<Vec<(String, V)>> {
+        let within = self.section(&key.name, key.meaning);
+        let read_one = |name: String| Some((name.clone(), read(&within, &key.named(name))?));
+        let read: Vec<Option<(String, V)>> = within.names_of_choice().into_iter().map(read_one).collect();
+        read.into_iter().collect()
+    }
+
+    /// The names in this table; for the reference page one that stands for all.
+    fn names_of_choice(&self) -> Vec<String> {
+        if self.reader.describing {
+            return vec!["NAME".to_owned()];
+        }
+        let entries = self.table.map(|table| table.entries.as_slice()).unwrap_or_default();
+        entries.iter().map(|entry| entry.name.clone()).collect()
+    }
+
     /// A key that must be there.
     pub fn required<T: Value>(&self, key: &Key<T>) -> Option<T> {
-        let path = self.know(key.name, key.meaning, Some(usage::<T>("required")));
-        match self.entry(key.name) {
+        let path = self.know(&key.name, key.meaning, Some(usage::<T>("required")));
+        match self.entry(&key.name) {
             Some(entry) => self.take(entry, path),
-            None => self.missing(path, key.name, key.example),
+            None => self.missing(path, &key.name, key.example),
         }
     }
 
     /// A key that may be absent; the outer `None` is a mistake, the inner one its absence.
     pub fn optional<T: Value>(&self, key: &Key<T>) -> Option<Option<T>> {
-        let path = self.know(key.name, key.meaning, Some(usage::<T>("optional")));
-        match self.entry(key.name) {
+        let path = self.know(&key.name, key.meaning, Some(usage::<T>("optional")));
+        match self.entry(&key.name) {
             Some(entry) => self.take(entry, path).map(Some),
             None => Some(None),
         }
@@ -64,8 +110,8 @@ impl<'r> Section<'r> {
     /// A list that must be there with at least one entry, none of them twice.
     pub fn list<T: Value + PartialEq>(&self, key: &Key<T>) -> Option<Vec<T>> {
         let (path, form) = self.know_list(key, "required");
-        let Some(entry) = self.entry(key.name) else {
-            return self.missing(path, key.name, key.example);
+        let Some(entry) = self.entry(&key.name) else {
+            return self.missing(path, &key.name, key.example);
         };
         self.read_list(key, entry, path, form)
     }
@@ -73,7 +119,7 @@ impl<'r> Section<'r> {
     /// A list that may be absent, which means that it has no entries.
     pub fn optional_list<T: Value + PartialEq>(&self, key: &Key<T>) -> Option<Vec<T>> {
         let (path, form) = self.know_list(key, "none");
-        match self.entry(key.name) {
+        match self.entry(&key.name) {
             Some(entry) => self.read_list(key, entry, path, form),
             None => Some(Vec::new()),
         }
@@ -82,7 +128,7 @@ impl<'r> Section<'r> {
     fn know_list<T: Value>(&self, key: &Key<T>, default: &str) -> (String, String) {
         let form = format!("a list in [brackets], each entry {}", T::form());
         let usage = Usage { form: form.clone(), ..usage::<T>(default) };
-        (self.know(key.name, key.meaning, Some(usage)), form)
+        (self.know(&key.name, key.meaning, Some(usage)), form)
     }
 
     fn read_list<T: Value + PartialEq>(

@@ -9,12 +9,12 @@ use crate::{
 };
 
 fn issuer(authority: &Authority) -> Issuer {
-    Issuer::of(&authority.der).unwrap()
+    Issuer::of(&authority.der, Signatures::Usual).unwrap()
 }
 
 fn read(der: &CertificateRevocationListDer<'_>, authority: &Authority) -> Result<Crl, CrlFault> {
     UnverifiedCrl::parse(der)
-        .and_then(|list| list.verify([&issuer(authority)]))
+        .and_then(|list| list.verify([&issuer(authority)], Signatures::Usual))
         .map(|(_, list)| list)
         .map_err(|refused| refused.fault)
 }
@@ -60,7 +60,8 @@ fn a_list_of_an_issuer_that_may_not_sign_lists_is_refused() {
     params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
     let restricted: CertificateDer<'_> = root.certificate_again(&params);
     let list = UnverifiedCrl::parse(&root.crl(1, &[])).unwrap();
-    let refused = list.verify([&Issuer::of(&restricted).unwrap()]).unwrap_err();
+    let refused =
+        list.verify([&Issuer::of(&restricted, Signatures::Usual).unwrap()], Signatures::Usual).unwrap_err();
     assert_eq!(refused.fault, CrlFault::IssuerMayNotSign);
 }
 
@@ -103,20 +104,49 @@ fn a_list_for_some_reasons_only_is_refused_even_with_an_empty_bit_string() {
         // onlySomeReasons [3] BIT STRING.
         let value = tagged(0x30, &tagged(0x83, reasons));
         let list = RawCrl { critical: vec![(&[0x55, 0x1d, 0x1c], value)], ..RawCrl::good() };
-        assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::ScopeRestricted);
+        assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::ScopeUnclear);
+    }
+}
+
+/// An issuing distribution point written by hand.
+fn pointed(fields: &[Vec<u8>]) -> RawCrl {
+    RawCrl { critical: vec![(&[0x55, 0x1d, 0x1c], tagged(0x30, &fields.concat()))], ..RawCrl::good() }
+}
+
+#[test]
+fn a_list_that_does_not_say_plainly_what_it_covers_is_refused() {
+    let root = Authority::root("root");
+    let address = tagged(0xa0, &tagged(0xa0, &tagged(0x86, b"http://example.jp/1.crl")));
+    let by_name = tagged(0xa0, &tagged(0xa0, &tagged(0xa4, &tagged(0x30, b""))));
+    let (users, authorities) = (tagged(0x81, &[0xff]), tagged(0x82, &[0xff]));
+    let attributes = tagged(0x85, &[0xff]);
+    assert!(read(&root.raw_crl(&pointed(std::slice::from_ref(&address))), &root).is_ok());
+    for unclear in [
+        vec![],
+        vec![users.clone()],
+        vec![by_name],
+        vec![address.clone(), users, authorities],
+        vec![address, attributes],
+    ] {
+        let fault = read(&root.raw_crl(&pointed(&unclear)), &root).unwrap_err();
+        assert!(matches!(fault, CrlFault::ScopeUnclear | CrlFault::Malformed), "{fault:?}");
     }
 }
 
 #[test]
-fn a_list_with_any_distribution_point_is_refused() {
+fn the_scope_of_a_list_is_what_its_distribution_point_says() {
     let root = Authority::root("root");
-    for scope in [None, Some(CrlScope::UserCertsOnly), Some(CrlScope::CaCertsOnly)] {
+    for (scope, shown) in [
+        (None, "all http://example.jp/1.crl"),
+        (Some(CrlScope::UserCertsOnly), "end entities http://example.jp/1.crl"),
+        (Some(CrlScope::CaCertsOnly), "authorities http://example.jp/1.crl"),
+    ] {
         let mut params = crl_params(1, &[]);
-        let distribution_point =
-            CrlDistributionPoint { uris: vec!["http://example.jp/part-1.crl".to_owned()] };
+        let distribution_point = CrlDistributionPoint { uris: vec!["http://example.jp/1.crl".to_owned()] };
         params.issuing_distribution_point = Some(CrlIssuingDistributionPoint { distribution_point, scope });
-        assert_eq!(read(&root.crl_of(&params), &root).unwrap_err(), CrlFault::ScopeRestricted);
+        assert_eq!(read(&root.crl_of(&params), &root).unwrap().scope().to_string(), shown);
     }
+    assert_eq!(read(&root.crl(1, &[]), &root).unwrap().scope().to_string(), "all");
 }
 
 #[test]
@@ -169,13 +199,4 @@ fn a_good_list_names_what_is_revoked_and_since_when() {
     let since = list.revoked_since(leaf.serial.as_ref()).unwrap();
     assert!(since < testing::moment(today()));
     assert_eq!(list.revoked_since(root.serial.as_ref()), None);
-}
-
-#[test]
-fn numbers_are_compared_as_numbers_of_any_length() {
-    let number = |bytes: &[u8]| CrlNumber::from_be_bytes(bytes).unwrap();
-    assert!(number(&[2]) < number(&[1, 0]));
-    assert!(number(&[0, 0, 9]) == number(&[9]));
-    assert!(number(&[0xff; 20]) > number(&[0xff; 19]));
-    assert_eq!(number(&[1, 0]).to_string(), "256");
 }

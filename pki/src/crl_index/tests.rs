@@ -1,7 +1,10 @@
 use time::Duration;
 
 use super::*;
-use crate::testing::{self, Authority, crl_params, moment, today};
+use crate::{
+    leaf,
+    testing::{self, Authority, crl_params, moment, today},
+};
 
 fn now() -> Moment {
     moment(today())
@@ -11,13 +14,32 @@ fn build(
     lists: &[CertificateRevocationListDer<'_>],
     authorities: &[&Authority],
 ) -> Result<CrlIndex, CrlFault> {
-    let issuers: Vec<Issuer> =
-        authorities.iter().map(|authority| Issuer::of(&authority.der).unwrap()).collect();
-    CrlIndex::build(lists, issuers.iter(), now()).map_err(|refused| refused.fault)
+    let issuers: Vec<Issuer> = authorities.iter().map(|authority| issuer(authority)).collect();
+    let mut index = CrlIndex::default();
+    for list in lists {
+        index.add(list, issuers.iter(), Signatures::Usual, now()).map_err(|refused| refused.fault)?;
+    }
+    Ok(index)
+}
+
+fn issuer(authority: &Authority) -> Issuer {
+    Issuer::of(&authority.der, Signatures::Usual).unwrap()
+}
+
+fn ask(
+    index: &CrlIndex,
+    authority: &Authority,
+    leaf: &testing::Leaf,
+    at: Moment,
+    revoked_by: Option<Moment>,
+) -> Status {
+    let certificate = leaf::parse(&leaf.der).unwrap();
+    let subject = Subject::new(leaf.serial.as_ref(), &certificate);
+    index.consult(issuer(authority).id(), &subject, at, revoked_by).status
 }
 
 fn status(index: &CrlIndex, authority: &Authority, leaf: &testing::Leaf, at: Moment) -> Status {
-    index.status(Issuer::of(&authority.der).unwrap().id(), leaf.serial.as_ref(), at)
+    ask(index, authority, leaf, at, None)
 }
 
 #[test]
@@ -72,7 +94,7 @@ fn a_list_ends_at_its_next_update_and_not_a_moment_later() {
     let root = Authority::root("root");
     let leaf = root.leaf(&testing::client_params());
     let index = build(&[root.crl(1, &[])], &[&root]).unwrap();
-    let next_update = index.iter().next().unwrap().next_update();
+    let next_update = index.by_end()[0].next_update();
     let before = Moment::from_unix_ms(next_update.unix_ms() - 1);
     assert_eq!(status(&index, &root, &leaf, before), Status::Good);
     assert_eq!(status(&index, &root, &leaf, next_update), Status::Expired { next_update });
@@ -145,11 +167,10 @@ fn for_what_was_signed_before_a_revocation_the_certificate_was_good() {
     let root = Authority::root("root");
     let leaf = root.leaf(&testing::client_params());
     let index = build(&[root.crl(1, &[&leaf.serial])], &[&root]).unwrap();
-    let id = Issuer::of(&root.der).unwrap().id().clone();
     let Status::Revoked { since } = status(&index, &root, &leaf, now()) else { panic!("not revoked") };
-    let ask = |at_ms| index.status_at(&id, leaf.serial.as_ref(), now(), Moment::from_unix_ms(at_ms));
-    assert_eq!(ask(since.unix_ms() - 1), Status::Good);
-    assert_eq!(ask(since.unix_ms()), Status::Revoked { since });
+    let signed_at = |ms| ask(&index, &root, &leaf, now(), Some(Moment::from_unix_ms(ms)));
+    assert_eq!(signed_at(since.unix_ms() - 1), Status::Good);
+    assert_eq!(signed_at(since.unix_ms()), Status::Revoked { since });
 }
 
 #[test]
@@ -157,8 +178,7 @@ fn a_list_that_has_ended_does_not_vouch_for_what_was_signed_before_a_revocation(
     let root = Authority::root("root");
     let leaf = root.leaf(&testing::client_params());
     let index = build(&[root.crl(1, &[&leaf.serial])], &[&root]).unwrap();
-    let id = Issuer::of(&root.der).unwrap().id().clone();
     let (later, before) = (moment(today() + Duration::days(9)), moment(today() - Duration::days(9)));
-    let verdict = index.status_at(&id, leaf.serial.as_ref(), later, before);
+    let verdict = ask(&index, &root, &leaf, later, Some(before));
     assert!(matches!(verdict, Status::Expired { .. }));
 }

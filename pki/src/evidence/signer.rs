@@ -20,6 +20,7 @@ use crate::{
     credential::{CredentialFault, OwnCertificate, without_anchor},
     leaf::{self, Purpose},
     pem,
+    policy::Policy,
 };
 
 /// Why an evidence certificate and key cannot be used.
@@ -60,34 +61,37 @@ impl EvidenceSigner {
     pub fn load(
         chain: &Path,
         key: &Path,
+        policy: &Policy,
         environment: Environment,
         now: Moment,
     ) -> Result<Self, EvidenceSignerFault> {
         let chain = pem::certificates(chain).map_err(CredentialFault::File)?;
         let key = pem::private_key(key).map_err(CredentialFault::File)?;
-        EvidenceSigner::new(chain, &key, environment, now)
+        EvidenceSigner::new(chain, &key, policy, environment, now)
     }
 
     /// The same from PEM text.
     pub fn from_pem(
         chain: &[u8],
         key: &[u8],
+        policy: &Policy,
         environment: Environment,
         now: Moment,
     ) -> Result<Self, EvidenceSignerFault> {
         let origin = Path::new("evidence");
         let chain = pem::certificates_in(chain, origin).map_err(CredentialFault::File)?;
         let key = pem::private_key_in(key, origin).map_err(CredentialFault::File)?;
-        EvidenceSigner::new(chain, &key, environment, now)
+        EvidenceSigner::new(chain, &key, policy, environment, now)
     }
 
     fn new(
         chain: Vec<CertificateDer<'static>>,
         key: &PrivateKeyDer<'static>,
+        policy: &Policy,
         environment: Environment,
         now: Moment,
     ) -> Result<Self, EvidenceSignerFault> {
-        let own = OwnCertificate::of(&chain)?;
+        let own = OwnCertificate::of(&chain, policy)?;
         own.check(Purpose::Evidence, environment, now)?;
         let chain = without_anchor(chain);
         if chain.len() > JWS_CHAIN_MAX {

@@ -19,6 +19,7 @@ use rustls_pki_types::CertificateDer;
 use super::{EvidenceSigner, EvidenceSignerFault, EvidenceVerifier};
 use crate::{
     clock, oid,
+    policy::Policy,
     testing::{self, Authority, INSTITUTION, Leaf, leaf_params},
 };
 
@@ -32,7 +33,7 @@ fn evidence_params() -> CertificateParams {
 fn signer(leaf: &Leaf, above: &[&CertificateDer<'_>]) -> Result<EvidenceSigner, EvidenceSignerFault> {
     let chain: Vec<&CertificateDer<'_>> = std::iter::once(&leaf.der).chain(above.iter().copied()).collect();
     let (chain, key) = (testing::certificates_pem(&chain), testing::key_pem(&leaf.key));
-    EvidenceSigner::from_pem(&chain, &key, Environment::Test, clock::now())
+    EvidenceSigner::from_pem(&chain, &key, &Policy::default(), Environment::Test, clock::now())
 }
 
 /// Does what this signer signs count at `at`?

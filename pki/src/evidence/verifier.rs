@@ -19,11 +19,12 @@ use crate::{
     clock,
     crl::CrlRefused,
     crl_archive::CrlArchive,
-    crl_index::Status,
+    crl_index::Consulted,
     fault::PeerFault,
     leaf::{self, Purpose},
-    path::verify_chain,
+    path::Judge,
     pem::{self, PemFault},
+    policy::Policy,
     trust::Trust,
 };
 
@@ -65,8 +66,17 @@ pub struct EvidenceVerifier {
 enum Material {
     /// The trust of a running gateway.
     Live(Arc<Trust>),
-    /// Anchors and lists of any age.
-    Archive { anchors: Anchors, crls: CrlArchive, freshness: Freshness },
+    /// Those of a bundle.
+    Archive(Box<Archive>),
+}
+
+/// Anchors and lists of any age.
+#[derive(Debug)]
+struct Archive {
+    anchors: Anchors,
+    crls: CrlArchive,
+    freshness: Freshness,
+    policy: Policy,
 }
 
 impl EvidenceVerifier {
@@ -82,22 +92,24 @@ impl EvidenceVerifier {
         anchors: &[u8],
         crls: &[Vec<u8>],
         freshness: Freshness,
+        policy: Policy,
     ) -> Result<Self, EvidenceVerifierFault> {
         let origin = Path::new("evidence");
-        let anchors = Anchors::new(&pem::certificates_in(anchors, origin)?)?;
+        let anchors = Anchors::of_any_date(&pem::certificates_in(anchors, origin)?, policy.signatures)?;
         let mut lists = Vec::new();
         for bytes in crls {
             lists.extend(pem::crls_in(bytes, origin)?);
         }
-        let crls = CrlArchive::parse(&lists)?;
-        Ok(EvidenceVerifier { material: Material::Archive { anchors, crls, freshness } })
+        let crls = CrlArchive::parse(&lists, policy.signatures)?;
+        let archive = Archive { anchors, crls, freshness, policy };
+        Ok(EvidenceVerifier { material: Material::Archive(Box::new(archive)) })
     }
 
     /// The lists that judgements rely on, in DER.
     pub fn crls_der(&self) -> Vec<Vec<u8>> {
         match &self.material {
-            Material::Live(trust) => trust.crls().iter().map(|list| list.der().to_vec()).collect(),
-            Material::Archive { crls, .. } => crls.der().map(|der| der.to_vec()).collect(),
+            Material::Live(trust) => trust.crls().by_end().iter().map(|list| list.der().to_vec()).collect(),
+            Material::Archive(archive) => archive.crls.der().map(|der| der.to_vec()).collect(),
         }
     }
 
@@ -108,21 +120,33 @@ impl EvidenceVerifier {
 
     fn identity_of_chain(&self, chain: &[CertificateDer<'_>], at: Moment) -> Result<Identity, PeerFault> {
         let now = clock::now();
+        let purpose = Purpose::Evidence;
         let peer = match &self.material {
-            Material::Live(trust) => {
-                verify_chain(chain, trust.anchors(), Purpose::Evidence, at, &|issuer, subject| {
-                    trust.crls().status_at(&issuer.id(), subject.serial, now, at)
-                })
+            Material::Live(trust) => Judge {
+                anchors: trust.anchors(),
+                policy: trust.policy(),
+                purpose,
+                at,
+                revocation: &|issuer, subject| trust.crls().consult(&issuer.id(), subject, now, Some(at)),
             }
-            Material::Archive { anchors, crls, freshness } => {
+            .judge(chain),
+            Material::Archive(archive) => {
+                let Archive { anchors, crls, freshness, policy } = archive.as_ref();
                 let fresh_at = match freshness {
                     Freshness::Live => now,
                     Freshness::AtTime => at,
                 };
-                verify_chain(chain, anchors, Purpose::Evidence, at, &|issuer, subject| {
-                    let Some(issuer) = issuer.issuer() else { return Status::Missing };
-                    crls.status(&issuer, subject, fresh_at, at)
-                })
+                Judge {
+                    anchors,
+                    policy,
+                    purpose,
+                    at,
+                    revocation: &|issuer, subject| {
+                        let Some(issuer) = issuer.issuer(policy) else { return Consulted::MISSING };
+                        crls.consult(&issuer, subject, fresh_at, at)
+                    },
+                }
+                .judge(chain)
             }
         }?;
         Ok(peer.identity().clone())

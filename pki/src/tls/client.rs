@@ -4,28 +4,26 @@ use std::{fmt, sync::Arc};
 
 use protocol::party::{Environment, Party};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error as TlsError, PeerIncompatible, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, Error as TlsError, SignatureScheme,
     client::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::verify_tls13_signature,
     sign::SingleCertAndKey,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::EndEntityCert;
 
 use super::{
-    ALPN, TlsFault, refuse_lab_anchor,
-    server::{Refused, log_refusal},
+    ALPN, TlsFault, TlsPolicy,
+    handshake::{Refused, Version, chain_of, check_possession, schemes},
+    refuse_lab_anchor,
 };
 use crate::{
     clock::{moment_of_unix, now},
     credential::Credential,
     fault::PeerFault,
     leaf::Purpose,
-    peer::Description,
-    provider::{VERSIONS, provider},
     trust::Trust,
 };
 
@@ -36,18 +34,23 @@ pub fn client_config(
     trust: Arc<Trust>,
     server: Party,
     environment: Environment,
+    policy: TlsPolicy,
 ) -> Result<Arc<ClientConfig>, TlsFault> {
     own.check(Purpose::TlsClient, environment, now())?;
     refuse_lab_anchor(&trust, environment)?;
+    let provider = policy.provider(trust.policy().signatures);
     let verifier = ServerVerifier { trust, server, environment };
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(VERSIONS)?
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(policy.versions())?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.certified())));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
+    config.require_ems = true;
+    config.cert_compressors = vec![];
+    config.cert_decompressors = vec![];
     Ok(Arc::new(config))
 }
 
@@ -85,7 +88,27 @@ impl ServerVerifier {
         if !identity.codes().contains(self.server.code()) {
             return Err(PeerFault::WrongParty);
         }
+        if let Some(grace) = peer.grace() {
+            tracing::warn!(
+                issuer = grace.issuer,
+                ended = %grace.next_update,
+                "the server counts by grace only: the revocation list of its issuer has ended"
+            );
+        }
         Ok(())
+    }
+
+    fn possession(
+        &self,
+        version: Version,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        let signatures = self.trust.policy().signatures;
+        check_possession(signatures, version, message, certificate, signature).inspect_err(|error| {
+            Refused::new(PeerFault::of_tls(error).unwrap_or(PeerFault::Other), certificate).log("server");
+        })
     }
 }
 
@@ -98,24 +121,22 @@ impl ServerCertVerifier for ServerVerifier {
         _ocsp_response: &[u8],
         time: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let chain: Vec<CertificateDer<'_>> = std::iter::once(end_entity)
-            .chain(intermediates)
-            .map(|der| CertificateDer::from(der.as_ref()))
-            .collect();
-        let Err(fault) = self.judge(&chain, server_name, time) else {
-            return Ok(ServerCertVerified::assertion());
-        };
-        log_refusal("server", &Refused { fault, certificate: Description::of_der(end_entity) });
-        Err(fault.to_tls_exactly())
+        match self.judge(&chain_of(end_entity, intermediates), server_name, time) {
+            Ok(()) => Ok(ServerCertVerified::assertion()),
+            Err(fault) => {
+                Refused::new(fault, end_entity).log("server");
+                Err(fault.to_tls_exactly())
+            }
+        }
     }
 
     fn verify_tls12_signature(
         &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        Err(PeerIncompatible::Tls12NotOfferedOrEnabled.into())
+        self.possession(Version::Tls12, message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -124,15 +145,10 @@ impl ServerCertVerifier for ServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, cert, dss, &provider().signature_verification_algorithms).inspect_err(
-            |error| {
-                let fault = PeerFault::of_tls(error).unwrap_or(PeerFault::Other);
-                log_refusal("server", &Refused { fault, certificate: Description::of_der(cert) });
-            },
-        )
+        self.possession(Version::Tls13, message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
+        schemes(self.trust.policy().signatures)
     }
 }

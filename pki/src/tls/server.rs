@@ -1,13 +1,15 @@
 //! The server side: a client certificate is always required and judged by our own trust.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
-use protocol::party::Environment;
+use protocol::{digest::Sha256, party::Environment};
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error as TlsError, PeerIncompatible, ServerConfig,
-    SignatureScheme,
+    CommonState, DigitallySignedStruct, DistinguishedName, Error as TlsError, ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    crypto::verify_tls13_signature,
+    crypto::CryptoProvider,
     server::{
         NoServerSessionStorage,
         danger::{ClientCertVerified, ClientCertVerifier},
@@ -16,25 +18,19 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::{ALPN, TlsFault, refuse_lab_anchor};
+use super::{
+    ALPN, TlsFault, TlsPolicy,
+    handshake::{Refused, Version, chain_of, check_possession, schemes},
+    refuse_lab_anchor,
+};
 use crate::{
     clock::{moment_of_unix, now},
     credential::Credential,
     fault::PeerFault,
     leaf::Purpose,
-    peer::Description,
-    provider::{VERSIONS, provider},
+    peer::PeerIdentity,
     trust::Trust,
 };
-
-/// A client that was refused during the handshake.
-#[derive(Clone, Debug)]
-pub struct Refused {
-    /// Why.
-    pub fault: PeerFault,
-    /// What its certificate says; `None` if it cannot be read. Nothing in it is proved.
-    pub certificate: Option<Description>,
-}
 
 /// Hears of every client that showed a certificate and was refused. Called within the handshake: it must not block. Of a
 /// client that shows none nobody hears but whoever drives the handshake: [`super::own_refusal`] tells it
@@ -43,74 +39,150 @@ pub type RefusalObserver = Arc<dyn Fn(&Refused) + Send + Sync>;
 
 /// A server that takes only clients whose certificates count here and are of this environment.
 ///
-/// Lists and anchors are those of `trust` for the life of the configuration: after a reload build a new one.
-pub fn server_config(
-    own: &Credential,
-    trust: Arc<Trust>,
-    environment: Environment,
-) -> Result<Arc<ServerConfig>, TlsFault> {
-    server_config_observed(own, trust, environment, Arc::new(|_| ()))
+/// Lists and anchors are those of `trust` for its life: after a reload build a new one. Each connection has a configuration
+/// of its own, which hands on who was judged in it and shares nothing with any other.
+pub struct TlsServer {
+    shared: Arc<Shared>,
+    certificate: Arc<SingleCertAndKey>,
+    provider: Arc<CryptoProvider>,
+    policy: TlsPolicy,
 }
 
-/// As [`server_config`], with an observer of refusals: the only place that learns the exact reason of a refusal by
-/// policy, for which TLS has a single alert.
-pub fn server_config_observed(
-    own: &Credential,
-    trust: Arc<Trust>,
-    environment: Environment,
-    observer: RefusalObserver,
-) -> Result<Arc<ServerConfig>, TlsFault> {
-    own.check(Purpose::TlsServer, environment, now())?;
-    refuse_lab_anchor(&trust, environment)?;
-    let hints =
-        trust.anchors().roots().iter().map(|root| DistinguishedName::in_sequence(&root.subject)).collect();
-    let verifier = ClientVerifier { trust, environment, observer, hints };
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(VERSIONS)?
-        .with_client_cert_verifier(Arc::new(verifier))
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(own.certified())));
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    // Every connection is a full handshake: a resumed one would not be judged again.
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
-    config.max_early_data_size = 0;
-    // Our order of suites counts (TLS暗号設定ガイドライン).
-    config.ignore_client_order = true;
-    Ok(Arc::new(config))
+impl fmt::Debug for TlsServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsServer")
+            .field("environment", &self.shared.environment)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
 }
 
-struct ClientVerifier {
+impl TlsServer {
+    /// A server with this certificate. The observer is the only one who learns the exact reason of a refusal by policy,
+    /// for which TLS has a single alert.
+    pub fn new(
+        own: &Credential,
+        trust: Arc<Trust>,
+        environment: Environment,
+        policy: TlsPolicy,
+        observer: RefusalObserver,
+    ) -> Result<Self, TlsFault> {
+        own.check(Purpose::TlsServer, environment, now())?;
+        refuse_lab_anchor(&trust, environment)?;
+        let hints = trust.anchors().roots().iter();
+        let hints = hints.map(|root| DistinguishedName::in_sequence(&root.subject)).collect();
+        let provider = policy.provider(trust.policy().signatures);
+        let server = TlsServer {
+            shared: Arc::new(Shared { trust, environment, observer, hints }),
+            certificate: Arc::new(SingleCertAndKey::from(own.certified())),
+            provider,
+            policy,
+        };
+        // Settings that the library refuses show now and not at the first connection.
+        server.connection()?;
+        Ok(server)
+    }
+
+    /// What the next connection is accepted with, and where its client will be found.
+    pub fn connection(&self) -> Result<(Arc<ServerConfig>, Judged), TlsFault> {
+        let judged = Arc::new(OnceLock::new());
+        let verifier = ClientVerifier { shared: Arc::clone(&self.shared), judged: Arc::clone(&judged) };
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(self.policy.versions())?
+            .with_client_cert_verifier(Arc::new(verifier))
+            .with_cert_resolver(Arc::clone(&self.certificate) as _);
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        // Every connection is a full handshake: a resumed one would not be judged again.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        config.max_tls13_tickets = 0;
+        config.max_early_data_size = 0;
+        config.send_half_rtt_data = false;
+        config.require_ems = true;
+        // Our order of suites counts (TLS暗号設定ガイドライン).
+        config.ignore_client_order = true;
+        // A compressed chain would be unpacked before its size is known.
+        config.cert_compressors = vec![];
+        config.cert_decompressors = vec![];
+        Ok((Arc::new(config), Judged(judged)))
+    }
+
+    /// What clients are judged by: to judge those again that are still there when another server takes this one's place.
+    pub fn trust(&self) -> &Arc<Trust> {
+        &self.shared.trust
+    }
+}
+
+/// Who was judged in one connection.
+#[derive(Debug)]
+pub struct Judged(Arc<OnceLock<PeerIdentity>>);
+
+impl Judged {
+    /// Who the client of the finished handshake is; `connection` must be the one that was accepted with the configuration
+    /// this came with.
+    pub fn peer(&self, connection: &CommonState) -> Result<PeerIdentity, PeerFault> {
+        if connection.is_handshaking() {
+            return Err(PeerFault::NoCert);
+        }
+        let shown = connection.peer_certificates().and_then(<[_]>::first).ok_or(PeerFault::NoCert)?;
+        let peer = self.0.get().ok_or(PeerFault::NoCert)?;
+        if peer.fingerprint() == Sha256::of(shown) { Ok(peer.clone()) } else { Err(PeerFault::Other) }
+    }
+}
+
+struct Shared {
     trust: Arc<Trust>,
     environment: Environment,
     observer: RefusalObserver,
     hints: Vec<DistinguishedName>,
 }
 
+struct ClientVerifier {
+    shared: Arc<Shared>,
+    judged: Arc<OnceLock<PeerIdentity>>,
+}
+
 impl fmt::Debug for ClientVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientVerifier").field("environment", &self.environment).finish_non_exhaustive()
+        f.debug_struct("ClientVerifier")
+            .field("environment", &self.shared.environment)
+            .finish_non_exhaustive()
     }
 }
 
 impl ClientVerifier {
     fn judge(&self, chain: &[CertificateDer<'_>], time: UnixTime) -> Result<(), PeerFault> {
-        let peer = self.trust.verify(chain, Purpose::TlsClient, moment_of_unix(time))?;
-        if peer.identity().environment() != self.environment {
+        let peer = self.shared.trust.verify(chain, Purpose::TlsClient, moment_of_unix(time))?;
+        if peer.identity().environment() != self.shared.environment {
             return Err(PeerFault::WrongEnvironment);
         }
-        Ok(())
+        // One connection has one client: a second judgement would be another one's.
+        self.judged.set(peer).map_err(|_| PeerFault::Other)
     }
 
     fn refuse(&self, certificate: &CertificateDer<'_>, fault: PeerFault) {
-        let refused = Refused { fault, certificate: Description::of_der(certificate) };
-        log_refusal("client", &refused);
-        (self.observer)(&refused);
+        let refused = Refused::new(fault, certificate);
+        refused.log("client");
+        (self.shared.observer)(&refused);
+    }
+
+    fn possession(
+        &self,
+        version: Version,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        let signatures = self.shared.trust.policy().signatures;
+        check_possession(signatures, version, message, certificate, signature).inspect_err(|error| {
+            self.refuse(certificate, PeerFault::of_tls(error).unwrap_or(PeerFault::Other))
+        })
     }
 }
 
 impl ClientCertVerifier for ClientVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &self.hints
+        &self.shared.hints
     }
 
     fn offer_client_auth(&self) -> bool {
@@ -127,22 +199,22 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         time: UnixTime,
     ) -> Result<ClientCertVerified, TlsError> {
-        let chain: Vec<CertificateDer<'_>> = std::iter::once(end_entity)
-            .chain(intermediates)
-            .map(|der| CertificateDer::from(der.as_ref()))
-            .collect();
-        let Err(fault) = self.judge(&chain, time) else { return Ok(ClientCertVerified::assertion()) };
-        self.refuse(end_entity, fault);
-        Err(fault.to_tls())
+        match self.judge(&chain_of(end_entity, intermediates), time) {
+            Ok(()) => Ok(ClientCertVerified::assertion()),
+            Err(fault) => {
+                self.refuse(end_entity, fault);
+                Err(fault.to_tls())
+            }
+        }
     }
 
     fn verify_tls12_signature(
         &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        Err(PeerIncompatible::Tls12NotOfferedOrEnabled.into())
+        self.possession(Version::Tls12, message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -151,32 +223,10 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, cert, dss, &provider().signature_verification_algorithms).inspect_err(
-            |error| {
-                self.refuse(cert, PeerFault::of_tls(error).unwrap_or(PeerFault::Other));
-            },
-        )
+        self.possession(Version::Tls13, message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Who was refused and why; never the certificate itself. Not in the usual log: strangers can be refused as often as
-/// they like, and are counted by the observer.
-pub(super) fn log_refusal(side: &'static str, refused: &Refused) {
-    let reason = refused.fault.code();
-    match &refused.certificate {
-        Some(certificate) => tracing::debug!(
-            reason,
-            peer = side,
-            issuer = certificate.issuer,
-            serial = certificate.serial,
-            subject = certificate.subject,
-            fingerprint = %certificate.fingerprint,
-            "certificate refused"
-        ),
-        None => tracing::debug!(reason, peer = side, "certificate refused"),
+        schemes(self.shared.trust.policy().signatures)
     }
 }

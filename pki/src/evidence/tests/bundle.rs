@@ -42,7 +42,7 @@ impl Past {
     ) -> Result<Identity, SignerFault> {
         let anchors = testing::certificates_pem(&[&self.root.der]);
         let lists: Vec<Vec<u8>> = lists.iter().map(|list| testing::crls_pem(&[list])).collect();
-        let verifier = EvidenceVerifier::from_pem(&anchors, &lists, freshness).unwrap();
+        let verifier = EvidenceVerifier::from_pem(&anchors, &lists, freshness, Policy::default()).unwrap();
         let signature = sign_es256(&self.leaf.key);
         let signed = SignedBytes {
             algorithm: Algorithm::Es256,
@@ -162,9 +162,12 @@ fn a_list_that_cannot_be_read_refuses_the_bundle() {
     let past = Past::new();
     let anchors = testing::certificates_pem(&[&past.root.der]);
     for rubbish in [&b""[..], b"rubbish", &[0x30, 0x01, 0x00]] {
-        assert!(EvidenceVerifier::from_pem(&anchors, &[rubbish.to_vec()], Freshness::AtTime).is_err());
+        assert!(
+            EvidenceVerifier::from_pem(&anchors, &[rubbish.to_vec()], Freshness::AtTime, Policy::default())
+                .is_err()
+        );
     }
-    assert!(EvidenceVerifier::from_pem(b"", &[], Freshness::AtTime).is_err());
+    assert!(EvidenceVerifier::from_pem(b"", &[], Freshness::AtTime, Policy::default()).is_err());
 }
 
 #[test]
@@ -175,7 +178,8 @@ fn the_lists_relied_on_leave_one_verifier_and_serve_another() {
     let live = EvidenceVerifier::live(std::sync::Arc::new(trust));
     let anchors = testing::certificates_pem(&[&root.der]);
     for lists in [vec![live.crls_pem().into_bytes()], live.crls_der()] {
-        let offline = EvidenceVerifier::from_pem(&anchors, &lists, Freshness::AtTime).unwrap();
+        let offline =
+            EvidenceVerifier::from_pem(&anchors, &lists, Freshness::AtTime, Policy::default()).unwrap();
         assert!(judge(&offline, &signer, clock::now()).is_ok());
         assert_eq!(offline.crls_der(), live.crls_der());
     }

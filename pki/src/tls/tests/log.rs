@@ -11,7 +11,7 @@ use crate::{
     fault::PeerFault,
     peer::Description,
     testing::{Authority, client_params},
-    tls::server::{Refused, log_refusal},
+    tls::Refused,
 };
 
 /// Notes the level of every event and the names of its fields.
@@ -47,7 +47,7 @@ fn refused_certificates_are_logged_below_the_usual_level() {
     let noted = Noted::default();
     tracing::subscriber::with_default(noted.clone(), || {
         for certificate in [Description::of_der(&leaf.der), None] {
-            log_refusal("client", &Refused { fault: PeerFault::Revoked, certificate });
+            Refused { fault: PeerFault::Revoked, certificate }.log("client");
         }
     });
     let noted = noted.0.lock().unwrap();

@@ -10,11 +10,11 @@ use rustls::{
 };
 
 use crate::{
-    peer::peer_identity,
+    fault::PeerFault,
     pem,
-    provider::provider,
-    testing::{self, Authority, CENTRE, HOST, INSTITUTION},
-    tls::{ALPN, client_config, server_config},
+    provider::key_provider,
+    testing::{self, Authority, HOST, INSTITUTION},
+    tls::{ALPN, Judged, TlsPolicy, TlsServer, client_config},
     trust::Trust,
 };
 
@@ -37,20 +37,34 @@ impl World {
         Arc::new(testing::trust(&[&self.root.der], &[], &[&self.root.crl(1, &[])]))
     }
 
+    pub(super) fn server(&self, trust: Arc<Trust>, policy: TlsPolicy) -> TlsServer {
+        let own = testing::credential(&self.server, &[]);
+        TlsServer::new(&own, trust, Environment::Test, policy, Arc::new(|_| ())).unwrap()
+    }
+
+    /// What one connection is accepted with.
     pub(super) fn server_config(&self, trust: Arc<Trust>) -> Arc<ServerConfig> {
-        server_config(&testing::credential(&self.server, &[]), trust, Environment::Test).unwrap()
+        self.accepting(trust).0
+    }
+
+    pub(super) fn accepting(&self, trust: Arc<Trust>) -> (Arc<ServerConfig>, Judged) {
+        self.server(trust, TlsPolicy::default()).connection().unwrap()
     }
 
     pub(super) fn client_config(&self, trust: Arc<Trust>) -> Arc<ClientConfig> {
+        self.client_by(trust, TlsPolicy::default())
+    }
+
+    pub(super) fn client_by(&self, trust: Arc<Trust>, policy: TlsPolicy) -> Arc<ClientConfig> {
         let own = testing::credential(&self.client, &[]);
-        client_config(&own, trust, "review-agency:113".parse().unwrap(), Environment::Test).unwrap()
+        client_config(&own, trust, "review-agency:113".parse().unwrap(), Environment::Test, policy).unwrap()
     }
 }
 
 /// Shows one leaf's certificate and signs with the other's key; neither needs to be fit for anything.
 pub(super) fn stolen(shown: &testing::Leaf, signing: &testing::Leaf) -> Arc<SingleCertAndKey> {
     let key = pem::private_key_in(&testing::key_pem(&signing.key), Path::new("key")).unwrap();
-    let key = provider().key_provider.load_private_key(key).unwrap();
+    let key = key_provider().load_private_key(key).unwrap();
     Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![shown.der.clone()], key)))
 }
 
@@ -106,13 +120,29 @@ fn two_good_peers_meet_by_a_full_tls_1_3_handshake_with_the_hybrid_group() {
 }
 
 #[test]
-fn each_side_learns_who_the_other_is() {
+fn the_server_learns_who_the_client_is() {
     let world = World::new();
+    let (accepting, judged) = world.accepting(world.trust());
+    let met = meet(world.client_config(world.trust()), accepting);
+    let peer = judged.peer(&met.server.unwrap()).unwrap();
+    assert_eq!(peer.identity().to_uri(), INSTITUTION);
+    assert_eq!(peer.fingerprint(), protocol::digest::Sha256::of(&world.client.der));
+    assert_eq!(peer.serial(), world.client.serial.to_string().replace(':', ""));
+    assert_eq!(peer.grace(), None);
+}
+
+#[test]
+fn nobody_is_known_before_the_handshake_is_over_or_from_another_connection() {
+    let world = World::new();
+    let (accepting, judged) = world.accepting(world.trust());
+    let beginning = ServerConnection::new(accepting).unwrap();
+    assert_eq!(judged.peer(&beginning).unwrap_err(), PeerFault::NoCert);
     let met = meet(world.client_config(world.trust()), world.server_config(world.trust()));
-    let seen_by_server = peer_identity(&met.server.unwrap()).unwrap();
-    let seen_by_client = peer_identity(&met.client.unwrap()).unwrap();
-    assert_eq!(seen_by_server.identity().to_uri(), INSTITUTION);
-    assert_eq!(seen_by_client.identity().to_uri(), CENTRE);
-    assert_eq!(seen_by_server.fingerprint(), protocol::digest::Sha256::of(&world.client.der));
-    assert_eq!(seen_by_server.serial(), world.client.serial.to_string().replace(':', ""));
+    assert_eq!(judged.peer(&met.server.unwrap()).unwrap_err(), PeerFault::NoCert);
+    // Two connections, two clients, and the handles exchanged.
+    let other = World { client: world.root.leaf(&testing::client_params()), ..World::new() };
+    let (accepting, judged) = world.accepting(world.trust());
+    assert!(meet(world.client_config(world.trust()), accepting).server.is_ok());
+    let met = meet(other.client_config(world.trust()), world.server_config(world.trust()));
+    assert_eq!(judged.peer(&met.server.unwrap()).unwrap_err(), PeerFault::Other);
 }

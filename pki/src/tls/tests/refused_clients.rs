@@ -9,9 +9,10 @@ use rustls::{AlertDescription, ClientConfig, Error as TlsError, PeerIncompatible
 use super::peers::{Met, World, meet, stolen};
 use crate::{
     fault::PeerFault,
-    oid, provider,
+    oid,
+    signatures::Signatures,
     testing::{self, leaf_params},
-    tls::{alert_reason, own_refusal, server_config_observed},
+    tls::{TlsPolicy, TlsServer, alert_reason, own_refusal},
 };
 
 /// A client that shows this meets the good server. The client checks nothing of its own, so that what it shows is
@@ -21,14 +22,15 @@ fn visit(world: &World, shown: Arc<SingleCertAndKey>) -> (Met, Option<PeerFault>
     client.client_auth_cert_resolver = shown;
     let heard = Arc::new(Mutex::new(None));
     let noted = Arc::clone(&heard);
-    let server = server_config_observed(
+    let server = TlsServer::new(
         &testing::credential(&world.server, &[]),
         world.trust(),
         Environment::Test,
+        TlsPolicy::default(),
         Arc::new(move |refused| *noted.lock().unwrap() = Some(refused.fault)),
     )
     .unwrap();
-    let met = meet(Arc::new(client), server);
+    let met = meet(Arc::new(client), server.connection().unwrap().0);
     let fault = *heard.lock().unwrap();
     (met, fault)
 }
@@ -46,13 +48,14 @@ fn assert_refused(params: &CertificateParams, fault: PeerFault, alert: AlertDesc
 fn a_client_without_a_certificate_is_refused() {
     let world = World::new();
     let mut client = (*world.client_config(world.trust())).clone();
-    client.client_auth_cert_resolver = ClientConfig::builder_with_provider(provider::provider())
-        .with_protocol_versions(provider::VERSIONS)
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth()
-        .client_auth_cert_resolver
-        .clone();
+    client.client_auth_cert_resolver =
+        ClientConfig::builder_with_provider(TlsPolicy::default().provider(Signatures::Usual))
+            .with_protocol_versions(TlsPolicy::default().versions())
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth()
+            .client_auth_cert_resolver
+            .clone();
     let met = meet(Arc::new(client), world.server_config(world.trust()));
     assert_eq!(own_refusal(&met.server.unwrap_err()), Some(PeerFault::NoCert));
     assert_eq!(alert_reason(&met.client.unwrap_err()), Some("no_cert"));

@@ -11,7 +11,7 @@ use crate::{
     fault::PeerFault,
     oid,
     testing::{self, Authority, HOST, dns, leaf_params},
-    tls::{TlsFault, client_config, own_refusal, server_config},
+    tls::{TlsFault, TlsPolicy, TlsServer, client_config, own_refusal},
 };
 
 /// The client's reason to refuse a server with this certificate.
@@ -108,7 +108,9 @@ fn a_server_of_tls_1_2_is_refused() {
 fn our_own_certificate_of_the_wrong_profile_is_refused_at_start() {
     let world = World::new();
     let own = testing::credential(&world.client, &[]);
-    let refused = server_config(&own, world.trust(), Environment::Test).unwrap_err();
+    let policy = TlsPolicy::default();
+    let refused =
+        TlsServer::new(&own, world.trust(), Environment::Test, policy, Arc::new(|_| ())).unwrap_err();
     assert!(matches!(refused, TlsFault::Credential(CredentialFault::Unfit(PeerFault::WrongEku))));
 }
 
@@ -122,7 +124,14 @@ fn production_does_not_start_with_a_labs_anchor_or_certificate() {
     let agency = "review-agency:113";
     let start = |params: &CertificateParams| {
         let own = testing::credential(&lab.leaf(params), &[]);
-        client_config(&own, Arc::clone(&trust), agency.parse().unwrap(), Environment::Production).unwrap_err()
+        client_config(
+            &own,
+            Arc::clone(&trust),
+            agency.parse().unwrap(),
+            Environment::Production,
+            TlsPolicy::default(),
+        )
+        .unwrap_err()
     };
     assert!(matches!(start(&params), TlsFault::LabAnchor));
     params.custom_extensions.push(testing::test_only());
@@ -133,8 +142,13 @@ fn production_does_not_start_with_a_labs_anchor_or_certificate() {
 fn a_test_certificate_does_not_start_production() {
     let world = World::new();
     let own = testing::credential(&world.client, &[]);
-    let refused =
-        client_config(&own, world.trust(), "review-agency:113".parse().unwrap(), Environment::Production)
-            .unwrap_err();
+    let refused = client_config(
+        &own,
+        world.trust(),
+        "review-agency:113".parse().unwrap(),
+        Environment::Production,
+        TlsPolicy::default(),
+    )
+    .unwrap_err();
     assert!(matches!(refused, TlsFault::Credential(CredentialFault::WrongEnvironment { .. })));
 }

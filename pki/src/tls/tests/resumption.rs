@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use rustls::{HandshakeKind, client::Resumption};
 
-use super::peers::{World, meet};
-use crate::testing;
+use super::peers::{World, meet, stolen};
+use crate::{
+    signatures::Signatures,
+    testing,
+    tls::{ALPN, TlsPolicy},
+};
 
 /// A client that would resume if it could, since a peer's settings are not ours.
 fn eager(world: &World) -> Arc<rustls::ClientConfig> {
@@ -18,9 +22,9 @@ fn eager(world: &World) -> Arc<rustls::ClientConfig> {
 #[test]
 fn a_client_that_would_resume_gets_a_full_handshake_every_time() {
     let world = World::new();
-    let (client, server) = (eager(&world), world.server_config(world.trust()));
+    let (client, server) = (eager(&world), world.server(world.trust(), TlsPolicy::default()));
     for _ in 0..2 {
-        let met = meet(Arc::clone(&client), Arc::clone(&server));
+        let met = meet(Arc::clone(&client), server.connection().unwrap().0);
         assert_eq!(met.client.unwrap().handshake_kind(), Some(HandshakeKind::Full));
         assert_eq!(met.server.unwrap().handshake_kind(), Some(HandshakeKind::Full));
     }
@@ -37,6 +41,14 @@ fn a_client_revoked_since_its_last_visit_is_refused() {
 }
 
 #[test]
+fn a_configuration_serves_one_connection_only() {
+    let world = World::new();
+    let server = world.server_config(world.trust());
+    assert!(meet(world.client_config(world.trust()), Arc::clone(&server)).server.is_ok());
+    assert!(meet(world.client_config(world.trust()), server).server.is_err());
+}
+
+#[test]
 fn the_server_sends_no_ticket_keeps_no_session_and_takes_no_early_data() {
     let world = World::new();
     let config = world.server_config(world.trust());
@@ -48,9 +60,14 @@ fn the_server_sends_no_ticket_keeps_no_session_and_takes_no_early_data() {
 #[test]
 fn our_client_comes_back_by_a_full_handshake_even_if_the_server_would_resume() {
     let world = World::new();
-    let mut server = (*world.server_config(world.trust())).clone();
-    server.session_storage = rustls::server::ServerSessionMemoryCache::new(8);
-    server.send_tls13_tickets = 2;
+    // The library's own server, which resumes unless told otherwise.
+    let policy = TlsPolicy::default();
+    let mut server = rustls::ServerConfig::builder_with_provider(policy.provider(Signatures::Usual))
+        .with_protocol_versions(policy.versions())
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(stolen(&world.server, &world.server));
+    server.alpn_protocols = vec![ALPN.to_vec()];
     let (client, server) = (world.client_config(world.trust()), Arc::new(server));
     for _ in 0..2 {
         let met = meet(Arc::clone(&client), Arc::clone(&server));

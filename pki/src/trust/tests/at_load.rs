@@ -3,7 +3,7 @@
 use super::*;
 
 fn load(anchors: &[u8], issuers: &[u8], crls: &[u8]) -> TrustFault {
-    Trust::from_pem(anchors, issuers, crls, now()).unwrap_err()
+    Trust::from_pem(anchors, issuers, crls, Policy::default(), now()).unwrap_err()
 }
 
 #[test]
@@ -34,8 +34,8 @@ fn an_anchor_outside_its_dates_is_refused() {
         let root = Authority::root_of(params);
         load(&certificates_pem(&[&root.der]), b"", &crls_pem(&[&root.crl(1, &[])]))
     };
-    assert!(matches!(refused(expired), TrustFault::Anchor(AnchorFault::Expired { .. })));
-    assert!(matches!(refused(early), TrustFault::Anchor(AnchorFault::NotYetValid { .. })));
+    assert!(matches!(refused(expired), TrustFault::Anchor { source: AnchorFault::Expired { .. }, .. }));
+    assert!(matches!(refused(early), TrustFault::Anchor { source: AnchorFault::NotYetValid { .. }, .. }));
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_leaf_is_no_anchor_and_no_issuer() {
     let crls = crls_pem(&[&root.crl(1, &[])]);
     assert!(matches!(
         load(&certificates_pem(&[&leaf.der]), b"", &crls),
-        TrustFault::Anchor(AnchorFault::NotAnAuthority { .. })
+        TrustFault::Anchor { source: AnchorFault::NotAnAuthority { .. }, .. }
     ));
     assert!(matches!(
         load(&certificates_pem(&[&root.der]), &certificates_pem(&[&leaf.der]), &crls),
@@ -78,7 +78,7 @@ fn an_authority_without_a_list_is_refused() {
 fn a_list_of_the_right_name_and_the_wrong_key_is_refused() {
     let (root, impostor) = (Authority::root("root"), Authority::root("root"));
     let refused = load(&certificates_pem(&[&root.der]), b"", &crls_pem(&[&impostor.crl(1, &[])]));
-    assert!(matches!(refused, TrustFault::Crl(_)));
+    assert!(matches!(refused, TrustFault::Crl { .. }));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_list_with_a_lower_number_does_not_take_the_place_of_the_one_in_force() {
     let root = Authority::root("root");
     let of = |number| testing::trust(&[&root.der], &[], &[&root.crl(number, &[])]);
     assert!(
-        matches!(of(1).check_follows(&of(2)), Err(TrustFault::Crl(refused)) if refused.code() == "crl_rollback")
+        matches!(of(1).check_follows(&of(2)), Err(TrustFault::StepBack(refused)) if refused.code() == "crl_rollback")
     );
     assert!(of(3).check_follows(&of(2)).is_ok());
 }
