@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitStatus,
+    time::Duration,
 };
 
 use gateway::{admin::Status, log_key, start::LEDGER_FILE};
@@ -16,6 +17,9 @@ use storage::{
 use tokio::process::Command;
 
 use crate::patience::patiently;
+
+/// Between two looks at what a centre says of itself.
+const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// A centre. Dropped, it is killed; if the test fails, its log is printed.
 pub struct Centre {
@@ -93,8 +97,11 @@ impl Centre {
 
     /// Waits until this holds of what it says of itself.
     pub async fn until(&self, what: &str, condition: impl Fn(&Status) -> bool) -> Status {
+        // Asked again and again, but not so often that the centre has no time for anything else.
+        let mut pause = tokio::time::interval(ASK_EVERY);
         let asking = async {
             loop {
+                pause.tick().await;
                 let status = self.status().await;
                 if condition(&status) {
                     return status;
