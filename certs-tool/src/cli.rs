@@ -135,7 +135,13 @@ pub struct Crl {
     /// When the lists end: a time, or a span from now [default: +7d]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub next_update: Option<When>,
+    /// Also name this many certificates that were never issued: a list as long as a real one, to try what it costs
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=MADE_UP_MAX))]
+    pub made_up: u32,
 }
+
+/// Certificates that one call may make up: ten times those of a country's institutions.
+const MADE_UP_MAX: i64 = 2_000_000;
 
 impl Crl {
     pub(crate) fn life(&self) -> When {

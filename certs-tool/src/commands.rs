@@ -37,7 +37,7 @@ pub fn run(cli: &Cli, now: Moment) -> Result<Report, LabFault> {
         Command::Issue(issue) => run_issue(issue, now),
         Command::Revoke(revoke) => run_revoke(revoke, now),
         Command::Crl(crl) => {
-            let lists = Lab::open(&crl.lab.dir)?.crl(crl.life(), now)?;
+            let lists = Lab::open(&crl.lab.dir)?.crl_with(crl.made_up, crl.life(), now)?;
             Ok(report_lists(&lists))
         }
         Command::Inspect(inspect) => run_inspect(inspect),

@@ -102,8 +102,23 @@ impl Lab {
 
     /// Publishes new lists of both authorities, with higher numbers, that end at `next_update`.
     pub fn crl(&self, next_update: When, now: Moment) -> Result<[PublishedList; 2], LabFault> {
+        self.crl_with(0, next_update, now)
+    }
+
+    /// As [`Lab::crl`]; the issuing authority's list also names this many certificates that were never issued, so that a
+    /// list as long as a real one can be tried.
+    pub fn crl_with(
+        &self,
+        made_up: u32,
+        next_update: When,
+        now: Moment,
+    ) -> Result<[PublishedList; 2], LabFault> {
         let locked = Locked::wait_for(self.dir())?;
-        let state = State::load(self.dir())?;
+        let mut state = State::load(self.dir())?;
+        for _ in 0..made_up {
+            let reason = Reason::CessationOfOperation;
+            state.issuing.revoked.push(Entry { serial: Serial::random()?, at: now, reason });
+        }
         self.publish(&locked, state, next_update, now)
     }
 

@@ -218,7 +218,7 @@ fn load_trust(
         issuers: credentials.issuers.clone(),
         crls: credentials.crls.clone(),
     };
-    let trust =
-        Trust::load(&files, policy, clock::now()).map_err(|source| MaterialFault::Trust { section, source })?;
+    let trust = Trust::load(&files, policy, clock::now())
+        .map_err(|source| MaterialFault::Trust { section, source })?;
     Ok(Arc::new(trust))
 }

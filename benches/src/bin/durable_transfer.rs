@@ -14,9 +14,9 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use benches::{Centre, cpu_seconds, line, memory_mib};
 use lab::{
     generate::{Order, synthetic_institution, write_claims_file},
-    program::Process,
     site::Sites,
 };
 use protocol::{
@@ -29,9 +29,6 @@ use tokio::process::Command;
 const CONTENT: u64 = 1 << 30;
 const GIB: f64 = (1u64 << 30) as f64;
 const PIECE: usize = 256 * 1024;
-
-/// The kernel's unit of CPU time in /proc, the same on every Linux that Debian runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 struct Round {
     transfer_gib_per_s: f64,
@@ -51,12 +48,10 @@ async fn main() -> anyhow::Result<()> {
     let changes = [("link.detect_max", "\"10s\""), ("link.stall_max", "\"60s\"")];
     let site = sites.centre("centre", &changes)?;
     let config = site.config.to_string_lossy().into_owned();
-    let mut centre = Process::start("sekisho-gateway", ["run", "--config", &config])?;
-    let found = |line: &str| line.rsplit("listening on ").next()?.trim().parse().ok();
-    let address = centre.says("where it listens", found).await?;
+    let mut centre = Centre::start(&site).await?;
+    let id = centre.id;
     let party = format!("institution:{}", synthetic_institution(13, b'1', 1)).parse()?;
-    let sender = sites.sender("sender", &party, address, &changes)?;
-    let id = centre.id().context("the centre runs")?;
+    let sender = sites.sender("sender", &party, centre.address, &changes)?;
     let mut measured = Vec::new();
     for number in 0..rounds {
         let file = directory.path().join(format!("RECEIPTD.{number}.UKE"));
@@ -75,16 +70,15 @@ async fn main() -> anyhow::Result<()> {
         });
         fs::remove_file(&file)?;
     }
-    let peak = peak_memory_mib(id)?;
-    centre.terminate().await?;
-    centre.ended().await?;
+    let (_, peak) = memory_mib(id)?;
+    centre.stop().await?;
     println!("{rounds} rounds of {:.2} GiB; median (least-most)", CONTENT as f64 / GIB);
     line("sender to durable commit, GiB/s", measured.iter().map(|round| round.transfer_gib_per_s));
     line("hash and store locally, GiB/s", measured.iter().map(|round| round.local_gib_per_s));
     line("ratio of the two", measured.iter().map(|round| round.transfer_gib_per_s / round.local_gib_per_s));
     line("centre's CPU with delivery, s/GiB", measured.iter().map(|round| round.centre_cpu_s_per_gib));
     line("CPU to hash and store locally, s/GiB", measured.iter().map(|round| round.local_cpu_s_per_gib));
-    println!("{:<42} {peak:.0}", "centre's peak memory, MiB");
+    println!("{:<58} {peak:.0}", "centre's peak memory, MiB");
     Ok(())
 }
 
@@ -153,31 +147,4 @@ fn seconds_of_last_attempt(entries: &[Entry]) -> anyhow::Result<f64> {
     let (began, ended) = (last(Event::AttemptBegan), last(Event::Committed));
     let (began, ended) = began.zip(ended).context("the log tells of the attempt")?;
     Ok(ended.ms_since(began) as f64 / 1000.0)
-}
-
-/// User and system time of a process (proc(5), /proc/PID/stat fields 14 and 15).
-fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    // The name in parentheses may hold anything.
-    let (_, fields) = stat.rsplit_once(')').context("a stat line")?;
-    let mut times = fields.split_whitespace().skip(11).map(str::parse::<f64>);
-    let (user, system) = (times.next().context("utime")??, times.next().context("stime")??);
-    Ok((user + system) / TICKS_PER_SECOND)
-}
-
-fn peak_memory_mib(id: u32) -> anyhow::Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib / 1024.0)
-}
-
-fn line(what: &str, values: impl Iterator<Item = f64>) {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    if let (Some(least), Some(median), Some(most)) =
-        (values.first(), values.get(values.len() / 2), values.last())
-    {
-        println!("{what:<42} {median:.2} ({least:.2}-{most:.2})");
-    }
 }

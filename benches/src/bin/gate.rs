@@ -1,0 +1,172 @@
+//! What does it cost to let somebody in, to keep them, and to judge them all again?
+//!
+//! Full mutual handshakes with the real `sekisho-gateway` over loopback, both in release, by X25519 and by the hybrid
+//! X25519MLKEM768, with revocation lists that name nobody and with lists that name 100,000; then 2,000 connections that
+//! stay open: the memory of each, and the time of a reload, which judges every one of them again. The variants of the
+//! handshake are measured in turn, in several rounds, so that what else happens on the machine hits them alike. CPU time
+//! is that of the centre's process.
+//! Run with `cargo build --release --bins && cargo run --release -p benches --bin gate [ROUNDS]`.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use anyhow::{Context as _, ensure};
+use benches::{Centre, cpu_seconds, line, memory_mib, sender_config};
+use lab::{
+    generate::synthetic_institution,
+    site::{CentreSite, SenderSite, Sites},
+};
+use pki::{
+    clock,
+    tls::{Groups, TlsPolicy},
+};
+use rustls_pki_types::ServerName;
+use tokio::{io::AsyncReadExt as _, net::TcpStream, process::Command, task::JoinSet};
+use tokio_rustls::{TlsConnector, client::TlsStream, rustls::ClientConfig};
+
+const HANDSHAKES: u32 = 1000;
+const AT_A_TIME: usize = 8;
+const REVOKED: u32 = 100_000;
+const IDLE: usize = 2000;
+
+struct Setting {
+    name: &'static str,
+    centre: Centre,
+    site: CentreSite,
+    sender: SenderSite,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let rounds: u32 = match std::env::args().nth(1) {
+        Some(rounds) => rounds.parse().context("ROUNDS is a number")?,
+        None => 5,
+    };
+    let directory = tempfile::tempdir()?;
+    let settings = [
+        setting(&directory.path().join("none"), "no entries", 0).await?,
+        setting(&directory.path().join("many"), "100,000 entries", REVOKED).await?,
+    ];
+    let agency = "review-agency:113".parse()?;
+    let groups = [("X25519", Groups::Guideline), ("X25519MLKEM768", Groups::HybridFirst)];
+    let mut measured = vec![Vec::new(); settings.len() * groups.len()];
+    for _ in 0..rounds {
+        let mut variants = measured.iter_mut();
+        for setting in &settings {
+            for (_, groups) in groups {
+                let policy = TlsPolicy { groups, ..TlsPolicy::default() };
+                let config = sender_config(&setting.sender, &agency, policy)?;
+                let figures = handshakes(&setting.centre, &config).await?;
+                variants.next().context("a place for each variant")?.push(figures);
+            }
+        }
+    }
+    println!(
+        "{rounds} rounds of {HANDSHAKES} full mutual handshakes, {AT_A_TIME} at a time; median (least-most)"
+    );
+    let mut variants = measured.iter();
+    for setting in &settings {
+        for (group, _) in groups {
+            let figures = variants.next().context("each variant was measured")?;
+            let what = format!("{group}, list with {}", setting.name);
+            line(&format!("{what}: handshakes/s"), figures.iter().map(|(rate, _)| *rate));
+            line(&format!("{what}: centre's CPU, µs each"), figures.iter().map(|(_, cpu)| *cpu));
+        }
+    }
+    let [mut none, mut many] = settings;
+    none.centre.stop().await?;
+    idle_and_reload(&mut many).await?;
+    many.centre.stop().await
+}
+
+/// A centre whose issuing authority's list names this many.
+async fn setting(directory: &std::path::Path, name: &'static str, revoked: u32) -> anyhow::Result<Setting> {
+    let sites = Sites::create(directory)?;
+    sites.authority().crl_with(revoked, "+7d".parse()?, clock::now())?;
+    let changes = [
+        ("limits.connections_max", "4000"),
+        ("limits.connections_per_identity_max", "4000"),
+        ("link.header_max", "\"120s\""),
+        ("reload.watch", "false"),
+    ];
+    let site = sites.centre("centre", &changes)?;
+    let centre = Centre::start(&site).await?;
+    let party = format!("institution:{}", synthetic_institution(13, b'1', 1)).parse()?;
+    let sender = sites.sender("sender", &party, centre.address, &[])?;
+    Ok(Setting { name, centre, site, sender })
+}
+
+/// Handshakes per second, and the centre's CPU time for each in microseconds.
+async fn handshakes(centre: &Centre, config: &Arc<ClientConfig>) -> anyhow::Result<(f64, f64)> {
+    let cpu_before = cpu_seconds(centre.id)?;
+    let began = Instant::now();
+    let mut running = JoinSet::new();
+    for number in 0..HANDSHAKES {
+        if number as usize >= AT_A_TIME {
+            running.join_next().await.context("one that runs")???;
+        }
+        let (config, address) = (Arc::clone(config), centre.address);
+        running.spawn(async move {
+            let mut line = connect(&config, address).await?;
+            // The centre has judged the certificate when it answers the end of the connection with its own.
+            tokio::io::AsyncWriteExt::shutdown(&mut line).await?;
+            let rest = line.read(&mut [0; 1]).await?;
+            ensure!(rest == 0, "the centre says nothing unasked");
+            Ok(())
+        });
+    }
+    while let Some(done) = running.join_next().await {
+        done??;
+    }
+    let took = began.elapsed().as_secs_f64();
+    let cpu = cpu_seconds(centre.id)? - cpu_before;
+    Ok((f64::from(HANDSHAKES) / took, cpu * 1e6 / f64::from(HANDSHAKES)))
+}
+
+async fn connect(config: &Arc<ClientConfig>, address: SocketAddr) -> anyhow::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::IpAddress(address.ip().into());
+    Ok(TlsConnector::from(Arc::clone(config)).connect(name, stream).await?)
+}
+
+/// Memory of connections that do nothing, and the time to judge them again.
+async fn idle_and_reload(setting: &mut Setting) -> anyhow::Result<()> {
+    let config = sender_config(&setting.sender, &"review-agency:113".parse()?, TlsPolicy::default())?;
+    let (before, _) = memory_mib(setting.centre.id)?;
+    let mut held = Vec::with_capacity(IDLE);
+    for _ in 0..IDLE {
+        held.push(connect(&config, setting.centre.address).await?);
+    }
+    let all_there = reload(&setting.site).await?;
+    let (after, _) = memory_mib(setting.centre.id)?;
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let cpu_before = cpu_seconds(setting.centre.id)?;
+        let began = Instant::now();
+        let judged = reload(&setting.site).await?;
+        ensure!(judged == all_there && judged >= IDLE, "{judged} connections were judged");
+        times.push((
+            began.elapsed().as_secs_f64() * 1e3,
+            (cpu_seconds(setting.centre.id)? - cpu_before) * 1e3,
+        ));
+    }
+    println!("{IDLE} idle connections, list with {}", setting.name);
+    println!(
+        "{:<58} {:.1}",
+        "memory of each, KiB (one reload included)",
+        (after - before) * 1024.0 / IDLE as f64
+    );
+    line("reload: ms until it is done, with its command", times.iter().map(|(wall, _)| *wall));
+    line("reload: centre's CPU, ms", times.iter().map(|(_, cpu)| *cpu));
+    drop(held);
+    Ok(())
+}
+
+/// Reloads; says how many connections were judged again.
+async fn reload(site: &CentreSite) -> anyhow::Result<usize> {
+    let program = lab::program::beside_own("sekisho-gateway")?;
+    let output = Command::new(program).arg("reload").arg("--config").arg(&site.config).output().await?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout)?;
+    let judged = said.split("open connections").next().and_then(|before| before.split_whitespace().last());
+    judged.and_then(|judged| judged.parse().ok()).context("how many were judged")
+}
