@@ -34,4 +34,6 @@ pub mod tls;
 pub mod trust;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod testing;

@@ -1,7 +1,6 @@
 //! Chains and the authorities in them.
 
 use super::*;
-use crate::path::CHAIN_CERTIFICATES_MAX;
 
 /// Judges a client below an authority with this certificate.
 fn fault_below(edit: impl FnOnce(&mut CertificateParams)) -> PeerFault {
@@ -22,12 +21,6 @@ fn an_authority_that_may_not_sign_certificates_is_refused() {
 #[test]
 fn a_leaf_issued_by_a_leaf_is_refused() {
     assert_eq!(fault_below(|params| params.is_ca = IsCa::ExplicitNoCa), PeerFault::WrongBasicConstraints);
-}
-
-#[test]
-fn an_authority_for_servers_only_makes_no_clients() {
-    let fault = fault_below(|params| params.custom_extensions.push(testing::eku(&[oid::SERVER_AUTH])));
-    assert_eq!(fault, PeerFault::WrongEku);
 }
 
 #[test]
@@ -53,19 +46,6 @@ fn a_root_that_is_shown_but_not_configured_is_refused() {
 }
 
 #[test]
-fn more_certificates_than_allowed_are_cut_before_any_is_read() {
-    let root = Authority::root("root");
-    let leaf = root.leaf(&client_params());
-    let trust = testing::trust(&[&root.der], &[], &[&root.crl(1, &[])]);
-    let mut chain = vec![leaf.der];
-    chain.resize(CHAIN_CERTIFICATES_MAX, CertificateDer::from(vec![0xff]));
-    // Rubbish within the limit is only of no use.
-    assert!(trust.verify(&chain, Purpose::TlsClient, now()).is_ok());
-    chain.push(CertificateDer::from(vec![0xff]));
-    assert_eq!(trust.verify(&chain, Purpose::TlsClient, now()), Err(PeerFault::ChainTooLong));
-}
-
-#[test]
 fn a_path_longer_than_an_authority_allows_is_refused() {
     let root = Authority::root("root");
     let mut params = authority_params("below");
@@ -76,25 +56,4 @@ fn a_path_longer_than_an_authority_allows_is_refused() {
     let trust = testing::trust(&[&root.der], &[], &[&root.crl(1, &[])]);
     let refused = trust.verify(&[leaf.der, further.der, below.der], Purpose::TlsClient, now());
     assert_eq!(refused, Err(PeerFault::ChainTooLong));
-}
-
-#[test]
-fn a_name_outside_what_an_authority_may_certify_is_refused() {
-    let fault = |host| {
-        let root = Authority::root("root");
-        let mut params = authority_params("below");
-        params.name_constraints = Some(rcgen::NameConstraints {
-            permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("example.jp".to_owned())],
-            excluded_subtrees: vec![],
-        });
-        let below = root.below_of(params);
-        let mut params = client_params();
-        params.subject_alt_names.push(testing::dns(host));
-        let leaf = below.leaf(&params);
-        let lists = [root.crl(1, &[]), below.crl(1, &[])];
-        let trust = testing::trust(&[&root.der], &[&below.der], &[&lists[0], &lists[1]]);
-        trust.verify(&[leaf.der, below.der], Purpose::TlsClient, now()).err()
-    };
-    assert_eq!(fault("edge.example.com"), Some(PeerFault::NameNotAllowed));
-    assert_eq!(fault("edge.example.jp"), None);
 }
