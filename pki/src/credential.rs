@@ -230,15 +230,6 @@ mod tests {
     };
 
     #[test]
-    fn the_key_of_another_certificate_is_refused() {
-        let root = Authority::root("root");
-        let (one, other) = (root.leaf(&testing::client_params()), root.leaf(&testing::client_params()));
-        let refused =
-            Credential::from_pem(&certificates_pem(&[&one.der]), &key_pem(&other.key), &Policy::default());
-        assert!(matches!(refused, Err(CredentialFault::KeyMismatch)));
-    }
-
-    #[test]
     fn a_chain_that_begins_with_an_authority_is_refused() {
         let root = Authority::root("root");
         let leaf = root.leaf(&testing::client_params());

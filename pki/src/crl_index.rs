@@ -72,7 +72,9 @@ impl CrlIndex {
     ) -> Result<(), CrlRefused> {
         let (id, list) = UnverifiedCrl::parse(der)?.verify(issuers, signatures)?;
         if list.this_update() > now {
-            return Err(list.refused(CrlFault::FromTheFuture { this_update: list.this_update() }));
+            let this_update = list.this_update();
+            let ahead_s = this_update.ms_since(now) / 1000;
+            return Err(list.refused(CrlFault::FromTheFuture { this_update, ahead_s }));
         }
         let lists = self.lists.entry(id).or_default();
         match lists.iter_mut().find(|held| held.scope() == list.scope()) {

@@ -113,6 +113,41 @@ impl PeerFault {
         }
     }
 
+    /// The reason in words, to stand after the name of what is wrong.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            PeerFault::NoCert => "no certificate was shown",
+            PeerFault::Malformed => "it cannot be read, or is not as RFC 5280 has it",
+            PeerFault::Expired => "it has ended",
+            PeerFault::NotYetValid => "it is not valid yet",
+            PeerFault::UnknownCa => "no path leads from it to a configured anchor",
+            PeerFault::BadSignature => {
+                "it is not signed by its issuer's key, or its holder does not hold its key"
+            }
+            PeerFault::WeakSignature => "it is signed with an algorithm that is not accepted",
+            PeerFault::WeakKey => "its key is too weak, or of a kind that is not accepted",
+            PeerFault::Revoked => "it is revoked",
+            PeerFault::CrlMissing => "there is no revocation list that covers it",
+            PeerFault::CrlExpired => "the revocation list that covers it has ended",
+            PeerFault::WrongEku => "its extended key usages do not fit",
+            PeerFault::WrongKu => "its key usage does not allow this",
+            PeerFault::WrongBasicConstraints => {
+                "an authority's certificate stands in a peer's place, or the reverse"
+            }
+            PeerFault::CriticalExtension => "it holds a critical extension that is not understood",
+            PeerFault::LifetimeTooLong => "it is valid for longer than any certificate may be",
+            PeerFault::ChainTooLong => "it is longer than allowed, or its path is",
+            PeerFault::NameNotAllowed => {
+                "it does not bear the name that was dialled, or one that its authority may give"
+            }
+            PeerFault::BadIdentity => "it names nobody, by the identity rules",
+            PeerFault::WrongEnvironment => "it belongs to the other environment, or to a lab",
+            PeerFault::WrongRole => "it names a holder of another role",
+            PeerFault::WrongParty => "it names another party",
+            PeerFault::Other => "the path could not be built",
+        }
+    }
+
     /// The reason of this name.
     pub fn from_code(code: &str) -> Option<Self> {
         PeerFault::ALL.into_iter().find(|fault| fault.code() == code)

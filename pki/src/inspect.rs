@@ -107,7 +107,7 @@ fn host(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-fn purposes(certificate: &X509Certificate<'_>) -> Vec<String> {
+pub(crate) fn purposes(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(usage)) = certificate.extended_key_usage() else { return Vec::new() };
     let usage = usage.value;
     let known = [
@@ -127,7 +127,7 @@ fn purposes(certificate: &X509Certificate<'_>) -> Vec<String> {
     known.chain(other).collect()
 }
 
-fn key_text(key: &SubjectPublicKeyInfo<'_>) -> String {
+pub(crate) fn key_text(key: &SubjectPublicKeyInfo<'_>) -> String {
     let algorithm = &key.algorithm.algorithm;
     let curve = key.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
     match (key.parsed(), curve) {

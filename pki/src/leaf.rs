@@ -230,6 +230,21 @@ mod tests {
         assert_eq!(trust.verify(&[leaf.into()], Purpose::TlsClient, now()), Err(PeerFault::WeakSignature));
     }
 
+    #[test]
+    fn an_authority_below_the_root_signed_with_sha_1_is_refused() {
+        let root = Authority::root_with(testing::authority_params("root"), testing::rsa_key());
+        let below = root.below("below");
+        let lists = [root.crl(1, &[]), below.crl(1, &[])];
+        let trust = testing::trust(&[&root.der], &[&below.der], &[&lists[0], &lists[1]]);
+        let leaf = below.leaf(&client_params());
+        let judge = |below: CertificateDer<'static>| {
+            trust.verify(&[leaf.der.clone(), below], Purpose::TlsClient, now()).err()
+        };
+        assert_eq!(judge(below.der.clone()), None);
+        let weak = testing::patched(&below.der, &RSA_SHA256, &RSA_SHA1);
+        assert_eq!(judge(weak.into()), Some(PeerFault::WeakSignature));
+    }
+
     const RSA_SHA256: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
     const RSA_SHA1: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05];
 

@@ -12,6 +12,7 @@ mod crl_archive;
 pub mod crl_index;
 mod der;
 pub mod evidence;
+pub mod explain;
 pub mod fault;
 pub mod inspect;
 pub mod issuer;
@@ -33,5 +34,7 @@ mod subject;
 pub mod tls;
 pub mod trust;
 
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod testing;

@@ -13,7 +13,6 @@ use crate::{
 
 /// A refused chain.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the cause is for explaining a refusal, which comes next")]
 pub(crate) struct Refusal {
     pub(crate) fault: PeerFault,
     pub(crate) cause: Box<Cause>,
@@ -21,7 +20,6 @@ pub(crate) struct Refusal {
 
 /// What was wrong with what.
 #[derive(Debug)]
-#[expect(dead_code, reason = "as above")]
 pub(crate) enum Cause {
     /// The fault says it all.
     Plain,

@@ -33,10 +33,12 @@ pub enum CrlFault {
     #[error("it ends before it begins")]
     Backwards,
     /// thisUpdate lies ahead of our clock.
-    #[error("it is dated {this_update}, which is not yet; next: check this machine's clock")]
+    #[error("it is dated {this_update}, {ahead_s} s ahead of this machine's clock; next: set the clock")]
     FromTheFuture {
         /// Its date.
         this_update: Moment,
+        /// Seconds from our clock to that date.
+        ahead_s: i64,
     },
     /// No configured authority has this name.
     #[error("its issuer is not configured; next: name the file of the issuer's certificate")]

@@ -1,5 +1,4 @@
 use rcgen::{CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope};
-use rustls_pki_types::CertificateDer;
 use time::Duration;
 
 use super::*;
@@ -17,18 +16,6 @@ fn read(der: &CertificateRevocationListDer<'_>, authority: &Authority) -> Result
         .and_then(|list| list.verify([&issuer(authority)], Signatures::Usual))
         .map(|(_, list)| list)
         .map_err(|refused| refused.fault)
-}
-
-#[test]
-fn a_list_signed_by_another_key_of_the_same_name_is_refused() {
-    let (root, impostor) = (Authority::root("root"), Authority::root("root"));
-    assert_eq!(read(&impostor.crl(1, &[]), &root).unwrap_err(), CrlFault::BadSignature);
-}
-
-#[test]
-fn a_list_of_another_issuer_is_refused() {
-    let (root, other) = (Authority::root("root"), Authority::root("other"));
-    assert_eq!(read(&other.crl(1, &[]), &root).unwrap_err(), CrlFault::UnknownIssuer);
 }
 
 #[test]
@@ -50,62 +37,6 @@ fn a_cut_list_is_refused() {
         assert!(read(&good.as_ref()[..end].to_vec().into(), &root).is_err());
     }
     assert!(read(&[good.as_ref(), &[0]].concat().into(), &root).is_err());
-}
-
-#[test]
-fn a_list_of_an_issuer_that_may_not_sign_lists_is_refused() {
-    let root = Authority::root("root");
-    // The same key, in a certificate that does not allow it.
-    let mut params = testing::authority_params("root");
-    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
-    let restricted: CertificateDer<'_> = root.certificate_again(&params);
-    let list = UnverifiedCrl::parse(&root.crl(1, &[])).unwrap();
-    let refused =
-        list.verify([&Issuer::of(&restricted, Signatures::Usual).unwrap()], Signatures::Usual).unwrap_err();
-    assert_eq!(refused.fault, CrlFault::IssuerMayNotSign);
-}
-
-#[test]
-fn a_list_with_an_unknown_critical_extension_is_refused() {
-    let root = Authority::root("root");
-    let list = RawCrl { critical: vec![(&[0x2a, 0x03, 0x04], vec![0x05, 0x00])], ..RawCrl::good() };
-    assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::CriticalExtension);
-}
-
-#[test]
-fn an_entry_with_an_unknown_critical_extension_is_refused() {
-    let root = Authority::root("root");
-    let list = RawCrl { entry_critical: vec![(&[0x2a, 0x03, 0x04], vec![0x05, 0x00])], ..RawCrl::good() };
-    assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::CriticalExtension);
-}
-
-#[test]
-fn a_delta_list_is_refused() {
-    let root = Authority::root("root");
-    let list = RawCrl { critical: vec![(&[0x55, 0x1d, 0x1b], vec![0x02, 0x01, 0x01])], ..RawCrl::good() };
-    assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::Delta);
-}
-
-#[test]
-fn an_indirect_list_is_refused() {
-    let root = Authority::root("root");
-    // indirectCRL [4] TRUE (RFC 5280 section 5.2.5).
-    let list = RawCrl {
-        critical: vec![(&[0x55, 0x1d, 0x1c], tagged(0x30, &tagged(0x84, &[0xff])))],
-        ..RawCrl::good()
-    };
-    assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::Indirect);
-}
-
-#[test]
-fn a_list_for_some_reasons_only_is_refused_even_with_an_empty_bit_string() {
-    let root = Authority::root("root");
-    for reasons in [&[0x00][..], &[][..], &[0x01, 0x60][..]] {
-        // onlySomeReasons [3] BIT STRING.
-        let value = tagged(0x30, &tagged(0x83, reasons));
-        let list = RawCrl { critical: vec![(&[0x55, 0x1d, 0x1c], value)], ..RawCrl::good() };
-        assert_eq!(read(&root.raw_crl(&list), &root).unwrap_err(), CrlFault::ScopeUnclear);
-    }
 }
 
 /// An issuing distribution point written by hand.

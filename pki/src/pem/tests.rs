@@ -1,5 +1,3 @@
-use std::fs;
-
 use super::*;
 use crate::testing::{self, Authority};
 
@@ -10,37 +8,8 @@ fn written(text: &[u8]) -> (tempfile::TempDir, PathBuf) {
     (directory, file)
 }
 
-#[cfg(unix)]
-fn with_mode(text: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let (directory, file) = written(text);
-    fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-    (directory, file)
-}
-
 fn a_key() -> Vec<u8> {
     testing::key_pem(&rcgen::KeyPair::generate().unwrap())
-}
-
-#[cfg(unix)]
-#[test]
-fn a_key_that_group_or_others_may_read_or_write_is_refused() {
-    for open in [0o640, 0o604, 0o620, 0o644, 0o660, 0o777] {
-        let (_directory, file) = with_mode(&a_key(), open);
-        assert!(matches!(private_key(&file), Err(PemFault::KeyOpenToOthers { mode, .. }) if mode == open));
-    }
-    for closed in [0o600, 0o400] {
-        let (_directory, file) = with_mode(&a_key(), closed);
-        assert!(private_key(&file).is_ok(), "{closed:o}");
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn a_fault_names_the_file_and_the_next_step() {
-    let (_directory, file) = with_mode(&a_key(), 0o640);
-    let text = private_key(&file).unwrap_err().to_string();
-    assert!(text.contains(&format!("chmod 600 {}", file.display())), "{text}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod log;
 mod peers;
+mod pinned;
 mod refused_clients;
 mod refused_servers;
 mod resumption;
+mod versions;

@@ -4,14 +4,16 @@ use std::sync::{Arc, Mutex};
 
 use protocol::party::Environment;
 use rcgen::CertificateParams;
-use rustls::{AlertDescription, ClientConfig, Error as TlsError, PeerIncompatible, sign::SingleCertAndKey};
+use rustls::{AlertDescription, ClientConfig, Error as TlsError, sign::SingleCertAndKey};
 
-use super::peers::{Met, World, meet, stolen};
 use crate::{
     fault::PeerFault,
     oid,
     signatures::Signatures,
-    testing::{self, leaf_params},
+    testing::{
+        self, leaf_params,
+        world::{Met, World, meet, stolen},
+    },
     tls::{TlsPolicy, TlsServer, alert_reason, own_refusal},
 };
 
@@ -62,23 +64,6 @@ fn a_client_without_a_certificate_is_refused() {
 }
 
 #[test]
-fn a_client_of_tls_1_2_is_refused() {
-    let world = World::new();
-    let client = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS12])
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let met = meet(Arc::new(client), world.server_config(world.trust()));
-    assert!(matches!(
-        met.server.unwrap_err(),
-        TlsError::PeerIncompatible(
-            PeerIncompatible::SupportedVersionsExtensionRequired | PeerIncompatible::Tls12NotOfferedOrEnabled
-        )
-    ));
-}
-
-#[test]
 fn a_revoked_client_is_refused_and_told_so() {
     let world = World::new();
     let list = world.root.crl(2, &[&world.client.serial]);
@@ -94,18 +79,6 @@ fn an_expired_client_is_refused_and_told_so() {
     params.not_before = testing::today() - time::Duration::days(2);
     params.not_after = testing::today() - time::Duration::days(1);
     assert_refused(&params, PeerFault::Expired, AlertDescription::CertificateExpired);
-}
-
-#[test]
-fn a_client_whose_issuers_list_has_ended_is_refused_as_our_own_trouble() {
-    let world = World::new();
-    let mut ended = testing::crl_params(1, &[]);
-    ended.this_update = testing::today() - time::Duration::days(2);
-    ended.next_update = testing::today() - time::Duration::days(1);
-    let trust = Arc::new(testing::trust(&[&world.root.der], &[], &[&world.root.crl_of(&ended)]));
-    let met = meet(world.client_config(world.trust()), world.server_config(trust));
-    assert_eq!(own_refusal(&met.server.unwrap_err()), Some(PeerFault::CrlExpired));
-    assert_eq!(alert_reason(&met.client.unwrap_err()), Some("certificate_unknown"));
 }
 
 #[test]

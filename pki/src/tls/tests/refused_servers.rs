@@ -5,12 +5,14 @@ use std::sync::Arc;
 use protocol::party::Environment;
 use rcgen::CertificateParams;
 
-use super::peers::{World, meet, meet_at, stolen};
 use crate::{
     credential::CredentialFault,
     fault::PeerFault,
     oid,
-    testing::{self, Authority, HOST, dns, leaf_params},
+    testing::{
+        self, Authority, HOST, dns, leaf_params,
+        world::{World, meet, meet_at, stolen},
+    },
     tls::{TlsFault, TlsPolicy, TlsServer, client_config, own_refusal},
 };
 

@@ -7,24 +7,6 @@ fn load(anchors: &[u8], issuers: &[u8], crls: &[u8]) -> TrustFault {
 }
 
 #[test]
-fn an_empty_or_mislabelled_anchor_file_is_refused() {
-    let root = Authority::root("root");
-    let crls = crls_pem(&[&root.crl(1, &[])]);
-    let mislabelled = pem::encode("TRUSTED CERTIFICATE", &root.der).into_bytes();
-    for anchors in [b"".to_vec(), b"# nothing yet\n".to_vec(), mislabelled, crls.clone()] {
-        assert!(matches!(load(&anchors, b"", &crls), TrustFault::File(PemFault::Nothing { .. })));
-    }
-}
-
-#[test]
-fn a_cut_file_is_refused() {
-    let root = Authority::root("root");
-    let (anchors, crls) = (certificates_pem(&[&root.der]), crls_pem(&[&root.crl(1, &[])]));
-    assert!(matches!(load(&anchors[..anchors.len() - 30], b"", &crls), TrustFault::File(_)));
-    assert!(matches!(load(&anchors, b"", &crls[..crls.len() - 30]), TrustFault::File(_)));
-}
-
-#[test]
 fn an_anchor_outside_its_dates_is_refused() {
     let mut expired = authority_params("root");
     expired.not_after = today() - Duration::minutes(1);
@@ -72,23 +54,6 @@ fn an_authority_without_a_list_is_refused() {
         &crls_pem(&[&root.crl(1, &[])]),
     );
     assert!(matches!(refused, TrustFault::CrlMissing { issuer } if issuer == "CN=below"));
-}
-
-#[test]
-fn a_list_of_the_right_name_and_the_wrong_key_is_refused() {
-    let (root, impostor) = (Authority::root("root"), Authority::root("root"));
-    let refused = load(&certificates_pem(&[&root.der]), b"", &crls_pem(&[&impostor.crl(1, &[])]));
-    assert!(matches!(refused, TrustFault::Crl { .. }));
-}
-
-#[test]
-fn a_list_with_a_lower_number_does_not_take_the_place_of_the_one_in_force() {
-    let root = Authority::root("root");
-    let of = |number| testing::trust(&[&root.der], &[], &[&root.crl(number, &[])]);
-    assert!(
-        matches!(of(1).check_follows(&of(2)), Err(TrustFault::StepBack(refused)) if refused.code() == "crl_rollback")
-    );
-    assert!(of(3).check_follows(&of(2)).is_ok());
 }
 
 #[test]

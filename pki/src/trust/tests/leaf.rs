@@ -33,16 +33,6 @@ fn a_leaf_without_extended_key_usage_is_refused() {
 }
 
 #[test]
-fn a_leaf_for_any_purpose_or_another_is_refused() {
-    let any: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
-    let email: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x04];
-    for purposes in [&[any][..], &[email], &[oid::SERVER_AUTH], &[oid::EVIDENCE]] {
-        let fault = fault_of(|params| params.custom_extensions = vec![testing::eku(purposes)]);
-        assert_eq!(fault, PeerFault::WrongEku, "{purposes:?}");
-    }
-}
-
-#[test]
 fn a_leaf_that_may_not_sign_is_refused() {
     assert_eq!(
         fault_of(|params| params.key_usages = vec![KeyUsagePurpose::KeyAgreement]),

@@ -1,7 +1,6 @@
 //! Chains and the authorities in them.
 
 use super::*;
-use crate::path::CHAIN_CERTIFICATES_MAX;
 
 /// Judges a client below an authority with this certificate.
 fn fault_below(edit: impl FnOnce(&mut CertificateParams)) -> PeerFault {
@@ -20,14 +19,46 @@ fn an_authority_that_may_not_sign_certificates_is_refused() {
 }
 
 #[test]
-fn a_leaf_issued_by_a_leaf_is_refused() {
-    assert_eq!(fault_below(|params| params.is_ca = IsCa::ExplicitNoCa), PeerFault::WrongBasicConstraints);
+fn an_authority_below_the_root_that_does_not_say_what_its_key_is_for_is_refused() {
+    let fault = |usages| {
+        let root = Authority::root("root");
+        let mut params = authority_params("below");
+        params.key_usages = usages;
+        let below = root.below_of(params);
+        let leaf = below.leaf(&client_params());
+        let trust = testing::trust(&[&root.der], &[], &[&root.crl(1, &[])]);
+        trust.verify(&[leaf.der, below.der], Purpose::TlsClient, now()).unwrap_err()
+    };
+    assert_eq!(fault(vec![]), PeerFault::WrongKu);
+    // Another fault: it got further.
+    assert_eq!(fault(vec![KeyUsagePurpose::KeyCertSign]), PeerFault::CrlMissing);
 }
 
 #[test]
-fn an_authority_for_servers_only_makes_no_clients() {
-    let fault = fault_below(|params| params.custom_extensions.push(testing::eku(&[oid::SERVER_AUTH])));
-    assert_eq!(fault, PeerFault::WrongEku);
+fn of_a_root_certified_anew_with_the_same_key_the_certificate_in_force_counts() {
+    let root = Authority::root("root");
+    let mut renewed = authority_params("root");
+    renewed.not_before = today() - Duration::minutes(1);
+    renewed.not_after = today() + Duration::days(900);
+    let renewed = root.certificate_again(&renewed);
+    let mut params = client_params();
+    params.not_after = today() + Duration::days(800);
+    let leaf = root.leaf(&params);
+    let mut list = crl_params(1, &[]);
+    list.next_update = today() + Duration::days(800);
+    let list = root.crl_of(&list);
+    let later = moment(today() + Duration::days(500));
+    for anchors in [[&root.der, &renewed], [&renewed, &root.der]] {
+        let trust = testing::trust(&anchors, &[], &[&list]);
+        assert!(trust.verify(std::slice::from_ref(&leaf.der), Purpose::TlsClient, later).is_ok());
+    }
+    let old_only = testing::trust(&[&root.der], &[], &[&list]);
+    assert_eq!(old_only.verify(&[leaf.der], Purpose::TlsClient, later), Err(PeerFault::Expired));
+}
+
+#[test]
+fn a_leaf_issued_by_a_leaf_is_refused() {
+    assert_eq!(fault_below(|params| params.is_ca = IsCa::ExplicitNoCa), PeerFault::WrongBasicConstraints);
 }
 
 #[test]
@@ -53,19 +84,6 @@ fn a_root_that_is_shown_but_not_configured_is_refused() {
 }
 
 #[test]
-fn more_certificates_than_allowed_are_cut_before_any_is_read() {
-    let root = Authority::root("root");
-    let leaf = root.leaf(&client_params());
-    let trust = testing::trust(&[&root.der], &[], &[&root.crl(1, &[])]);
-    let mut chain = vec![leaf.der];
-    chain.resize(CHAIN_CERTIFICATES_MAX, CertificateDer::from(vec![0xff]));
-    // Rubbish within the limit is only of no use.
-    assert!(trust.verify(&chain, Purpose::TlsClient, now()).is_ok());
-    chain.push(CertificateDer::from(vec![0xff]));
-    assert_eq!(trust.verify(&chain, Purpose::TlsClient, now()), Err(PeerFault::ChainTooLong));
-}
-
-#[test]
 fn a_path_longer_than_an_authority_allows_is_refused() {
     let root = Authority::root("root");
     let mut params = authority_params("below");
@@ -76,25 +94,4 @@ fn a_path_longer_than_an_authority_allows_is_refused() {
     let trust = testing::trust(&[&root.der], &[], &[&root.crl(1, &[])]);
     let refused = trust.verify(&[leaf.der, further.der, below.der], Purpose::TlsClient, now());
     assert_eq!(refused, Err(PeerFault::ChainTooLong));
-}
-
-#[test]
-fn a_name_outside_what_an_authority_may_certify_is_refused() {
-    let fault = |host| {
-        let root = Authority::root("root");
-        let mut params = authority_params("below");
-        params.name_constraints = Some(rcgen::NameConstraints {
-            permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("example.jp".to_owned())],
-            excluded_subtrees: vec![],
-        });
-        let below = root.below_of(params);
-        let mut params = client_params();
-        params.subject_alt_names.push(testing::dns(host));
-        let leaf = below.leaf(&params);
-        let lists = [root.crl(1, &[]), below.crl(1, &[])];
-        let trust = testing::trust(&[&root.der], &[&below.der], &[&lists[0], &lists[1]]);
-        trust.verify(&[leaf.der, below.der], Purpose::TlsClient, now()).err()
-    };
-    assert_eq!(fault("edge.example.com"), Some(PeerFault::NameNotAllowed));
-    assert_eq!(fault("edge.example.jp"), None);
 }

@@ -1,6 +1,7 @@
 //! Revocation, asked for every certificate of the path.
 
 use super::*;
+use crate::policy::CrlGrace;
 
 /// root → below → leaf, with the lists given.
 fn judge_below(
@@ -20,19 +21,6 @@ fn judge_below(
 fn a_leaf_below_an_authority_without_a_list_is_refused() {
     let refused = judge_below(|root, _, _| vec![root.crl(1, &[])], false);
     assert_eq!(refused, Err(PeerFault::CrlMissing));
-}
-
-#[test]
-fn a_revoked_authority_takes_all_leaves_below_with_it() {
-    let refused = judge_below(|root, below, _| vec![root.crl(1, &[&below.serial]), below.crl(1, &[])], true);
-    assert_eq!(refused, Err(PeerFault::Revoked));
-}
-
-#[test]
-fn a_revoked_leaf_below_an_authority_is_refused() {
-    let refused =
-        judge_below(|root, below, leaf| vec![root.crl(1, &[]), below.crl(1, &[&leaf.serial])], true);
-    assert_eq!(refused, Err(PeerFault::Revoked));
 }
 
 #[test]
@@ -61,4 +49,43 @@ fn a_chain_that_was_good_is_refused_when_judged_again_by_newer_trust() {
     let new = testing::trust(&[&root.der], &[], &[&root.crl(2, &[&leaf.serial])]);
     assert!(old.verify(&chain, Purpose::TlsClient, now()).is_ok());
     assert_eq!(new.verify(&chain, Purpose::TlsClient, now()), Err(PeerFault::Revoked));
+}
+
+/// Trust in a root whose list ended an hour ago, with grace for the authority of this name.
+fn with_grace(root: &Authority, issuer: &str) -> Result<Trust, TrustFault> {
+    let mut ended = crl_params(1, &[]);
+    ended.this_update = today() - Duration::days(2);
+    ended.next_update = today() - Duration::hours(1);
+    let grace = CrlGrace::new(issuer, std::time::Duration::from_secs(2 * 60 * 60));
+    let policy = Policy { danger_crl_grace: grace, ..Policy::default() };
+    Trust::from_pem(&certificates_pem(&[&root.der]), b"", &crls_pem(&[&root.crl_of(&ended)]), policy, now())
+}
+
+#[test]
+fn what_counts_by_grace_only_says_so() {
+    let root = Authority::root("root");
+    let trust = with_grace(&root, "CN=root").unwrap();
+    let peer = trust.verify(&[root.leaf(&client_params()).der], Purpose::TlsClient, now()).unwrap();
+    let grace = peer.grace().unwrap();
+    assert_eq!(grace.issuer, "CN=root");
+    assert_eq!(grace.next_update, trust.crls().by_end()[0].next_update());
+}
+
+#[test]
+fn grace_for_an_authority_that_is_not_configured_or_not_told_apart_is_refused() {
+    let root = Authority::root("root");
+    assert!(matches!(with_grace(&root, "CN=other"), Err(TrustFault::GraceIssuer { .. })));
+    let namesake = Authority::root("root");
+    let policy = Policy {
+        danger_crl_grace: CrlGrace::new("CN=root", std::time::Duration::from_secs(60)),
+        ..Policy::default()
+    };
+    let fault = Trust::from_pem(
+        &certificates_pem(&[&root.der, &namesake.der]),
+        b"",
+        &crls_pem(&[&root.crl(1, &[]), &namesake.crl(1, &[])]),
+        policy,
+        now(),
+    );
+    assert!(matches!(fault, Err(TrustFault::GraceIssuer { issuer }) if issuer == "CN=root"));
 }

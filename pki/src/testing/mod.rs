@@ -1,5 +1,7 @@
 //! An authority for the tests of this crate: certificates and lists of every kind, good and bad.
 
+pub(crate) mod world;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::moment::Moment;
