@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::chain,
+    check_peer::{self, PeerQuestion},
     in_force::InForce,
     limits::{BLOCKING_THREADS_SPARE, CLOSE_GRACE},
     listener::refusal_observer,
@@ -36,7 +37,8 @@ Exit codes:
   3  a certificate, key, anchor or revocation list cannot be used
   4  stopped; some transfers were ended at drain_max and can be resumed
   5  the ledger's state is unknown: look at the disk, then start again
-  6  the log or the evidence in the ledger is not what was written";
+  6  the log or the evidence in the ledger is not what was written
+  7  for `check --peer`: this certificate would not be let in";
 
 /// The gateway at the border between the line and an agency's systems.
 #[derive(Parser)]
@@ -52,8 +54,8 @@ pub struct Command {
 enum Task {
     /// Receive transfers until SIGTERM or Ctrl-C; then let running ones finish.
     Run,
-    /// Check the configuration and everything it names, without listening or writing.
-    Check,
+    /// Check the configuration and everything it names, without listening or writing; or whether a peer would be let in.
+    Check(PeerQuestion),
     /// Ask the running gateway for something.
     #[command(flatten)]
     Operate(Operation),
@@ -159,7 +161,7 @@ async fn perform(command: Command) -> Result<ExitCode, Failure> {
     let configured = &command.configured;
     match command.task {
         Task::Run => run_until_told(configured).await,
-        Task::Check => check(configured),
+        Task::Check(question) => check(configured, &question),
         Task::Operate(operation) => match operate(&configured.data_directory()?, operation).await {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(fault) => {
@@ -240,8 +242,19 @@ impl Failure {
     }
 }
 
-fn check(configured: &Configured) -> Result<ExitCode, Failure> {
+fn check(configured: &Configured, question: &PeerQuestion) -> Result<ExitCode, Failure> {
     let config = configured.load()?;
+    if let Some(peer) = &question.peer {
+        let in_force = InForce::build(config, refusal_observer(), 0).map_err(StartFault::from)?;
+        let answer = check_peer::answer(&in_force, peer, question)
+            .map_err(|fault| Failure::Material(chain(&fault)))?;
+        if question.json {
+            println!("{}", answer.json);
+        } else {
+            print!("{}", answer.text);
+        }
+        return Ok(if answer.let_in { ExitCode::SUCCESS } else { ExitCode::from(7) });
+    }
     println!("○ configuration: {}", configured.config.display());
     let in_force = InForce::build(config.clone(), refusal_observer(), 0).map_err(StartFault::from)?;
     println!("○ certificates, keys, anchors and revocation lists");

@@ -146,6 +146,19 @@ impl InForce {
         Ok(peer)
     }
 
+    /// What certificates shown for this purpose are judged by.
+    pub fn trust_for(&self, purpose: Purpose) -> &Trust {
+        match purpose {
+            Purpose::Evidence => &self.evidence_trust,
+            Purpose::TlsClient | Purpose::TlsServer => &self.trust,
+        }
+    }
+
+    /// Our own certificates: what they say of the time is held against the clock.
+    pub fn own(&self) -> [&PeerIdentity; 1] {
+        [self.credential.own()]
+    }
+
     /// May a caller of this role do this at one of our parties?
     pub fn permits(&self, from: Role, system: System, action: Action) -> bool {
         let permissions = &self.config.permissions;

@@ -182,6 +182,28 @@ impl PeerFault {
         }
     }
 
+    /// The name of the alert that a client sees which is refused for this; `None` for what only a client refuses.
+    pub fn alert(self) -> Option<&'static str> {
+        let alert = match self.to_tls() {
+            TlsError::InvalidCertificate(error) => AlertDescription::from(error),
+            TlsError::NoCertificatesPresented => AlertDescription::CertificateRequired,
+            _ => return None,
+        };
+        Some(match alert {
+            AlertDescription::CertificateRequired => "certificate_required",
+            AlertDescription::BadCertificate => "bad_certificate",
+            AlertDescription::UnsupportedCertificate => "unsupported_certificate",
+            AlertDescription::CertificateRevoked => "certificate_revoked",
+            AlertDescription::CertificateExpired => "certificate_expired",
+            AlertDescription::CertificateUnknown => "certificate_unknown",
+            AlertDescription::UnknownCA => "unknown_ca",
+            AlertDescription::AccessDenied => "access_denied",
+            AlertDescription::DecodeError => "decode_error",
+            AlertDescription::DecryptError => "decrypt_error",
+            _ => return None,
+        })
+    }
+
     /// As [`PeerFault::to_tls`], but the error that comes back to our own side names the reason itself. For a client:
     /// the text of its own error matters more than the alert a server will see.
     pub(crate) fn to_tls_exactly(self) -> TlsError {

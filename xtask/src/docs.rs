@@ -3,8 +3,12 @@
 use crate::workspace::{Workspace, run};
 
 /// The test of each generated page: package and test file.
-const PAGES: [(&str, &str); 3] =
-    [("config", "reference"), ("protocol", "errors_page"), ("protocol", "permissions_page")];
+const PAGES: [(&str, &str); 4] = [
+    ("config", "reference"),
+    ("protocol", "errors_page"),
+    ("protocol", "permissions_page"),
+    ("gateway", "refusals_page"),
+];
 
 /// Writes every generated page anew.
 pub fn write(workspace: &Workspace) -> anyhow::Result<()> {
