@@ -118,7 +118,7 @@ impl From<StartFault> for Failure {
     fn from(fault: StartFault) -> Self {
         let text = chain(&fault);
         match fault {
-            StartFault::Unsealed => Failure::Configuration(text),
+            StartFault::Unsealed | StartFault::Root => Failure::Configuration(text),
             StartFault::Material(_) => Failure::Material(text),
             _ => Failure::Failed(text),
         }

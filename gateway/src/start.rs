@@ -55,6 +55,11 @@ pub enum StartFault {
          in the clear; next: use it with environment = \"test\" and synthetic claims files only"
     )]
     Unsealed,
+    /// As root.
+    #[error(
+        "production does not run as root; next: make a user for it, as config/systemd/sekisho-gateway.service does"
+    )]
+    Root,
     /// Certificates, keys, anchors or lists.
     #[error(transparent)]
     Material(#[from] MaterialFault),
@@ -106,6 +111,9 @@ pub struct Ready {
 /// Builds the centre: material first, then the stores, then recovery. Nothing listens yet.
 pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
     if config.environment == Environment::Production {
+        if rustix::process::geteuid().is_root() {
+            return Err(StartFault::Root);
+        }
         return Err(StartFault::Unsealed);
     }
     let in_force = {
