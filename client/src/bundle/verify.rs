@@ -16,6 +16,7 @@ use protocol::{
     kind::{ClaimMonth, Kind},
     merkle::{check_inclusion, leaf_hash},
     moment::{ClockState, Moment},
+    one_line::in_one_line,
     party::{Environment, Party},
     statement::{Acknowledgement, Manifest, Receipt},
     transfer_id::TransferId,
@@ -26,7 +27,6 @@ use serde::Serialize;
 use super::{Bundle, VERSION};
 use crate::{
     centre_log::{CentreLogFault, SeenLog, check_continues, check_entry},
-    error::in_one_line,
     evidence::{EvidenceFault, Offered, verify_receipt},
     limits::{BLOCK_BYTES, BUNDLE_BYTES_MAX},
 };

@@ -4,13 +4,13 @@
 use std::error::Error;
 
 use config::shared::Contact;
-use protocol::{cause::Cause, moment::Moment, problem::Advice};
+use protocol::{cause::Cause, moment::Moment, one_line::in_one_line, problem::Advice};
 use serde::Serialize;
 
 use super::exit::Exit;
 use crate::{
     Attempt,
-    error::{OpenError, SendError, in_one_line},
+    error::{OpenError, SendError},
     store::StoreFault,
 };
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use config::{ClientSettings, ConfigError};
+use protocol::one_line::in_one_line;
 
 use super::report::Failure;
-use crate::{Client, error::in_one_line};
+use crate::Client;
 
 /// Reads the settings.
 pub(super) fn load(file: &Path) -> Result<ClientSettings, Failure> {

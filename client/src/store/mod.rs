@@ -18,7 +18,6 @@
 
 mod centre;
 mod lock;
-mod log_key;
 mod record;
 pub mod send_log;
 pub(crate) mod tree;
@@ -30,6 +29,7 @@ use std::{
 };
 
 use durable::Access;
+use pki::log_key::{LogKey, LogKeyFault};
 use protocol::{
     digest::Sha256,
     jws::Unverified,
@@ -40,7 +40,6 @@ use protocol::{
 };
 
 pub use centre::{Centre, Centres, Fork};
-pub use log_key::SendLogKeyFault;
 pub use record::{Attempt, Record};
 
 use crate::limits::STATE_FILE_BYTES_MAX;
@@ -95,7 +94,7 @@ pub enum StoreFault {
     Log(#[from] LogFault),
     /// The send log's key.
     #[error("the send log cannot be signed")]
-    Key(#[from] SendLogKeyFault),
+    Key(#[from] LogKeyFault),
     /// The thread that worked on it is gone.
     #[error("the work on the state directory was lost")]
     Lost,
@@ -186,7 +185,7 @@ impl Store {
         }
         let lock = Lock::take(root)?;
         sweep(&transfers)?;
-        let key = log_key::load_or_create(&log, environment, party)?;
+        let key = LogKey::load_or_create(&log, environment, party)?;
         let log = SendLog::open(&log, Box::new(key))?;
         let path = root.join(CENTRE);
         let centres = match read_if_there(&path)? {
