@@ -285,6 +285,12 @@ impl SendError {
             SendError::Refused { problem: Problem::AlreadyHeld, .. } => {
                 "the centre holds the same file already, the refusal carries its receipt; to send it once more on purpose, name that transfer with --resubmission-of"
             }
+            SendError::Refused { problem: Problem::Expired, .. } => {
+                "send the file again; it becomes a new transfer"
+            }
+            SendError::Refused { problem: Problem::Cancelled, .. } => {
+                "nobody called it off from here: find out who did, for example a colleague with a copy of these settings; then send the file again"
+            }
             SendError::Refused { .. } => {
                 "read what the centre says, correct the file or the settings, and send it anew"
             }

@@ -37,6 +37,9 @@ pub struct Record {
     /// The send log's entry of the receipt.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub received_entry: Option<u64>,
+    /// When we first called it off; the receiver may not have agreed yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cancel_asked_at: Option<Moment>,
     /// When the receiver took our acknowledgement.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub acknowledged_at: Option<Moment>,
@@ -111,6 +114,7 @@ impl Record {
             attempts: Vec::new(),
             offered_entry: None,
             received_entry: None,
+            cancel_asked_at: None,
             acknowledged_at: None,
         }
     }

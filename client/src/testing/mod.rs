@@ -260,9 +260,24 @@ impl CentreLog {
         }
     }
 
-    /// A signed no to this manifest.
-    pub fn refuse(&self, text: &str, manifest: &Manifest, reason: Problem) -> String {
-        jws::sign(&refusal_for(text, manifest, reason), &self.evidence).unwrap()
+    /// Proof that the log of `from` entries is the beginning of that of `to`; none if it never had so many.
+    pub fn consistency(&self, from: u64, to: u64) -> Option<Vec<Sha256>> {
+        (to <= self.tree.size()).then(|| self.tree.consistency(from, to))?
+    }
+
+    /// A signed no to this manifest, on record.
+    pub fn refuse(&mut self, text: &str, manifest: &Manifest, reason: Problem) -> String {
+        let refusal = refusal_for(text, manifest, reason);
+        let entry = Entry::new(Event::Refused, refusal.refused_at, ClockState::Unknown, [5; 16]);
+        let refusal = jws::sign(&refusal, &self.evidence).unwrap();
+        self.append(Entry {
+            sender: Some(manifest.sender.clone()),
+            transfer_id: Some(manifest.transfer_id),
+            problem: Some(reason),
+            statement_sha256: Some(Sha256::of(refusal.as_bytes())),
+            ..entry
+        });
+        refusal
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod acknowledge;
 mod attempt;
+mod ending;
 pub(crate) mod journal;
 mod known;
 mod learn;
@@ -19,7 +20,7 @@ use std::{
 };
 
 use pki::{clock, random::random_bytes};
-use protocol::{cause::Cause, moment::Moment, problem::Problem, sender::Phase, wire::ReceiptAnswer};
+use protocol::{cause::Cause, moment::Moment, sender::Phase, wire::ReceiptAnswer};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -32,6 +33,7 @@ use crate::{
     source::Fingerprint,
     store::{REFUSAL, Store, StoreFault, Transfer},
 };
+use ending::RefusedFor;
 use known::Known;
 use trouble::Trouble;
 
@@ -110,11 +112,6 @@ impl<'a> Drive<'a> {
                 }
                 Known::Checking(after) => self.await_check(after).await?,
                 Known::Refusal(text) => return Err(Trouble::Final(self.refuse(text).await)),
-                Known::Cancelled => {
-                    self.write(journal::cancelled).await?;
-                    return Err(Trouble::Final(SendError::Cancelled { id: self.transfer.id() }));
-                }
-                Known::Expired => return Err(Trouble::Final(self.expire().await)),
                 // `bring` never answers with a wish.
                 Known::Wanted { .. } => {}
             }
@@ -159,37 +156,27 @@ impl<'a> Drive<'a> {
         let (verifier, crls) = (Arc::clone(&self.desk.verifier), self.desk.crls.clone());
         let receipt = self
             .write(move |store, transfer| {
-                journal::received(store, transfer, &answer, verifier.as_ref(), &crls)
+                ending::received(store, transfer, &answer, verifier.as_ref(), &crls)
             })
             .await?;
         self.progress.event(&ProgressEvent::Received { at: receipt.received_at });
         Ok(())
     }
 
+    /// Keeps a refusal, and says what it means for whoever wanted the file to arrive.
     async fn refuse(&mut self, text: String) -> SendError {
         let verifier = Arc::clone(&self.desk.verifier);
         let refused = self
-            .write(move |store, transfer| journal::refused(store, transfer, &text, verifier.as_ref()))
+            .write(move |store, transfer| ending::refused(store, transfer, &text, verifier.as_ref()))
             .await;
+        let (id, refusal) = (self.transfer.id(), self.transfer.file(REFUSAL));
         match refused {
-            Ok(refused) => {
-                self.progress.event(&ProgressEvent::Refused { problem: refused.reason });
-                SendError::Refused {
-                    id: self.transfer.id(),
-                    problem: refused.reason,
-                    fault: refused.fault,
-                    earlier: refused.earlier,
-                    refusal: self.transfer.file(REFUSAL),
-                }
+            Ok(refused) if refused.as_asked => SendError::Cancelled { id },
+            Ok(RefusedFor { reason: problem, fault, earlier, .. }) => {
+                self.progress.event(&ProgressEvent::Refused { problem });
+                SendError::Refused { id, problem, fault, earlier, refusal }
             }
             Err(error) => error,
-        }
-    }
-
-    async fn expire(&mut self) -> SendError {
-        match self.write(journal::expired).await {
-            Ok(()) => SendError::TurnedDown { id: self.transfer.id(), problem: Problem::Expired },
-            Err(fault) => fault.into(),
         }
     }
 

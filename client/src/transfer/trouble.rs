@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use protocol::{cause::Cause, problem::Advice};
+use protocol::{cause::Cause, one_line::in_one_line, problem::Advice};
 
 use super::{
     Drive,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     centre_log::CentreLogFault,
-    error::{LastTry, SendError, in_one_line},
+    error::{LastTry, SendError},
     line::{Break, ContentFault, requests::Turned},
     progress::ProgressEvent,
     source::SourceFault,

@@ -1,6 +1,7 @@
 //! A transfer against a centre that behaves, and against one that does not.
 
 mod arrives;
+mod cancels;
 mod no;
 mod resumes;
 
@@ -8,6 +9,7 @@ use std::fs;
 
 use protocol::{
     entry::{Entry, Event},
+    problem::Problem,
     transfer_id::TransferId,
 };
 use tempfile::TempDir;

@@ -85,9 +85,26 @@ async fn an_expired_transfer_is_given_up_and_the_file_becomes_a_new_one() {
     let id = scene.transfer().id();
     scene.centre.memory.lock().unwrap().expire();
     let error = scene.send_by(&client).await.unwrap_err();
-    assert!(matches!(&error, SendError::TurnedDown { problem: Problem::Expired, .. }), "{error}");
-    assert!(scene.events().iter().any(|(event, _)| *event == Event::Expired));
+    assert!(matches!(&error, SendError::Refused { problem: Problem::Expired, .. }), "{error}");
+    let transfer = scene.transfer();
+    assert_eq!(transfer.phase(), Phase::Refused(Problem::Expired));
+    assert!(transfer.file(REFUSAL).exists(), "its end is signed, and kept");
+    assert!(scene.events().iter().any(|(event, _)| *event == Event::Refused));
     assert_ne!(scene.send_by(&client).await.unwrap().id, id);
+}
+
+#[tokio::test]
+async fn a_transfer_that_the_centre_calls_off_unasked_is_refused_and_not_called_off() {
+    let scene = Scene::set().await;
+    scene.centre.will(Mischief::CutAfter(100));
+    let client = client_with_one_try(&scene);
+    scene.send_by(&client).await.unwrap_err();
+    scene.centre.memory.lock().unwrap().cancel_unasked();
+    let error = scene.send_by(&client).await.unwrap_err();
+    assert!(matches!(&error, SendError::Refused { problem: Problem::Cancelled, .. }), "{error}");
+    let transfer = scene.transfer();
+    assert_eq!(transfer.phase(), Phase::Refused(Problem::Cancelled));
+    assert!(transfer.file(REFUSAL).exists());
 }
 
 #[tokio::test]
