@@ -85,6 +85,7 @@ impl Client {
             dialer,
             retry: settings.retry.clone(),
             store: Arc::new(Mutex::new(store)),
+            offering: tokio::sync::Mutex::new(()),
             running: Mutex::new(HashSet::new()),
         };
         Ok(Client { desk })
@@ -125,7 +126,7 @@ impl Client {
             let identity = Box::new(self.desk.acting.clone());
             return Err(SendError::NotOurs { identity, sender: filed.sender });
         }
-        self.refuse_fork().await?;
+        self.desk.refuse_fork().await?;
         let source = Source { path: examined.path.clone(), fingerprint: examined.fingerprint.clone() };
         let begun = self.begin(examined, filed).await?;
         if let Some(id) = begun.left_behind {
@@ -188,7 +189,7 @@ impl Client {
         if transfer.phase().is_final() && !unacknowledged {
             return Ok(TransferStatus::of(&transfer));
         }
-        self.refuse_fork().await?;
+        self.desk.refuse_fork().await?;
         let _claim = self.desk.claim(id)?;
         let asked = Drive::new(&self.desk, transfer, &Unwatched, stop).ask_once().await?;
         Ok(TransferStatus::of(&asked))
@@ -211,22 +212,6 @@ impl Client {
         let _claim = self.desk.claim(id)?;
         let cancelled = Drive::new(&self.desk, transfer, &Unwatched, stop).cancel().await?;
         Ok(TransferStatus::of(&cancelled))
-    }
-
-    /// A centre whose log contradicted itself gets nothing more until people have looked into it.
-    async fn refuse_fork(&self) -> Result<(), SendError> {
-        let receiver = self.desk.receiver.clone();
-        let fork = self
-            .desk
-            .on_disk(move |store| {
-                let fork = store.centre(&receiver).and_then(|centre| centre.fork.as_ref());
-                Ok::<_, StoreFault>(fork.map(|fork| fork.reason.clone()))
-            })
-            .await?;
-        match fork {
-            None => Ok(()),
-            Some(reason) => Err(SendError::LogForked { reason }),
-        }
     }
 
     /// Finds the transfer of this content, or makes a new one durable.

@@ -42,3 +42,6 @@ pub const ACKNOWLEDGE_AT_ONCE: usize = 16;
 /// Between two questions while the centre has not noticed yet that an attempt is over: a small part of the shortest
 /// `detect_max`.
 pub const NOTICE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Proofs about the centre's log that one receipt may need: other transfers of ours move what is known of it meanwhile.
+pub const LOG_PROOFS_MAX: usize = 16;

@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use super::{Bundle, VERSION};
 use crate::{
-    centre_log::{CentreLogFault, SeenLog, check_continues, check_entry},
+    centre_log::{CentreLogFault, Proof, SeenLog, check_continues, check_entry},
     evidence::{EvidenceFault, Offered, verify_receipt},
     limits::{BLOCK_BYTES, BUNDLE_BYTES_MAX},
 };
@@ -153,7 +153,8 @@ pub fn verify_bundle(bytes: &[u8], file: Option<&Path>, anchors: &[u8]) -> Resul
     judge(&bundle, file, &verifier)
 }
 
-fn read(bytes: &[u8]) -> Result<Bundle, VerifyFault> {
+/// Reads a bundle, strictly.
+pub(crate) fn read(bytes: &[u8]) -> Result<Bundle, VerifyFault> {
     if bytes.len() as u64 > BUNDLE_BYTES_MAX {
         return Err(fault(Place::Bundle, format!("larger than {BUNDLE_BYTES_MAX} bytes")));
     }
@@ -166,7 +167,7 @@ fn read(bytes: &[u8]) -> Result<Bundle, VerifyFault> {
 }
 
 /// The judgement itself, whoever judges the signers.
-pub(super) fn judge(
+pub(crate) fn judge(
     bundle: &Bundle,
     file: Option<&Path>,
     verifier: &dyn Verifier,
@@ -235,7 +236,7 @@ fn judge_centre_log(bundle: &Bundle, receipt: &Signed<Receipt>) -> Result<(), Ve
     let place = |error: &CentreLogFault| match error {
         CentreLogFault::Checkpoint(_) => Place::CentreLogCheckpoint,
         CentreLogFault::Entry(_) | CentreLogFault::Inclusion(_) => Place::CentreLogEntry,
-        CentreLogFault::NoConsistency | CentreLogFault::Forked(_) => Place::CentreLogConsistency,
+        CentreLogFault::NoConsistency { .. } | CentreLogFault::Forked(_) => Place::CentreLogConsistency,
     };
     let bad = |error: CentreLogFault| fault(place(&error), in_one_line(&error));
     let log = &receipt.statement().log;
@@ -246,7 +247,9 @@ fn judge_centre_log(bundle: &Bundle, receipt: &Signed<Receipt>) -> Result<(), Ve
     if let Some(continues) = &proof.continues {
         let at = receipt.statement().received_at;
         let seen = SeenLog { log: log.clone(), checkpoint: continues.earlier.clone(), at };
-        check_continues(&seen, log, &checkpoint, continues.consistency.as_ref()).map_err(bad)?;
+        let proofs: Vec<_> =
+            continues.consistency.iter().map(|proof| Proof::beside(proof, checkpoint.size)).collect();
+        check_continues(&seen, log, &checkpoint, &proofs).map_err(bad)?;
     }
     Ok(())
 }

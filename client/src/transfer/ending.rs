@@ -1,10 +1,12 @@
 //! How a transfer ends, in the fixed order of `journal`: by a receipt, by a refusal, or called off. A statement of the
 //! centre counts after it was verified, and its exact text is durable before anything is said of it.
 
+use std::sync::Arc;
+
 use protocol::{
     digest::Sha256,
     entry::{Entry, Event},
-    jws::{Unverified, Verifier},
+    jws::{Signed, Unverified, Verifier},
     problem::Problem,
     sender::Input,
     statement::Receipt,
@@ -14,8 +16,8 @@ use protocol::{
 
 use super::journal::{log, step};
 use crate::{
-    bundle::{self, Bundle},
-    centre_log::{self, CentreLogFault, SeenLog},
+    bundle::{Bundle, CentreProof, Continues, SenderProof},
+    centre_log::{CentreLogFault, Proof, SeenLog, check_agrees, check_continues, check_entry},
     error::SendError,
     evidence::{Offered, verify_receipt, verify_refusal},
     store::{ACKNOWLEDGEMENT, BUNDLE, Fork, PROOF, RECEIPT, REFUSAL, Store, StoreFault, Transfer},
@@ -35,14 +37,24 @@ pub(crate) struct RefusedFor {
     pub as_asked: bool,
 }
 
+/// A receipt as it came, with what is needed to judge what came beside it.
+pub(crate) struct Brought {
+    pub answer: Arc<ReceiptAnswer>,
+    /// The centre's log as it was known when the answer was asked for.
+    pub asked_from: Option<SeenLog>,
+    /// Proofs that were asked for since.
+    pub proofs: Vec<Proof>,
+}
+
 /// A receipt is here. It counts after everything about it was verified, and is durable when this returns.
 pub(crate) fn received(
     store: &mut Store,
     transfer: &mut Transfer,
-    answer: &ReceiptAnswer,
+    brought: &Brought,
     verifier: &dyn Verifier,
     crls: &[Vec<u8>],
 ) -> Result<Receipt, SendError> {
+    let answer = brought.answer.as_ref();
     let offered = Offered { text: &transfer.manifest_text, manifest: &transfer.manifest };
     let signed = match verify_receipt(&answer.receipt, offered, verifier) {
         Ok(signed) => signed,
@@ -53,31 +65,27 @@ pub(crate) fn received(
     };
     let receiver = transfer.manifest.receiver.clone();
     let log_of_receipt = signed.statement().log.clone();
-    let seen = store.centre(&receiver).and_then(|centre| centre.log(&log_of_receipt)).cloned();
-    match centre_log::check(answer, &signed, seen.as_ref()) {
-        Ok(_) => {}
+    let known = store.centre(&receiver).and_then(|centre| centre.log(&log_of_receipt)).cloned();
+    let proof = match judge_log(brought, &signed, known.as_ref()) {
+        Ok(proof) => proof,
         Err(CentreLogFault::Forked(reason)) => {
-            forked(store, transfer, answer, seen, reason)?;
+            forked(store, transfer, answer, known, reason)?;
             return Err(SendError::LogForked { reason: reason.to_owned() });
         }
-        Err(CentreLogFault::NoConsistency) => {
-            // The next question names the size of this log, so that the proof can be given.
-            if let Some(seen) = seen {
-                store.update_centre(&receiver, |centre| centre.saw(seen))?;
-            }
-            return Err(CentreLogFault::NoConsistency.into());
-        }
+        // The proof can be had: the centre is asked for it.
+        Err(fault @ CentreLogFault::NoConsistency { .. }) => return Err(fault.into()),
         Err(fault) => {
             transfer.keep(REJECTED, &json(answer)?)?;
             return Err(fault.into());
         }
-    }
+    };
     let now = pki::clock::now();
-    let proof = bundle::CentreProof::of(answer, seen.as_ref(), &log_of_receipt);
     transfer.keep(RECEIPT, answer.receipt.as_bytes())?;
     transfer.keep(PROOF, &json(&proof)?)?;
     let saw = SeenLog { log: log_of_receipt, checkpoint: answer.checkpoint.clone(), at: now };
-    store.update_centre(&receiver, |centre| centre.saw(saw))?;
+    if saw.size() > known.and_then(|known| known.size()) {
+        store.update_centre(&receiver, |centre| centre.saw(saw))?;
+    }
     let statement_sha256 = Some(Sha256::of(answer.receipt.as_bytes()));
     let attempts = u32::try_from(transfer.record.attempts.len()).ok();
     let seq = log(store, transfer, Event::Received, |entry| Entry {
@@ -99,12 +107,37 @@ pub(crate) fn received(
     Ok(signed.statement().clone())
 }
 
+/// Judges what came beside a receipt: its entry in the centre's log, and that this log is the one known before and the
+/// one known by now. What comes of it is kept in the bundle.
+fn judge_log(
+    brought: &Brought,
+    receipt: &Signed<Receipt>,
+    known: Option<&SeenLog>,
+) -> Result<CentreProof, CentreLogFault> {
+    let (answer, log) = (brought.answer.as_ref(), &receipt.statement().log);
+    let head = check_entry(&answer.checkpoint, &answer.inclusion, receipt)?;
+    let mut proofs: Vec<_> = answer.consistency.iter().map(|proof| Proof::beside(proof, head.size)).collect();
+    proofs.extend(brought.proofs.iter().cloned());
+    let asked_from = brought.asked_from.as_ref().filter(|seen| seen.log.origin == log.origin);
+    let continues = match asked_from {
+        None => None,
+        Some(seen) => {
+            let consistency = check_continues(seen, log, &head, &proofs)?;
+            Some(Continues { earlier: seen.checkpoint.clone(), consistency })
+        }
+    };
+    if let Some(known) = known {
+        check_agrees(known, log, &head, &proofs)?;
+    }
+    Ok(CentreProof::of(answer, log, continues))
+}
+
 /// The centre contradicts itself: kept on record, and no transfer with it until people have looked into it.
 fn forked(
     store: &mut Store,
     transfer: &Transfer,
     answer: &ReceiptAnswer,
-    seen: Option<SeenLog>,
+    held: Option<SeenLog>,
     reason: &str,
 ) -> Result<(), StoreFault> {
     tracing::error!(transfer = %transfer.id(), reason, "the centre's log has forked");
@@ -113,7 +146,7 @@ fn forked(
         at: pki::clock::now(),
         reason: reason.to_owned(),
         shown: answer.checkpoint.clone(),
-        held: seen.map(|seen| seen.checkpoint),
+        held: held.map(|held| held.checkpoint),
     };
     store.update_centre(&transfer.manifest.receiver, |centre| centre.fork = Some(fork))?;
     let note = Some(answer.checkpoint.clone());
@@ -194,7 +227,7 @@ fn write_bundle(store: &Store, transfer: &Transfer, crls: &[Vec<u8>]) -> Result<
     else {
         return Err(altered("state.json"));
     };
-    let sender_log = bundle::SenderProof {
+    let sender_log = SenderProof {
         log: store.log.identity().clone(),
         checkpoint: store.log.checkpoint().to_owned(),
         offered: store.log.inclusion(offered)?,

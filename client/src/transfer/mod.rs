@@ -24,16 +24,17 @@ use protocol::{cause::Cause, moment::Moment, sender::Phase, wire::ReceiptAnswer}
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    centre_log::{CentreLogFault, SeenLog},
     desk::Desk,
     error::{LastTry, SendError},
-    limits::{ASK_EVERY, NOTICE_PAUSE, RECEIPT_WAIT_MAX, RETRY_AFTER_MAX},
+    limits::{ASK_EVERY, LOG_PROOFS_MAX, NOTICE_PAUSE, RECEIPT_WAIT_MAX, RETRY_AFTER_MAX},
     line::{Break, Line},
     progress::{Progress, ProgressEvent},
     retry::wait_before,
     source::Fingerprint,
     store::{REFUSAL, Store, StoreFault, Transfer},
 };
-use ending::RefusedFor;
+use ending::{Brought, RefusedFor};
 use known::Known;
 use trouble::Trouble;
 
@@ -51,6 +52,8 @@ pub(crate) struct Drive<'a> {
     progress: &'a dyn Progress,
     stop: &'a CancellationToken,
     line: Option<Line>,
+    /// The centre's log as it was known before the last request that asks for a receipt.
+    asked_from: Option<SeenLog>,
     checking_since: Option<Instant>,
 }
 
@@ -61,7 +64,7 @@ impl<'a> Drive<'a> {
         progress: &'a dyn Progress,
         stop: &'a CancellationToken,
     ) -> Self {
-        Drive { desk, transfer, progress, stop, line: None, checking_since: None }
+        Drive { desk, transfer, progress, stop, line: None, asked_from: None, checking_since: None }
     }
 
     /// Drives the transfer to its receipt.
@@ -87,6 +90,7 @@ impl<'a> Drive<'a> {
 
     /// From asking to the receipt, over one connection.
     async fn turn(&mut self, source: &Source) -> Result<(), Trouble> {
+        self.desk.refuse_fork().await?;
         let began = Instant::now();
         loop {
             let known = match self.learn().await? {
@@ -152,15 +156,35 @@ impl<'a> Drive<'a> {
         }
     }
 
-    async fn receive(&mut self, answer: ReceiptAnswer) -> Result<(), SendError> {
-        let (verifier, crls) = (Arc::clone(&self.desk.verifier), self.desk.crls.clone());
-        let receipt = self
-            .write(move |store, transfer| {
-                ending::received(store, transfer, &answer, verifier.as_ref(), &crls)
-            })
-            .await?;
-        self.progress.event(&ProgressEvent::Received { at: receipt.received_at });
-        Ok(())
+    /// Judges a receipt and keeps it. What proves that the centre's log is one log is asked for where it is missing.
+    async fn receive(&mut self, answer: ReceiptAnswer) -> Result<(), Trouble> {
+        let (answer, asked_from) = (Arc::new(answer), self.asked_from.clone());
+        let mut proofs = Vec::new();
+        loop {
+            let (verifier, crls) = (Arc::clone(&self.desk.verifier), self.desk.crls.clone());
+            let brought = Brought {
+                answer: Arc::clone(&answer),
+                asked_from: asked_from.clone(),
+                proofs: proofs.clone(),
+            };
+            let received = self
+                .write(move |store, transfer| {
+                    ending::received(store, transfer, &brought, verifier.as_ref(), &crls)
+                })
+                .await;
+            match received {
+                Ok(receipt) => {
+                    self.progress.event(&ProgressEvent::Received { at: receipt.received_at });
+                    return Ok(());
+                }
+                Err(SendError::CentreLog(CentreLogFault::NoConsistency { from, to }))
+                    if proofs.len() < LOG_PROOFS_MAX =>
+                {
+                    proofs.push(self.proof(from, to).await?);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Keeps a refusal, and says what it means for whoever wanted the file to arrive.

@@ -29,8 +29,8 @@ pub(super) enum Trouble {
 impl From<SendError> for Trouble {
     fn from(error: SendError) -> Self {
         match error {
-            // The next question names the log whose proof is missing.
-            SendError::CentreLog(CentreLogFault::NoConsistency) => Trouble::Again(
+            // It was asked for as often as is sensible.
+            SendError::CentreLog(CentreLogFault::NoConsistency { .. }) => Trouble::Again(
                 LastTry::BadAnswer("a receipt without proof that the centre's log continues"),
                 None,
             ),
@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_missing_proof_is_asked_for_again() {
-        let trouble = Trouble::from(SendError::CentreLog(CentreLogFault::NoConsistency));
+        let missing = CentreLogFault::NoConsistency { from: 1, to: 2 };
+        let trouble = Trouble::from(SendError::CentreLog(missing));
         assert!(matches!(trouble, Trouble::Again(LastTry::BadAnswer(_), None)), "{trouble:?}");
         let trouble = Trouble::from(SendError::CentreLog(CentreLogFault::Entry("sender")));
         assert!(matches!(trouble, Trouble::Final(_)), "{trouble:?}");

@@ -46,6 +46,8 @@ pub enum Mischief {
     RefuseOffer(Problem),
     /// Offer: refused by somebody else.
     ForgeRefusal(Problem),
+    /// Offer: taken, and the connection ends without an answer.
+    LoseOffer,
     /// Cancel: called off, and the connection ends without an answer.
     LoseCancel,
     /// Any: this problem, without any statement.
@@ -58,8 +60,8 @@ pub enum Mischief {
 
 impl Mischief {
     fn is_about_content(&self) -> bool {
-        use Mischief::{ForgeRefusal, LoseCancel, RefuseOffer, Turn, WantProof};
-        !matches!(self, RefuseOffer(_) | ForgeRefusal(_) | LoseCancel | Turn(_) | WantProof(_))
+        !self.is_about_offers()
+            && !matches!(self, Mischief::LoseOffer | Mischief::LoseCancel | Mischief::Turn(_))
     }
 
     fn is_about_offers(&self) -> bool {

@@ -55,7 +55,12 @@ pub async fn serve(request: Request<Incoming>, shared: Arc<Shared>) -> io::Resul
     match (word.as_str(), id) {
         ("offer", _) => {
             let body = request.collect().await.map_err(io::Error::other)?.to_bytes();
-            Ok(offer(&mut shared.memory.lock().unwrap(), serde_json::from_slice(&body).unwrap(), seen))
+            let mut memory = shared.memory.lock().unwrap();
+            let answer = offer(&mut memory, serde_json::from_slice(&body).unwrap(), seen);
+            match memory.next(|mischief| *mischief == Mischief::LoseOffer) {
+                Some(_) => Err(io::ErrorKind::ConnectionAborted.into()),
+                None => Ok(answer),
+            }
         }
         ("acknowledge", _) => {
             let body = request.collect().await.map_err(io::Error::other)?.to_bytes();

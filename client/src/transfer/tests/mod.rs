@@ -4,6 +4,7 @@ mod arrives;
 mod cancels;
 mod no;
 mod resumes;
+mod together;
 
 use std::fs;
 
