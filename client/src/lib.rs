@@ -24,6 +24,7 @@ mod retry;
 pub mod source;
 mod stamp;
 pub mod store;
+pub mod times;
 mod transfer;
 mod view;
 

@@ -45,3 +45,11 @@ pub const NOTICE_PAUSE: Duration = Duration::from_millis(200);
 
 /// Proofs about the centre's log that one receipt may need: other transfers of ours move what is known of it meanwhile.
 pub const LOG_PROOFS_MAX: usize = 16;
+
+/// Milliseconds that a time in a statement may lie in the future of whoever judges it: a day, since the commonest clock
+/// that is wrong is set to another time zone (14 hours at most), and refusing the receipt of a file that arrived does more
+/// harm than such a date.
+pub const FUTURE_MS_MAX: i64 = 24 * 60 * 60 * 1000;
+
+/// Milliseconds between two clocks that are worth a remark: below this nobody sets a clock.
+pub const CLOCK_REMARK_MS: i64 = 5_000;

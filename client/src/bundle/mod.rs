@@ -4,6 +4,7 @@
 //! Nothing in a bundle needs a network or a secret. What must come from elsewhere is only the root certificates that
 //! the reader trusts, and, to compare it, the file itself.
 
+mod verdict;
 mod verify;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -13,7 +14,8 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use verify::{Place, Verified, VerifyFault, verify_bundle};
+pub use verdict::{Place, Verified, VerifyFault};
+pub use verify::verify_bundle;
 #[cfg(test)]
 pub(crate) use verify::{judge, read};
 

@@ -12,6 +12,7 @@ use crate::{
     Attempt,
     error::{OpenError, SendError},
     store::StoreFault,
+    times::ClockOff,
 };
 
 /// The version of every JSON object printed.
@@ -192,6 +193,14 @@ impl Output {
         self.error(None, failure, contact);
         failure.exit
     }
+}
+
+/// What is said of a clock that is off.
+pub(super) fn clock_remark(off_ms: ClockOff) -> String {
+    let (seconds, way) = (off_ms.unsigned_abs() / 1000, if off_ms > 0 { "ahead of" } else { "behind" });
+    format!(
+        "時計を確認してください (check the clock): this machine's clock was off by {seconds} s or more, {way} the centre's"
+    )
 }
 
 /// The clerk's own language first.

@@ -9,6 +9,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use protocol::transfer_id::TransferId;
 
+use super::report::clock_remark;
 use crate::progress::{Progress, ProgressEvent};
 
 /// Shows one file's progress.
@@ -117,6 +118,7 @@ fn line_of(event: &ProgressEvent) -> Option<String> {
         ProgressEvent::Received { at } => {
             format!("到達確認（受領確認データ） received by the centre at {at}")
         }
+        ProgressEvent::ClockOff { off_ms } => clock_remark(*off_ms),
         ProgressEvent::Refused { problem } => format!("受付不可 refused: {problem}"),
         ProgressEvent::Acknowledged => "the centre knows that we hold the receipt".to_owned(),
         ProgressEvent::AcknowledgementPending { reason } => format!(

@@ -86,12 +86,19 @@ fn tell(verified: &Verified, output: Output) {
     ] {
         output.line(&line);
     }
+    if let Some(off_ms) = verified.clock_off_ms {
+        let (seconds, way) = (off_ms.unsigned_abs() / 1000, if off_ms > 0 { "ahead of" } else { "behind" });
+        output.line(&format!("  the sender's clock was off by {seconds} s or more, {way} the receiver's"));
+    }
 }
 
 const fn next_step(place: Place) -> &'static str {
     match place {
         Place::File => "check the name of the file",
         Place::Anchors => "name the PEM file with the root certificates of evidence",
+        Place::ReceiptTimes => {
+            "check this machine's clock; if it is right, keep everything: the receiver dated its receipt wrongly"
+        }
         Place::FileLength | Place::FileDigest => "find the file as it was sent; the evidence itself holds",
         _ => "take another copy of the bundle; if that fails too, the evidence was altered",
     }

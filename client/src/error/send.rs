@@ -14,7 +14,7 @@ use protocol::{
 use super::{Blame, blame_of_store, next_of_store};
 use crate::{
     centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault, source::SourceFault,
-    store::StoreFault,
+    store::StoreFault, times::TimeFault,
 };
 
 /// Why a file did not arrive, or a question was not answered.
@@ -197,6 +197,7 @@ impl SendError {
             SendError::NotDelivered { last, .. } => last.code(),
             SendError::TurnedDown { problem, .. } | SendError::Refused { problem, .. } => problem.code(),
             SendError::Cancelled { .. } => "cancelled",
+            SendError::Evidence(EvidenceFault::Times { source: TimeFault::Future { .. }, .. }) => "clock",
             SendError::Evidence(_) => "evidence",
             SendError::CentreLog(fault) => fault.code(),
             SendError::LogForked { .. } => "log_forked",
@@ -211,6 +212,10 @@ impl SendError {
                 Advice::Ask
             }
             SendError::NotDelivered { .. } | SendError::Stopped | SendError::Source(SourceFault::Stopped) => {
+                Advice::Retry
+            }
+            // The same statement counts once the clock is right.
+            SendError::Evidence(EvidenceFault::Times { source: TimeFault::Future { .. }, .. }) => {
                 Advice::Retry
             }
             SendError::TurnedDown { problem, .. } => problem.advice(),
@@ -237,6 +242,9 @@ impl SendError {
                 Advice::Retry | Advice::Ask => Blame::Line,
             },
             SendError::Refused { .. } | SendError::Cancelled { .. } => Blame::Refused,
+            SendError::Evidence(EvidenceFault::Times { source: TimeFault::Future { .. }, .. }) => {
+                Blame::Machine
+            }
             SendError::Evidence(_) | SendError::CentreLog(_) | SendError::LogForked { .. } => Blame::Evidence,
         }
     }
@@ -288,6 +296,9 @@ impl SendError {
             SendError::Refused { problem: Problem::Expired, .. } => {
                 "send the file again; it becomes a new transfer"
             }
+            SendError::Refused { problem: Problem::CreatedAtOutOfRange, .. } => {
+                "check this machine's clock, then send the file again; it becomes a new transfer"
+            }
             SendError::Refused { problem: Problem::Cancelled, .. } => {
                 "nobody called it off from here: find out who did, for example a colleague with a copy of these settings; then send the file again"
             }
@@ -295,6 +306,9 @@ impl SendError {
                 "read what the centre says, correct the file or the settings, and send it anew"
             }
             SendError::Cancelled { .. } => "send the file again; it becomes a new transfer",
+            SendError::Evidence(EvidenceFault::Times { source: TimeFault::Future { .. }, .. }) => {
+                "set this machine's clock, then run the same command again; if the clock was right, call the contact"
+            }
             SendError::Evidence(_) | SendError::CentreLog(_) => {
                 "do not count the file as arrived; call the contact and keep the state directory as it is"
             }

@@ -8,7 +8,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::source::Fingerprint;
+use crate::{source::Fingerprint, times::ClockOff};
 
 /// The version of `state.json` written here.
 const VERSION: u32 = 1;
@@ -40,6 +40,9 @@ pub struct Record {
     /// When we first called it off; the receiver may not have agreed yet.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cancel_asked_at: Option<Moment>,
+    /// How far our clock was off, as far as the receiver's statement shows; see [`crate::times::clock_off`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock_off_ms: Option<ClockOff>,
     /// When the receiver took our acknowledgement.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub acknowledged_at: Option<Moment>,
@@ -115,6 +118,7 @@ impl Record {
             offered_entry: None,
             received_entry: None,
             cancel_asked_at: None,
+            clock_off_ms: None,
             acknowledged_at: None,
         }
     }

@@ -21,6 +21,7 @@ use crate::{
     error::SendError,
     evidence::{Offered, verify_receipt, verify_refusal},
     store::{ACKNOWLEDGEMENT, BUNDLE, Fork, PROOF, RECEIPT, REFUSAL, Store, StoreFault, Transfer},
+    times::clock_off,
 };
 
 /// What an answer that does not count is kept as, for those who look into it.
@@ -56,7 +57,8 @@ pub(crate) fn received(
 ) -> Result<Receipt, SendError> {
     let answer = brought.answer.as_ref();
     let offered = Offered { text: &transfer.manifest_text, manifest: &transfer.manifest };
-    let signed = match verify_receipt(&answer.receipt, offered, verifier) {
+    let now = pki::clock::now();
+    let signed = match verify_receipt(&answer.receipt, offered, verifier, now) {
         Ok(signed) => signed,
         Err(fault) => {
             transfer.keep(REJECTED, &json(answer)?)?;
@@ -79,7 +81,6 @@ pub(crate) fn received(
             return Err(fault.into());
         }
     };
-    let now = pki::clock::now();
     transfer.keep(RECEIPT, answer.receipt.as_bytes())?;
     transfer.keep(PROOF, &json(&proof)?)?;
     let saw = SeenLog { log: log_of_receipt, checkpoint: answer.checkpoint.clone(), at: now };
@@ -102,6 +103,8 @@ pub(crate) fn received(
         attempt.ended = Some(now);
         attempt.reached = transfer.manifest.length;
     }
+    let (said, created_at) = (signed.statement(), transfer.manifest.created_at);
+    transfer.record.clock_off_ms = clock_off(created_at, said.offered_at, said.stored_at, now);
     step(transfer, Input::Receipt, now)?;
     transfer.save()?;
     Ok(signed.statement().clone())
@@ -163,7 +166,8 @@ pub(crate) fn refused(
     verifier: &dyn Verifier,
 ) -> Result<RefusedFor, SendError> {
     let offered = Offered { text: &transfer.manifest_text, manifest: &transfer.manifest };
-    let signed = match verify_refusal(text, offered, verifier) {
+    let now = pki::clock::now();
+    let signed = match verify_refusal(text, offered, verifier, now) {
         Ok(signed) => signed,
         Err(fault) => {
             transfer.keep(REJECTED, &json(&text)?)?;
@@ -185,12 +189,13 @@ pub(crate) fn refused(
     transfer.keep(REFUSAL, text.as_bytes())?;
     let statement_sha256 = Some(Sha256::of(text.as_bytes()));
     log(store, transfer, event, |entry| Entry { statement_sha256, problem: Some(reason), ..entry })?;
-    let now = pki::clock::now();
     if let Some(attempt) = transfer.record.attempts.last_mut()
         && attempt.ended.is_none()
     {
         attempt.ended = Some(now);
     }
+    let (created_at, refused_at) = (transfer.manifest.created_at, said.refused_at);
+    transfer.record.clock_off_ms = clock_off(created_at, refused_at, refused_at, now);
     step(transfer, input, now)?;
     transfer.save()?;
     Ok(RefusedFor { reason, fault: said.fault.clone(), earlier, as_asked })

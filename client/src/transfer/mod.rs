@@ -175,6 +175,7 @@ impl<'a> Drive<'a> {
             match received {
                 Ok(receipt) => {
                     self.progress.event(&ProgressEvent::Received { at: receipt.received_at });
+                    self.tell_clock();
                     return Ok(());
                 }
                 Err(SendError::CentreLog(CentreLogFault::NoConsistency { from, to }))
@@ -198,9 +199,16 @@ impl<'a> Drive<'a> {
             Ok(refused) if refused.as_asked => SendError::Cancelled { id },
             Ok(RefusedFor { reason: problem, fault, earlier, .. }) => {
                 self.progress.event(&ProgressEvent::Refused { problem });
+                self.tell_clock();
                 SendError::Refused { id, problem, fault, earlier, refusal }
             }
             Err(error) => error,
+        }
+    }
+
+    fn tell_clock(&self) {
+        if let Some(off_ms) = self.transfer.record.clock_off_ms {
+            self.progress.event(&ProgressEvent::ClockOff { off_ms });
         }
     }
 

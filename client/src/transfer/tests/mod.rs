@@ -2,6 +2,7 @@
 
 mod arrives;
 mod cancels;
+mod clocks;
 mod no;
 mod resumes;
 mod together;

@@ -45,7 +45,7 @@ async fn a_receipt_under_an_older_head_than_the_known_one_counts_once_that_is_pr
     assert_eq!(proved, ["prove 3 4"]);
     let bundle = bundle::read(&fs::read(&sent.bundle_path).unwrap()).unwrap();
     assert!(bundle.centre_log.continues.is_some(), "it continues what was known when it was asked for");
-    bundle::judge(&bundle, None, &crate::testing::BelievesChains).unwrap();
+    bundle::judge(&bundle, None, &crate::testing::BelievesChains, clock::now()).unwrap();
     // The known head never goes back.
     scene.send().await.unwrap();
     let requests = scene.centre.requests();
@@ -125,7 +125,7 @@ async fn files_sent_at_the_same_time_all_arrive() {
     while let Some(sent) = sending.join_next().await {
         let sent = sent.unwrap().unwrap();
         let bundle = bundle::read(&fs::read(&sent.bundle_path).unwrap()).unwrap();
-        bundle::judge(&bundle, None, &crate::testing::BelievesChains).unwrap();
+        bundle::judge(&bundle, None, &crate::testing::BelievesChains, clock::now()).unwrap();
     }
     let transfers = client.transfers().await.unwrap();
     assert_eq!(transfers.iter().filter(|transfer| transfer.phase == Phase::Received).count(), files.len());
