@@ -26,6 +26,10 @@ pub const SAMPLE_AFTER: Duration = Duration::from_millis(100);
 /// What the kernel said of the far end counts for this long: a few looks.
 pub const SAMPLE_COUNTS_FOR: Duration = Duration::from_millis(700);
 
+/// From a try to connect to one address of the centre to the try at its next one, while the first is still unanswered: the
+/// pause that RFC 8305 section 5 recommends.
+pub const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
 /// The longest check and commit at the centre that is waited for. A national review agency takes seconds; after this
 /// the transfer is left as it is, and the next run asks.
 pub const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(10 * 60);

@@ -137,6 +137,8 @@ pub enum SendError {
 pub enum LastTry {
     /// No connection, or none that counts.
     Unreachable(String),
+    /// The machine at the centre's address answered that nobody listens there.
+    NobodyListens(String),
     /// A connection that was cut.
     Cut(Cause),
     /// The centre said not now.
@@ -152,6 +154,7 @@ impl LastTry {
     pub const fn code(&self) -> &'static str {
         match self {
             LastTry::Unreachable(_) => "unreachable",
+            LastTry::NobodyListens(_) => "nobody_listens",
             LastTry::Cut(cause) => cause.name(),
             LastTry::Turned(problem) => problem.code(),
             LastTry::BadAnswer(_) => "bad_answer",
@@ -164,6 +167,7 @@ impl std::fmt::Display for LastTry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             LastTry::Unreachable(reason) => f.write_str(reason),
+            LastTry::NobodyListens(address) => write!(f, "nobody listens at {address}"),
             LastTry::Cut(cause) => write!(f, "the connection was lost ({cause})"),
             LastTry::Turned(problem) => write!(f, "{} ({problem})", problem.title()),
             LastTry::BadAnswer(reason) => write!(f, "the centre's answer is not understood: {reason}"),
@@ -280,6 +284,9 @@ impl SendError {
             }
             SendError::CentreNotTrusted { .. } => {
                 "do not send; check the address, and the anchors and revocation lists under [tls]"
+            }
+            SendError::NotDelivered { last: LastTry::NobodyListens(_), .. } => {
+                "nothing is lost: the centre's machine is there and its gateway is not; run the same command again later, and if that does not help check centre.address in the settings"
             }
             SendError::NotDelivered { .. } => {
                 "nothing is lost: run the same command again when the line is back; it goes on where it stopped"

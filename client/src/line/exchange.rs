@@ -9,19 +9,11 @@ use hyper::{
     client::conn::http1::SendRequest,
     header::{CONTENT_TYPE, HOST, HeaderValue, LOCATION, RETRY_AFTER},
 };
-use pki::{
-    platform::peer_kernel,
-    tls::{alert_reason, own_refusal},
-};
-use protocol::{
-    cause::{Cause, of_connection_error},
-    limits::ANSWER_JSON_BYTES_MAX,
-};
-use tokio::time::{MissedTickBehavior, interval};
+use pki::tls::{alert_reason, own_refusal};
+use protocol::{cause::of_connection_error, limits::ANSWER_JSON_BYTES_MAX};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Break, Deadlines, RequestBody, pulse::Pulse};
-use crate::limits::{SAMPLE_AFTER, WATCH_EVERY};
+use super::{Break, Deadlines, RequestBody, pulse::Pulse, watch::Watch};
 
 /// A connection that requests go over, one after the other. Dropping it closes the connection at once.
 pub(crate) struct Line {
@@ -65,19 +57,21 @@ impl Line {
         &mut self,
         mut request: Request<RequestBody>,
         stop: &CancellationToken,
-        mut tick: impl FnMut(),
+        tick: impl FnMut(),
     ) -> Result<Answer, Break> {
         let host =
             HeaderValue::from_str(&self.host).map_err(|_| Break::BadAnswer("the centre's host name"))?;
         request.headers_mut().insert(HOST, host);
         self.pulse.restart();
+        let outgoing = request.body().outgoing();
         let requests = &mut self.requests;
         let answered = async {
             requests.ready().await?;
             // The centre may answer before it has read everything: the answer counts, not the end of the writing.
             read(requests.send_request(request).await?).await
         };
-        let watched = watch(&self.pulse, self.ends, self.deadlines, &mut tick);
+        let watch = Watch { pulse: &self.pulse, ends: self.ends, deadlines: self.deadlines };
+        let watched = watch.until_given_up(|| outgoing.is_out(), tick);
         tokio::select! {
             // All three are given up with the line when another one is ready first.
             biased;
@@ -117,36 +111,4 @@ fn explain(error: &(dyn Error + Send + Sync + 'static), pulse: &Pulse) -> Break 
     let beat = pulse.beat();
     let cause = beat.socket_cause().unwrap_or_else(|| of_connection_error(error));
     Break::Cut { cause, detected_after: beat.still_for() }
-}
-
-/// Ends when the line has to be given up, and says why. Asks the kernel for the far end while nothing moves.
-async fn watch(
-    pulse: &Pulse,
-    (local, remote): (SocketAddr, SocketAddr),
-    deadlines: Deadlines,
-    tick: &mut impl FnMut(),
-) -> Cause {
-    let mut looks = interval(WATCH_EVERY);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        tick();
-        if pulse.beat().still_for() >= SAMPLE_AFTER {
-            // Reads a file of the kernel with a line for each connection.
-            let sampled = tokio::task::spawn_blocking(move || peer_kernel(local, remote)).await;
-            if let Ok(kernel) = sampled {
-                pulse.change(|beat| beat.sample = Some((kernel, std::time::Instant::now())));
-            }
-        }
-        let beat = pulse.beat();
-        let (still, stillness) = (beat.still_for(), beat.stillness());
-        let limit = match stillness {
-            _ if !beat.write_waits => deadlines.answer_max,
-            Cause::LinkLost => deadlines.detect_max.min(deadlines.stall_max),
-            _ => deadlines.stall_max,
-        };
-        if still >= limit {
-            return stillness;
-        }
-    }
 }

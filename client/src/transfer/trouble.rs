@@ -104,6 +104,7 @@ impl Drive<'_> {
             Break::Content(ContentFault::Unreadable(source)) => {
                 return Trouble::Final(SourceFault::Unreadable { path: path(), source }.into());
             }
+            Break::NobodyListens { address } => LastTry::NobodyListens(address),
             Break::Unreachable { .. } | Break::Handshake(_) => LastTry::Unreachable(in_one_line(&broken)),
             Break::Cut { cause, .. } => LastTry::Cut(cause),
             Break::BadAnswer(reason) => LastTry::BadAnswer(reason),
@@ -124,9 +125,10 @@ pub(super) fn cause_of_break(broken: &Break) -> (Cause, Duration) {
         Break::Content(_) => (Cause::SourceChanged, Duration::ZERO),
         Break::Stopped => (Cause::Cancelled, Duration::ZERO),
         Break::Unreachable { .. } => (Cause::LinkLost, Duration::ZERO),
-        Break::TheirCertificate(_) | Break::Handshake(_) | Break::BadAnswer(_) => {
-            (Cause::PeerClosed, Duration::ZERO)
-        }
+        Break::NobodyListens { .. }
+        | Break::TheirCertificate(_)
+        | Break::Handshake(_)
+        | Break::BadAnswer(_) => (Cause::PeerClosed, Duration::ZERO),
     }
 }
 
