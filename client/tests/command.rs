@@ -6,7 +6,7 @@
 use std::{
     fs,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -21,6 +21,28 @@ fn json(directory: &Path, arguments: &[&str]) -> (Value, i32) {
     let object = serde_json::from_slice(&output.stdout).expect("one JSON object on standard output");
     (object, output.status.code().unwrap())
 }
+
+/// Settings that can be read; the files they name are there and hold nothing.
+fn write_settings(directory: &Path) {
+    let mut text = format!(
+        "environment = \"test\"\nparty = \"{PARTY}\"\n\
+         [centre]\naddress = \"centre.example.jp:443\"\nparty = \"{CENTRE}\"\n\
+         [storage]\ndata = \"data\"\n[contact]\nname = \"desk\"\ntelephone = \"03-0000-0000\"\n"
+    );
+    for section in ["tls", "evidence"] {
+        for file in ["certificate.pem", "key.pem", "root.pem", "root.crl"] {
+            fs::write(directory.join(format!("{section}-{file}")), "").unwrap();
+        }
+        text += &format!(
+            "[{section}]\ncertificate = \"{section}-certificate.pem\"\nkey = \"{section}-key.pem\"\n\
+             anchors = [\"{section}-root.pem\"]\ncrls = [\"{section}-root.crl\"]\n"
+        );
+    }
+    fs::write(directory.join("sekisho.toml"), text).unwrap();
+}
+
+const PARTY: &str = "institution:1310000018";
+const CENTRE: &str = "review-agency:113";
 
 #[test]
 fn help_names_every_exit_code() {
@@ -90,4 +112,51 @@ fn a_bundle_that_cannot_be_read_ends_with_2() {
     let (object, code) =
         json(directory.path(), &["verify", "bundle.json", "--anchors", "root.pem", "--json"]);
     assert_eq!((object["error"]["code"].as_str(), code), (Some("unreadable"), 2));
+}
+
+/// Runs the command with these ends for its output.
+fn printing_to(directory: &Path, arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Option<i32> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
+    command.current_dir(directory).args(arguments).stdout(stdout).stderr(stderr);
+    command.status().unwrap().code()
+}
+
+/// Where a reader was, and has left.
+fn left() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn a_reader_that_leaves_early_changes_no_exit_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let commands: [(&[&str], i32); 5] = [
+        (&["--help"], 0),
+        (&["--version"], 0),
+        (&["status", "--json"], 2),
+        (&["verify", "x", "--anchors", "y", "--json"], 2),
+        (&["status"], 2),
+    ];
+    for (arguments, code) in commands {
+        assert_eq!(printing_to(directory.path(), arguments, left(), left()), Some(code), "{arguments:?}");
+    }
+    write_settings(directory.path());
+    for arguments in [&["status"][..], &["status", "--json"]] {
+        assert_eq!(printing_to(directory.path(), arguments, left(), left()), Some(0), "{arguments:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_a_failure_of_this_machine() {
+    let directory = tempfile::tempdir().unwrap();
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into();
+    fs::write(directory.path().join("bundle.json"), "{}").unwrap();
+    fs::write(directory.path().join("root.pem"), "").unwrap();
+    write_settings(directory.path());
+    assert_eq!(printing_to(directory.path(), &["status", "--json"], full(), Stdio::null()), Some(1));
+    // What had gone wrong before stays what is told.
+    let verify = ["verify", "bundle.json", "--anchors", "root.pem", "--json"];
+    assert_eq!(printing_to(directory.path(), &verify, full(), Stdio::null()), Some(6));
 }

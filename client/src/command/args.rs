@@ -19,6 +19,7 @@ Exit codes:
   5  not delivered yet: nothing is lost, run the same command again
   6  evidence does not verify: people must look into it
 
+A reader that closes standard output early, as `head` does, ends nothing and changes no exit code.
 With --json one JSON object is printed to standard output, whatever happens after the command line was understood.";
 
 /// Sends claims files (レセプト) to a review agency and keeps the proof.

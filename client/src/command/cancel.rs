@@ -21,7 +21,7 @@ struct Object {
     phase: &'static str,
 }
 
-pub(super) async fn run(file: &Path, cancel: &Cancel, output: Output) -> Exit {
+pub(super) async fn run(file: &Path, cancel: &Cancel, output: &Output) -> Exit {
     let settings = match settings::load(file) {
         Ok(settings) => settings,
         Err(failure) => return output.give_up("cancel", &failure, None),

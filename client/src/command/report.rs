@@ -7,7 +7,10 @@ use config::shared::Contact;
 use protocol::{cause::Cause, moment::Moment, one_line::in_one_line, problem::Advice};
 use serde::Serialize;
 
-use super::exit::Exit;
+use super::{
+    exit::Exit,
+    print::{Stdout, to_stderr},
+};
 use crate::{
     Attempt,
     error::{OpenError, SendError},
@@ -19,9 +22,9 @@ use crate::{
 pub(super) const VERSION: u32 = 1;
 
 /// Where and how to print.
-#[derive(Clone, Copy)]
 pub(super) struct Output {
     pub json: bool,
+    stdout: Stdout,
 }
 
 /// What every JSON object begins with.
@@ -149,36 +152,52 @@ impl From<&Attempt> for AttemptResult {
 }
 
 impl Output {
+    /// One JSON object for programs, or lines for people.
+    pub fn new(json: bool) -> Self {
+        Output { json, stdout: Stdout::default() }
+    }
+
     /// Prints the JSON object of a command.
-    pub fn object(self, object: &impl Serialize) {
+    pub fn object(&self, object: &impl Serialize) {
         match serde_json::to_string(object) {
-            Ok(text) => println!("{text}"),
-            Err(error) => eprintln!("sekisho: the result could not be written as JSON: {error}"),
+            Ok(text) => self.stdout.line(&text),
+            Err(error) => to_stderr(&format!("sekisho: the result could not be written as JSON: {error}")),
         }
     }
 
     /// Prints a line for people.
-    pub fn line(self, line: &str) {
+    pub fn line(&self, line: &str) {
         if !self.json {
-            println!("{line}");
+            self.stdout.line(line);
+        }
+    }
+
+    /// The end of a command that ended like this: what could not be printed may change it.
+    pub fn end(&self, exit: Exit) -> Exit {
+        match self.stdout.failure() {
+            None => exit,
+            Some(error) => {
+                to_stderr(&format!("sekisho: standard output takes nothing any more: {error}"));
+                exit.or(Exit::Other)
+            }
         }
     }
 
     /// Prints an error for people: what, why, what next, whom to call.
-    pub fn error(self, about: Option<&str>, failure: &Failure, contact: Option<&Contact>) {
+    pub fn error(&self, about: Option<&str>, failure: &Failure, contact: Option<&Contact>) {
         if self.json {
             return;
         }
         let about = about.map(|about| format!("{about}: ")).unwrap_or_default();
-        eprintln!("sekisho: {about}{}: {}", headline(failure.exit), failure.message);
-        eprintln!("  次にすること / next: {}", failure.next);
+        to_stderr(&format!("sekisho: {about}{}: {}", headline(failure.exit), failure.message));
+        to_stderr(&format!("  次にすること / next: {}", failure.next));
         if let Some(contact) = contact {
-            eprintln!("  連絡先 / contact: {contact}");
+            to_stderr(&format!("  連絡先 / contact: {contact}"));
         }
     }
 
     /// The end of a command that could not begin.
-    pub fn give_up(self, command: &'static str, failure: &Failure, contact: Option<&Contact>) -> Exit {
+    pub fn give_up(&self, command: &'static str, failure: &Failure, contact: Option<&Contact>) -> Exit {
         #[derive(Serialize)]
         struct Object<'a> {
             #[serde(flatten)]

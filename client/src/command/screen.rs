@@ -9,7 +9,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use protocol::transfer_id::TransferId;
 
-use super::report::clock_remark;
+use super::{print::to_stderr, report::clock_remark};
 use crate::progress::{Progress, ProgressEvent};
 
 /// Shows one file's progress.
@@ -62,10 +62,9 @@ impl Screen {
             && let Ok(bar) = bar.lock()
             && let Some(bar) = bar.as_ref()
         {
-            bar.suspend(|| eprintln!("{line}"));
-            return;
+            return bar.suspend(|| to_stderr(&line));
         }
-        eprintln!("{line}");
+        to_stderr(&line);
     }
 
     /// Takes the bar away; what was told stays.

@@ -79,7 +79,7 @@ impl From<&Sent> for SentResult {
     }
 }
 
-pub(super) async fn run(file: &Path, send: &Send, output: Output) -> Exit {
+pub(super) async fn run(file: &Path, send: &Send, output: &Output) -> Exit {
     let settings = match settings::load(file) {
         Ok(settings) => settings,
         Err(failure) => return output.give_up("send", &failure, None),
@@ -144,7 +144,7 @@ fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned()
 }
 
-fn tell(path: &Path, sent: &Sent, output: Output) {
+fn tell(path: &Path, sent: &Sent, output: &Output) {
     let known = if sent.already { "already sent, here is the receipt; " } else { "" };
     output.line(&format!(
         "到達確認（受領確認データ） {known}{} {} ({}), {} bytes, transfer {}",

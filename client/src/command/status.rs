@@ -57,7 +57,7 @@ struct TransferResult {
     error: Option<Failure>,
 }
 
-pub(super) async fn run(file: &Path, status: &Status, output: Output) -> Exit {
+pub(super) async fn run(file: &Path, status: &Status, output: &Output) -> Exit {
     let settings = match settings::load(file) {
         Ok(settings) => settings,
         Err(failure) => return output.give_up("status", &failure, None),
@@ -120,7 +120,7 @@ async fn ask(settings: &ClientSettings) -> Result<Found, Failure> {
     Ok((found, false))
 }
 
-fn show(transfer: &TransferStatus, at_work: bool, output: Output) {
+fn show(transfer: &TransferStatus, at_work: bool, output: &Output) {
     let month = transfer.claim_month.map(|month| format!(" {month}")).unwrap_or_default();
     output.line(&format!(
         "{}  {}\n  {} {}{month}, {} bytes, {} → {}, {}",

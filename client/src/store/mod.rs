@@ -44,7 +44,7 @@ pub use record::{Attempt, Record};
 
 use crate::limits::STATE_FILE_BYTES_MAX;
 use lock::Lock;
-use send_log::{LogFault, LogSummary, SendLog};
+use send_log::{LogFault, SendLog};
 
 pub(crate) const MANIFEST: &str = "manifest.jws";
 pub(crate) const RECEIPT: &str = "receipt.jws";
@@ -114,11 +114,6 @@ pub struct Transfer {
     pub manifest: Manifest,
     /// The changing part.
     pub record: Record,
-}
-
-/// Holds the send log of a state directory against its signed checkpoint, without opening the directory for work.
-pub fn verify_log(root: &Path) -> Result<LogSummary, LogFault> {
-    send_log::verify(&root.join(LOG))
 }
 
 impl Transfer {
