@@ -26,6 +26,7 @@ use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    again,
     desk::Desk,
     error::{OpenError, SendError},
     filing::{Filed, Filing},
@@ -34,7 +35,7 @@ use crate::{
     manifest::{self, Maker},
     progress::{Progress, ProgressEvent, Unwatched},
     source::{self, Examined, SourceFault},
-    store::{Record, SameContent, Store, StoreFault, Transfer},
+    store::{Record, Store, StoreFault, Transfer},
     transfer::{Drive, Source, journal},
     view::{Sent, TransferStatus},
 };
@@ -109,7 +110,8 @@ impl Client {
     /// Sends a file, or goes on with sending it. Returns when its verified receipt is durable here.
     ///
     /// The same content to the same receiver is the same transfer: one that was not finished goes on under its id, one
-    /// that arrived is not sent again ([`Sent::already`]) unless `filing.resubmission_of` asks for that.
+    /// that arrived is not sent again ([`Sent::already`]) unless `filing.resubmission_of` asks for that. If `filing` says
+    /// of it what its manifest does not, nothing is sent ([`SendError::FiledOtherwise`]).
     ///
     /// # Errors
     /// [`SendError::advice`] says what a program does next. Unless the error is final the transfer stays resumable.
@@ -222,7 +224,7 @@ impl Client {
             .on_disk(move |store| {
                 let known = store.transfers()?;
                 let source = examined.path.to_string_lossy().into_owned();
-                if let Some(transfer) = same_content(&known, &examined, &filed) {
+                if let Some(transfer) = again::find(&known, &examined, &filed)? {
                     let mut transfer = transfer.clone();
                     if !transfer.phase().is_final() {
                         // It may have been moved since.
@@ -257,22 +259,6 @@ struct Begun {
     transfer: Transfer,
     resumed: bool,
     left_behind: Option<TransferId>,
-}
-
-/// The newest transfer of the same content that is unfinished, or that arrived and is not to be sent once more.
-fn same_content<'a>(known: &'a [Transfer], examined: &Examined, filed: &Filed) -> Option<&'a Transfer> {
-    let same = SameContent {
-        sender: &filed.sender,
-        receiver: &filed.receiver,
-        kind: filed.kind,
-        sha256: examined.sha256,
-    };
-    known.iter().rev().filter(|old| same.is(&old.manifest)).find(|old| match old.phase() {
-        Phase::Received => {
-            filed.resubmission_of.is_none() || old.manifest.resubmission_of == filed.resubmission_of
-        }
-        phase => !phase.is_final() && old.manifest.resubmission_of == filed.resubmission_of,
-    })
 }
 
 async fn examine(

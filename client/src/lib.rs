@@ -8,6 +8,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures"))]
 
+mod again;
 pub mod bundle;
 pub mod centre_log;
 mod client;
@@ -28,6 +29,7 @@ pub mod times;
 mod transfer;
 mod view;
 
+pub use again::Mark;
 pub use bundle::{Place, Verified, VerifyFault, verify_bundle};
 pub use client::Client;
 pub use error::{Blame, LastTry, OpenError, SendError};

@@ -13,8 +13,8 @@ use protocol::{
 
 use super::{Blame, blame_of_store, next_of_store};
 use crate::{
-    centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault, source::SourceFault,
-    store::StoreFault, times::TimeFault,
+    again::Mark, centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault,
+    source::SourceFault, store::StoreFault, times::TimeFault,
 };
 
 /// Why a file did not arrive, or a question was not answered.
@@ -48,6 +48,19 @@ pub enum SendError {
     Running {
         /// Which one.
         id: TransferId,
+    },
+    /// The same content was taken up before, and its manifest lacks what it is to say now. Nothing was sent.
+    #[error(
+        "the same content {} as transfer {id}, which does not say that it {mark}",
+        if *.arrived { "has arrived" } else { "is held" }
+    )]
+    FiledOtherwise {
+        /// That transfer.
+        id: TransferId,
+        /// What it does not say.
+        mark: Mark,
+        /// It arrived; otherwise it is unfinished.
+        arrived: bool,
     },
     /// Already ended otherwise.
     #[error("transfer {id} has ended: {phase}")]
@@ -194,6 +207,7 @@ impl SendError {
             SendError::Sign(_) => "sign",
             SendError::Random(_) => "randomness",
             SendError::Running { .. } => "running",
+            SendError::FiledOtherwise { .. } => "filed_otherwise",
             SendError::Ended { .. } => "ended",
             SendError::OtherCentre { .. } => "other_centre",
             SendError::CertificateRefused { .. } => "certificate_refused",
@@ -234,7 +248,10 @@ impl SendError {
             // A person is editing it, or a program still writes: the next run will find it at rest.
             SendError::Source(SourceFault::Changed { .. }) => Blame::Line,
             SendError::Source(SourceFault::Incomplete { .. }) | SendError::Filing(_) => Blame::Refused,
-            SendError::Source(_) | SendError::Ended { .. } | SendError::OtherCentre { .. } => Blame::Settings,
+            SendError::Source(_)
+            | SendError::FiledOtherwise { .. }
+            | SendError::Ended { .. }
+            | SendError::OtherCentre { .. } => Blame::Settings,
             SendError::NotOurs { .. }
             | SendError::CertificateRefused { .. }
             | SendError::CentreNotTrusted { .. } => Blame::Material,
@@ -277,6 +294,12 @@ impl SendError {
                 "restart the machine; if it happens again call the contact"
             }
             SendError::Running { .. } => "wait for it to end",
+            SendError::FiledOtherwise { arrived: true, .. } => {
+                "nothing was sent; to send the content once more with this mark add --resubmission-of and the id of that transfer"
+            }
+            SendError::FiledOtherwise { arrived: false, .. } => {
+                "nothing was sent; call that transfer off with `sekisho cancel` and its id, then send the file again"
+            }
             SendError::Ended { .. } => "look at it with `sekisho status`",
             SendError::OtherCentre { .. } => "give the settings of that centre with --settings",
             SendError::CertificateRefused { .. } => {

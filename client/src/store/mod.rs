@@ -31,7 +31,6 @@ use std::{
 use durable::Access;
 use pki::log_key::{LogKey, LogKeyFault};
 use protocol::{
-    digest::Sha256,
     jws::Unverified,
     party::{Environment, Party},
     sender::Phase,
@@ -306,23 +305,6 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, StoreFault> {
         Ok(bytes) => Ok(Some(bytes)),
         Err(StoreFault::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(fault) => Err(fault),
-    }
-}
-
-/// A transfer of the same content to the same receiver, as what it would be sent as again.
-pub(crate) struct SameContent<'a> {
-    pub sender: &'a Party,
-    pub receiver: &'a Party,
-    pub kind: protocol::kind::Kind,
-    pub sha256: Sha256,
-}
-
-impl SameContent<'_> {
-    pub fn is(&self, manifest: &Manifest) -> bool {
-        manifest.sender == *self.sender
-            && manifest.receiver == *self.receiver
-            && manifest.kind == self.kind
-            && manifest.sha256 == self.sha256
     }
 }
 

@@ -3,6 +3,7 @@
 mod arrives;
 mod cancels;
 mod clocks;
+mod marks;
 mod no;
 mod resumes;
 mod together;
