@@ -9,6 +9,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use client::store::{Fork, Store};
+use protocol::{checkpoint::LogIdentity, party::Environment};
 use serde_json::Value;
 
 fn sekisho(directory: &Path, arguments: &[&str]) -> Output {
@@ -75,6 +77,7 @@ fn settings_that_are_not_there_end_every_command_with_2_and_one_object() {
         ("status", &["status", "--json"]),
         ("cancel", &["cancel", id, "--json"]),
         ("log verify", &["log", "verify", "--json"]),
+        ("log accept-new", &["log", "accept-new", "--json"]),
     ] {
         let (object, code) = json(directory.path(), arguments);
         assert_eq!(
@@ -112,6 +115,44 @@ fn a_bundle_that_cannot_be_read_ends_with_2() {
     let (object, code) =
         json(directory.path(), &["verify", "bundle.json", "--anchors", "root.pem", "--json"]);
     assert_eq!((object["error"]["code"].as_str(), code), (Some("unreadable"), 2));
+}
+
+/// A state directory in which the centre's log has contradicted itself.
+fn write_fork(directory: &Path) {
+    let data = directory.join("data");
+    let (party, centre) = (PARTY.parse().unwrap(), CENTRE.parse().unwrap());
+    let mut store = Store::open(&data, Environment::Test, &party).unwrap();
+    let fork = Fork {
+        at: "2026-11-10T00:00:00.000Z".parse().unwrap(),
+        reason: "it has become shorter".to_owned(),
+        log: LogIdentity { origin: "sekisho/test/centre".to_owned(), key: String::new() },
+        shown: "the new head\n".to_owned(),
+        held: Some("the old head\n".to_owned()),
+    };
+    store.update_centre(&centre, |known| known.fork = Some(fork)).unwrap();
+}
+
+#[test]
+fn a_new_log_is_shown_beside_the_old_one_and_accepted_only_when_that_is_confirmed() {
+    let directory = tempfile::tempdir().unwrap();
+    write_settings(directory.path());
+    write_fork(directory.path());
+    let accept = ["log", "accept-new", "--centre", CENTRE];
+    let shown = sekisho(directory.path(), &accept);
+    assert_eq!(shown.status.code(), Some(2));
+    let told = String::from_utf8(shown.stdout).unwrap();
+    assert!(told.contains("the old head") && told.contains("the new head"), "{told}");
+    for (more, code, accepted) in [
+        (&["--json"][..], 2, Some(false)),
+        (&["--json", "--looked-into"], 0, Some(true)),
+        // There is nothing left to accept.
+        (&["--json", "--looked-into"], 2, None),
+    ] {
+        let (object, ended) = json(directory.path(), &[&accept[..], more].concat());
+        assert_eq!((ended, object["accepted"].as_bool()), (code, accepted), "{more:?}: {object}");
+    }
+    let log = fs::read_to_string(directory.path().join("data/log/entries.jsonl")).unwrap();
+    assert!(log.contains("log_accepted") && log.contains("the new head"), "{log}");
 }
 
 /// Runs the command with these ends for its output.

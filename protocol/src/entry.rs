@@ -45,6 +45,8 @@ pub enum Event {
     Denied,
     /// A counterpart's log contradicts what it showed before.
     LogForked,
+    /// A person who looked into that took the head in `note` for the counterpart's log from now on.
+    LogAccepted,
 }
 
 /// Who was at the other end, by its TLS certificate.

@@ -107,6 +107,19 @@ pub(super) struct Cancel {
 pub(super) enum LogCommand {
     /// Hold every entry of the send log against its signed checkpoint
     Verify,
+    /// Show how a centre's log contradicted itself, and take its new log after people have looked into it
+    AcceptNew(AcceptNew),
+}
+
+/// Until this is done nothing is sent to that centre. Without --looked-into nothing is changed.
+#[derive(Debug, Args)]
+pub(super) struct AcceptNew {
+    /// Whose log, if not that of the centre in the settings
+    #[arg(long, value_name = "ROLE:CODE")]
+    pub centre: Option<Party>,
+    /// People have looked into it, together with the centre, and the new log is to be trusted from now on
+    #[arg(long)]
+    pub looked_into: bool,
 }
 
 #[cfg(test)]

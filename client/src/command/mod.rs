@@ -6,7 +6,8 @@
 mod args;
 mod cancel;
 mod exit;
-mod log;
+mod log_accept;
+mod log_verify;
 mod print;
 mod report;
 mod screen;
@@ -49,7 +50,8 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
         Command::Status(status) => runtime.block_on(status::run(&arguments.settings, &status, output)),
         Command::Verify(verify) => verify::run(&verify, output),
         Command::Cancel(cancel) => runtime.block_on(cancel::run(&arguments.settings, &cancel, output)),
-        Command::Log(LogCommand::Verify) => log::run(&arguments.settings, output),
+        Command::Log(LogCommand::Verify) => log_verify::run(&arguments.settings, output),
+        Command::Log(LogCommand::AcceptNew(accept)) => log_accept::run(&arguments.settings, &accept, output),
     };
     output.end(done).into()
 }

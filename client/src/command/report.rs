@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Attempt,
-    error::{OpenError, SendError},
+    error::{OpenError, SendError, blame_of_store, next_of_store},
     store::StoreFault,
     times::ClockOff,
 };
@@ -90,14 +90,13 @@ impl From<&SendError> for Failure {
 
 impl From<&StoreFault> for Failure {
     fn from(fault: &StoreFault) -> Self {
-        let (error, message) = (in_one_line(fault), fault);
-        let blame = crate::error::blame_of_store(message);
+        let in_use = matches!(fault, StoreFault::InUse { .. });
         Failure {
-            code: "state",
-            message: error,
-            next: crate::error::next_of_store(message).to_owned(),
-            advice: Advice::GiveUp,
-            exit: blame.into(),
+            code: if in_use { "in_use" } else { "state" },
+            message: in_one_line(fault),
+            next: next_of_store(fault).to_owned(),
+            advice: if in_use { Advice::Retry } else { Advice::GiveUp },
+            exit: blame_of_store(fault).into(),
         }
     }
 }

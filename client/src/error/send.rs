@@ -343,7 +343,7 @@ impl SendError {
                 "do not count the file as arrived; call the contact and keep the state directory as it is"
             }
             SendError::LogForked { .. } => {
-                "send nothing more to this centre; call the contact and keep the state directory as it is"
+                "send nothing more to this centre; call the contact and keep the state directory as it is; once people have looked into it, `sekisho log accept-new` takes the new log"
             }
         }
     }

@@ -17,6 +17,7 @@
 //! ```
 
 mod centre;
+mod fork;
 mod lock;
 mod record;
 pub mod send_log;
@@ -38,7 +39,8 @@ use protocol::{
     transfer_id::TransferId,
 };
 
-pub use centre::{Centre, Centres, Fork};
+pub use centre::{Accepted, Centre, Centres, Fork};
+pub use fork::{accept_fork, recorded_fork};
 pub use record::{Attempt, Record};
 
 use crate::limits::STATE_FILE_BYTES_MAX;
@@ -181,12 +183,7 @@ impl Store {
         sweep(&transfers)?;
         let key = LogKey::load_or_create(&log, environment, party)?;
         let log = SendLog::open(&log, Box::new(key))?;
-        let path = root.join(CENTRE);
-        let centres = match read_if_there(&path)? {
-            Some(bytes) => Centres::from_json(&bytes).ok_or(StoreFault::Altered { path })?,
-            None => Centres::default(),
-        };
-        Ok(Store { root: root.to_owned(), log, centres, _lock: lock })
+        Ok(Store { root: root.to_owned(), log, centres: read_centres(root)?, _lock: lock })
     }
 
     /// What is known of a centre.
@@ -282,6 +279,15 @@ fn sweep(transfers: &Path) -> Result<(), StoreFault> {
         }
     }
     Ok(())
+}
+
+/// What is known of all centres; needs no lock, since the file is replaced whole.
+fn read_centres(root: &Path) -> Result<Centres, StoreFault> {
+    let path = root.join(CENTRE);
+    match read_if_there(&path)? {
+        Some(bytes) => Centres::from_json(&bytes).ok_or(StoreFault::Altered { path }),
+        None => Ok(Centres::default()),
+    }
 }
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), StoreFault> {

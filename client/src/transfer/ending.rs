@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use protocol::{
+    checkpoint::LogIdentity,
     digest::Sha256,
     entry::{Entry, Event},
     jws::{Signed, Unverified, Verifier},
@@ -71,7 +72,7 @@ pub(crate) fn received(
     let proof = match judge_log(brought, &signed, known.as_ref()) {
         Ok(proof) => proof,
         Err(CentreLogFault::Forked(reason)) => {
-            forked(store, transfer, answer, known, reason)?;
+            forked(store, transfer, answer, (log_of_receipt, known), reason)?;
             return Err(SendError::LogForked { reason: reason.to_owned() });
         }
         // The proof can be had: the centre is asked for it.
@@ -140,7 +141,7 @@ fn forked(
     store: &mut Store,
     transfer: &Transfer,
     answer: &ReceiptAnswer,
-    held: Option<SeenLog>,
+    (log_shown, held): (LogIdentity, Option<SeenLog>),
     reason: &str,
 ) -> Result<(), StoreFault> {
     tracing::error!(transfer = %transfer.id(), reason, "the centre's log has forked");
@@ -148,6 +149,7 @@ fn forked(
     let fork = Fork {
         at: pki::clock::now(),
         reason: reason.to_owned(),
+        log: log_shown,
         shown: answer.checkpoint.clone(),
         held: held.map(|held| held.checkpoint),
     };

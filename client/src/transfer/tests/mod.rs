@@ -21,7 +21,7 @@ use super::*;
 use crate::{
     Client, Filing, Sent, Unwatched,
     source::SourceFault,
-    store::{RECEIPT, REFUSAL},
+    store::{self, RECEIPT, REFUSAL},
     testing::{
         CentreLog,
         centre::{FakeCentre, Mischief},
