@@ -12,6 +12,7 @@ mod again;
 pub mod bundle;
 pub mod centre_log;
 mod client;
+mod clock_check;
 pub mod command;
 mod desk;
 pub mod error;

@@ -30,6 +30,9 @@ pub const SAMPLE_COUNTS_FOR: Duration = Duration::from_millis(700);
 /// pause that RFC 8305 section 5 recommends.
 pub const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
+/// How long a line that takes no requests any more is given to say why: its task has no more to do than that.
+pub const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
+
 /// The longest check and commit at the centre that is waited for. A national review agency takes seconds; after this
 /// the transfer is left as it is, and the next run asks.
 pub const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(10 * 60);

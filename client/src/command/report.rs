@@ -1,7 +1,7 @@
 //! Errors and results, for people and for programs. The structures here are the contract of `--json`: keys are added,
 //! never renamed or removed, while `version` stays 1.
 
-use std::error::Error;
+use std::{error::Error, path::Path};
 
 use config::shared::Contact;
 use protocol::{cause::Cause, moment::Moment, one_line::in_one_line, problem::Advice};
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Attempt,
+    clock_check::behind_ms,
     error::{OpenError, SendError, blame_of_store, next_of_store},
     store::StoreFault,
     times::ClockOff,
@@ -60,6 +61,23 @@ impl Failure {
     /// Something about the command line, the settings, or a named file.
     pub fn usage(code: &'static str, message: String, next: &str) -> Self {
         Failure { code, message, next: next.to_owned(), advice: Advice::GiveUp, exit: Exit::Usage }
+    }
+}
+
+impl Failure {
+    /// Certificates and lists are judged by this machine's clock: where it is known to be wrong, that comes first.
+    pub fn with_clock(self, data: &Path, now: Moment) -> Self {
+        match behind_ms(data, now).filter(|_| self.exit == Exit::Material) {
+            None => self,
+            Some(behind) => Failure {
+                next: format!(
+                    "{}: set it, then run the same command again; if that does not help: {}",
+                    clock_remark(-behind),
+                    self.next
+                ),
+                ..self
+            },
+        }
     }
 }
 

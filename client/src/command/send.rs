@@ -101,7 +101,7 @@ pub(super) async fn run(file: &Path, send: &Send, output: &Output) -> Exit {
                 Outcome::Sent(Box::new(sent.into()))
             }
             Err(error) => {
-                let failure = Failure::from(error);
+                let failure = settings::failure(error, &settings);
                 output.error(Some(&path.display().to_string()), &failure, Some(&settings.contact));
                 exit = exit.or(failure.exit);
                 Outcome::Failed { transfer: screen.transfer().map(|id| id.to_string()), error: failure }

@@ -113,7 +113,7 @@ async fn ask(settings: &ClientSettings) -> Result<Found, Failure> {
                 // An answer may have ended it all the same.
                 let transfers = client.transfers().await.map_err(|fault| Failure::from(&fault))?;
                 let now = transfers.into_iter().find(|now| now.id == known.id).unwrap_or(known);
-                found.push((now, Some(Failure::from(&error))));
+                found.push((now, Some(settings::failure(&error, settings))));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Why nothing could be opened, or why a file did not arrive, each with a stable code and what to do next.
 
+mod certificate;
 mod open;
 mod send;
 

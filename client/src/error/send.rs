@@ -11,7 +11,11 @@ use protocol::{
     transfer_id::TransferId,
 };
 
-use super::{Blame, blame_of_store, next_of_store};
+use super::{
+    Blame, blame_of_store,
+    certificate::{next_after_distrust, next_after_refusal},
+    next_of_store,
+};
 use crate::{
     again::Mark, centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault,
     source::SourceFault, store::StoreFault, times::TimeFault,
@@ -271,7 +275,7 @@ impl SendError {
     }
 
     /// What to do, in one sentence.
-    pub const fn next_step(&self) -> &'static str {
+    pub fn next_step(&self) -> &'static str {
         match self {
             SendError::Source(SourceFault::Incomplete { .. }) => {
                 "write the file out of the claims software (レセコン) once more, whole, and send that"
@@ -302,12 +306,8 @@ impl SendError {
             }
             SendError::Ended { .. } => "look at it with `sekisho status`",
             SendError::OtherCentre { .. } => "give the settings of that centre with --settings",
-            SendError::CertificateRefused { .. } => {
-                "renew or replace the certificate under [tls]; if it is new, ask the centre which ones it accepts"
-            }
-            SendError::CentreNotTrusted { .. } => {
-                "do not send; check the address, and the anchors and revocation lists under [tls]"
-            }
+            SendError::CertificateRefused { reason } => next_after_refusal(reason),
+            SendError::CentreNotTrusted { fault } => next_after_distrust(*fault),
             SendError::NotDelivered { last: LastTry::NobodyListens(_), .. } => {
                 "nothing is lost: the centre's machine is there and its gateway is not; run the same command again later, and if that does not help check centre.address in the settings"
             }

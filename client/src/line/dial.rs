@@ -5,10 +5,7 @@ use std::{io, sync::Arc};
 use config::reader::HostPort;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use pki::{
-    platform::apply_link_timers,
-    tls::{alert_reason, own_refusal},
-};
+use pki::platform::apply_link_timers;
 use protocol::link::LinkTimers;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -20,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Break, Deadlines, Line, RequestBody,
+    exchange::{Connection, refusal_in},
     pulse::Pulse,
     race::{self, NoConnection},
     watch::Watch,
@@ -98,11 +96,8 @@ impl Dialer {
 }
 
 fn refused(error: io::Error, pulse: &Pulse) -> Break {
-    if let Some(fault) = own_refusal(&error) {
-        return Break::TheirCertificate(fault);
-    }
-    if let Some(reason) = alert_reason(&error) {
-        return Break::OurCertificate(reason);
+    if let Some(refusal) = refusal_in(&error) {
+        return refusal;
     }
     let beat = pulse.beat();
     match beat.socket_cause() {
@@ -111,7 +106,7 @@ fn refused(error: io::Error, pulse: &Pulse) -> Break {
     }
 }
 
-type Spoken = (http1::SendRequest<RequestBody>, AbortOnDropHandle<()>);
+type Spoken = (http1::SendRequest<RequestBody>, Connection);
 
 async fn speak_http<S>(stream: S) -> Result<Spoken, Break>
 where
@@ -121,9 +116,7 @@ where
     let (requests, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| Break::Handshake(io::Error::other(error)))?;
-    // Why it ends is told to whoever waits for an answer; the task ends with the line that owns it.
-    let task = tokio::spawn(async move { _ = connection.await });
-    Ok((requests, AbortOnDropHandle::new(task)))
+    Ok((requests, AbortOnDropHandle::new(tokio::spawn(connection))))
 }
 
 #[cfg(test)]

@@ -11,19 +11,25 @@ use hyper::{
 };
 use pki::tls::{alert_reason, own_refusal};
 use protocol::{cause::of_connection_error, limits::ANSWER_JSON_BYTES_MAX};
+use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{Break, Deadlines, RequestBody, pulse::Pulse, watch::Watch};
+use crate::limits::LAST_WORDS_WAIT;
 
 /// A connection that requests go over, one after the other. Dropping it closes the connection at once.
 pub(crate) struct Line {
     requests: SendRequest<RequestBody>,
-    _connection: AbortOnDropHandle<()>,
+    /// Gone once it was asked how it ended.
+    connection: Option<Connection>,
     pulse: Arc<Pulse>,
     ends: (SocketAddr, SocketAddr),
     deadlines: Deadlines,
     host: String,
 }
+
+/// The task that reads and writes; it ends with its owner, and tells how it ended.
+pub(super) type Connection = AbortOnDropHandle<hyper::Result<()>>;
 
 /// What came back.
 pub(crate) struct Answer {
@@ -37,18 +43,30 @@ pub(crate) struct Answer {
 impl Line {
     pub(super) fn new(
         requests: SendRequest<RequestBody>,
-        connection: AbortOnDropHandle<()>,
+        connection: Connection,
         pulse: Arc<Pulse>,
         ends: (SocketAddr, SocketAddr),
         deadlines: Deadlines,
         host: String,
     ) -> Self {
-        Line { requests, _connection: connection, pulse, ends, deadlines, host }
+        Line { requests, connection: Some(connection), pulse, ends, deadlines, host }
     }
 
     /// Can another request go over it?
     pub fn is_open(&self) -> bool {
         !self.requests.is_closed()
+    }
+
+    /// The centre's refusal of our certificate, or ours of its, if that is what has closed the line. The refusal comes
+    /// after our side of the handshake has ended, perhaps before there was any request that it could have answered.
+    pub async fn refusal(&mut self) -> Option<Break> {
+        if self.is_open() {
+            return None;
+        }
+        // What takes no requests any more is at its end, or next to it.
+        let ended = timeout(LAST_WORDS_WAIT, self.connection.take()?).await;
+        let error = ended.ok()?.ok()?.err()?;
+        refusal_in(&error)
     }
 
     /// Sends a request and waits for its answer. `tick` is called several times a second. After an error the line must
@@ -72,15 +90,23 @@ impl Line {
         };
         let watch = Watch { pulse: &self.pulse, ends: self.ends, deadlines: self.deadlines };
         let watched = watch.until_given_up(|| outgoing.is_out(), tick);
-        tokio::select! {
+        let error = tokio::select! {
             // All three are given up with the line when another one is ready first.
             biased;
-            () = stop.cancelled() => Err(Break::Stopped),
-            answer = answered => answer.map_err(|error| explain(error.as_ref(), &self.pulse)),
+            () = stop.cancelled() => return Err(Break::Stopped),
+            answer = answered => match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            },
             cause = watched => {
-                Err(Break::Cut { cause, detected_after: self.pulse.beat().still_for() })
+                return Err(Break::Cut { cause, detected_after: self.pulse.beat().still_for() });
             }
-        }
+        };
+        // A request that met a closed line does not know why it was closed.
+        Err(match explain(error.as_ref(), &self.pulse) {
+            cut @ Break::Cut { .. } => self.refusal().await.unwrap_or(cut),
+            broken => broken,
+        })
     }
 }
 
@@ -97,13 +123,16 @@ fn header(headers: &HeaderMap, name: hyper::header::HeaderName) -> Option<String
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
+/// The refusal of a certificate, if that is somewhere below this error.
+pub(super) fn refusal_in(error: &(dyn Error + 'static)) -> Option<Break> {
+    let ours = alert_reason(error).map(Break::OurCertificate);
+    ours.or_else(|| own_refusal(error).map(Break::TheirCertificate))
+}
+
 /// What an error of the connection means. The socket's own word goes before the library's.
 fn explain(error: &(dyn Error + Send + Sync + 'static), pulse: &Pulse) -> Break {
-    if let Some(reason) = alert_reason(error) {
-        return Break::OurCertificate(reason);
-    }
-    if let Some(fault) = own_refusal(error) {
-        return Break::TheirCertificate(fault);
+    if let Some(refusal) = refusal_in(error) {
+        return refusal;
     }
     if error.is::<http_body_util::LengthLimitError>() {
         return Break::BadAnswer("it is longer than any answer of this protocol");

@@ -123,9 +123,15 @@ impl Drive<'_> {
 
     /// The line that is there, or a new one.
     pub(super) async fn connect(&mut self) -> Result<&mut Line, Break> {
-        let line = match self.line.take().filter(Line::is_open) {
-            Some(line) => line,
-            None => {
+        let line = match self.line.take() {
+            Some(line) if line.is_open() => line,
+            closed => {
+                // One that waited unused may have been closed for a reason that another would only meet again.
+                if let Some(mut line) = closed
+                    && let Some(refusal) = line.refusal().await
+                {
+                    return Err(refusal);
+                }
                 self.progress.event(&ProgressEvent::Connecting);
                 tokio::select! {
                     biased;
