@@ -7,7 +7,7 @@ use pki::{
     pem::{self, PemFault},
     policy::Policy,
 };
-use protocol::moment::Moment;
+use protocol::{moment::Moment, one_line::in_one_line};
 use serde_json::{Value, json};
 
 use crate::{
@@ -46,12 +46,7 @@ pub fn run(cli: &Cli, now: Moment) -> Result<Report, LabFault> {
 
 /// What went wrong with all its causes: one line for people, one object for programs.
 pub fn describe(fault: &LabFault, json: bool) -> String {
-    let mut message = fault.to_string();
-    let mut cause = std::error::Error::source(fault);
-    while let Some(error) = cause {
-        message.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
+    let message = in_one_line(fault);
     if json {
         json!({ "error": message, "exit_code": fault.exit_code() }).to_string()
     } else {

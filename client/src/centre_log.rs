@@ -8,7 +8,7 @@ use protocol::{
     merkle::{ProofFault, check_consistency, check_inclusion, leaf_hash},
     moment::Moment,
     statement::Receipt,
-    wire::{Consistency, Inclusion, ReceiptAnswer},
+    wire::{Consistency, Inclusion},
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,31 @@ pub struct SeenLog {
     pub at: Moment,
 }
 
+impl SeenLog {
+    /// Entries, as the checkpoint says.
+    pub fn size(&self) -> Option<u64> {
+        self.checkpoint.lines().nth(1)?.parse().ok()
+    }
+}
+
+/// That the log of `from` entries is the beginning of that of `to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Entries of the earlier log.
+    pub from: u64,
+    /// Entries of the later log.
+    pub to: u64,
+    /// RFC 6962 section 2.1.2; none if the centre says that it never had a log of so many entries.
+    pub hashes: Option<Vec<Sha256>>,
+}
+
+impl Proof {
+    /// The one that came beside a head of `to` entries.
+    pub fn beside(consistency: &Consistency, to: u64) -> Self {
+        Proof { from: consistency.from, to, hashes: Some(consistency.proof.clone()) }
+    }
+}
+
 /// Why what the centre shows of its log does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CentreLogFault {
@@ -36,9 +61,14 @@ pub enum CentreLogFault {
     /// The entry does not stand in the log.
     #[error("the entry does not stand in the centre's log")]
     Inclusion(#[source] ProofFault),
-    /// No proof that the log continues the one seen before.
-    #[error("the centre does not prove that its log continues the one it showed before")]
-    NoConsistency,
+    /// No proof that one of two heads is the beginning of the other.
+    #[error("the centre does not prove that its log of {from} entries is the beginning of that of {to}")]
+    NoConsistency {
+        /// Entries of the earlier log.
+        from: u64,
+        /// Entries of the later log.
+        to: u64,
+    },
     /// The log is another one under the same name.
     #[error("the centre's log contradicts what it showed before: {0}")]
     Forked(&'static str),
@@ -51,23 +81,10 @@ impl CentreLogFault {
             CentreLogFault::Checkpoint(_) => "checkpoint",
             CentreLogFault::Entry(_) => "log_entry",
             CentreLogFault::Inclusion(_) => "log_inclusion",
-            CentreLogFault::NoConsistency => "log_consistency",
+            CentreLogFault::NoConsistency { .. } => "log_consistency",
             CentreLogFault::Forked(_) => "log_forked",
         }
     }
-}
-
-/// Checks everything that travels beside a receipt. `seen` is the same origin's log as it was last seen.
-pub fn check(
-    answer: &ReceiptAnswer,
-    receipt: &Signed<Receipt>,
-    seen: Option<&SeenLog>,
-) -> Result<Checkpoint, CentreLogFault> {
-    let checkpoint = check_entry(&answer.checkpoint, &answer.inclusion, receipt)?;
-    if let Some(seen) = seen {
-        check_continues(seen, &receipt.statement().log, &checkpoint, answer.consistency.as_ref())?;
-    }
-    Ok(checkpoint)
 }
 
 /// Checks that the receipt's own entry stands in the log that it names, under this checkpoint.
@@ -96,35 +113,81 @@ pub fn check_entry(
     Ok(checkpoint)
 }
 
-/// Checks that a log as it is now begins with the log as it was seen.
+/// Checks that a head continues the log as it was seen before the centre was asked for it. Returns what proves it; equal
+/// heads need no proof.
 pub fn check_continues(
     seen: &SeenLog,
     log: &LogIdentity,
-    now: &Checkpoint,
-    consistency: Option<&Consistency>,
+    shown: &Checkpoint,
+    proofs: &[Proof],
+) -> Result<Option<Consistency>, CentreLogFault> {
+    let before = head_of(seen, log)?;
+    if shown.size < before.size {
+        return Err(CentreLogFault::Forked("it has become shorter"));
+    }
+    prove(&before, shown, proofs)
+}
+
+/// Checks that a head and the log as it is known by now are of one history, whichever of the two is the longer: answers
+/// to requests that ran side by side come in any order.
+pub fn check_agrees(
+    known: &SeenLog,
+    log: &LogIdentity,
+    shown: &Checkpoint,
+    proofs: &[Proof],
 ) -> Result<(), CentreLogFault> {
+    let known = head_of(known, log)?;
+    let (earlier, later) = if shown.size < known.size { (shown, &known) } else { (&known, shown) };
+    prove(earlier, later, proofs).map(|_| ())
+}
+
+fn head_of(seen: &SeenLog, log: &LogIdentity) -> Result<Checkpoint, CentreLogFault> {
     if seen.log != *log {
         return Err(CentreLogFault::Forked("it is signed by another key"));
     }
-    let before = Checkpoint::verify(&seen.checkpoint, &seen.log).map_err(CentreLogFault::Checkpoint)?;
-    if now.size < before.size {
-        return Err(CentreLogFault::Forked("it has become shorter"));
+    Checkpoint::verify(&seen.checkpoint, &seen.log).map_err(CentreLogFault::Checkpoint)
+}
+
+fn prove(
+    earlier: &Checkpoint,
+    later: &Checkpoint,
+    proofs: &[Proof],
+) -> Result<Option<Consistency>, CentreLogFault> {
+    let (from, to) = (earlier.size, later.size);
+    if from == to {
+        let same = earlier.root == later.root;
+        return if same { Ok(None) } else { Err(CentreLogFault::Forked("its entries are others")) };
     }
-    if now.size == before.size {
-        let same = now.root == before.root;
-        return if same { Ok(()) } else { Err(CentreLogFault::Forked("its entries are others")) };
-    }
-    let consistency = consistency.filter(|c| c.from == before.size).ok_or(CentreLogFault::NoConsistency)?;
-    check_consistency(before.size, &before.root, now.size, &now.root, &consistency.proof)
-        .map_err(|ProofFault| CentreLogFault::Forked("its beginning is another one"))
+    let fits = |proof: &&Proof| (proof.from, proof.to) == (from, to);
+    let proof = proofs.iter().find(fits).ok_or(CentreLogFault::NoConsistency { from, to })?;
+    let Some(hashes) = proof.hashes.clone() else {
+        return Err(CentreLogFault::Forked("it disowns a head that it had signed"));
+    };
+    check_consistency(from, &earlier.root, to, &later.root, &hashes)
+        .map_err(|ProofFault| CentreLogFault::Forked("its beginning is another one"))?;
+    Ok(Some(Consistency { from, proof: hashes }))
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::wire::ReceiptAnswer;
+
     use super::*;
     use crate::testing::{CentreLog, seen};
 
     const NOW: &str = "2026-11-10T00:00:00.000Z";
+
+    /// Everything that travels beside a receipt, judged as by a sender that had seen this much before it asked.
+    fn check(
+        answer: &ReceiptAnswer,
+        receipt: &Signed<Receipt>,
+        seen: Option<&SeenLog>,
+    ) -> Result<(), CentreLogFault> {
+        let head = check_entry(&answer.checkpoint, &answer.inclusion, receipt)?;
+        let Some(seen) = seen else { return Ok(()) };
+        let proofs: Vec<_> = answer.consistency.iter().map(|proof| Proof::beside(proof, head.size)).collect();
+        check_continues(seen, &receipt.statement().log, &head, &proofs).map(|_| ())
+    }
 
     #[test]
     fn a_receipt_counts_only_with_its_own_entry_in_the_log() {
@@ -171,7 +234,8 @@ mod tests {
         let (signed, answer) = log.receipt_answer(b"content", earlier.1);
         check(&answer, &signed, Some(&earlier.0)).unwrap();
         let silent = ReceiptAnswer { consistency: None, ..answer };
-        assert_eq!(check(&silent, &signed, Some(&earlier.0)).unwrap_err(), CentreLogFault::NoConsistency);
+        let fault = check(&silent, &signed, Some(&earlier.0)).unwrap_err();
+        assert_eq!(fault, CentreLogFault::NoConsistency { from: 1, to: 2 });
     }
 
     #[test]
@@ -202,5 +266,29 @@ mod tests {
         let (signed, answer) = CentreLog::new(1).receipt_answer(b"content", 0);
         let fault = check(&answer, &signed, Some(&earlier.0)).unwrap_err();
         assert_eq!(fault.code(), "log_forked", "{fault}");
+    }
+
+    #[test]
+    fn an_older_head_must_be_proved_to_be_the_beginning_of_the_known_one() {
+        let mut log = CentreLog::new(1);
+        let older = Checkpoint::verify(&log.checkpoint(), &seen(&log, NOW).0.log).unwrap();
+        log.receipt_answer(b"content", 0);
+        let (known, size) = seen(&log, NOW);
+        let judged = |hashes| {
+            let proof = Proof { from: older.size, to: size, hashes };
+            check_agrees(&known, &known.log, &older, &[proof])
+        };
+        judged(log.consistency(older.size, size)).unwrap();
+        assert_eq!(judged(Some(Vec::new())).unwrap_err().code(), "log_forked");
+        assert_eq!(judged(None).unwrap_err().code(), "log_forked");
+        let unproved = check_agrees(&known, &known.log, &older, &[]).unwrap_err();
+        assert_eq!(unproved, CentreLogFault::NoConsistency { from: 1, to: 2 });
+        // The same size and another history.
+        let other = CentreLog::with_first_entry(1, "another");
+        let other = Checkpoint::verify(&other.checkpoint(), &known.log).unwrap();
+        assert_eq!(
+            check_agrees(&seen(&CentreLog::new(1), NOW).0, &known.log, &other, &[]).unwrap_err().code(),
+            "log_forked"
+        );
     }
 }

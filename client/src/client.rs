@@ -32,6 +32,7 @@ use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    again,
     desk::Desk,
     error::{OpenError, SendError},
     filing::{Filed, Filing},
@@ -40,7 +41,7 @@ use crate::{
     manifest::{self, Maker},
     progress::{Progress, ProgressEvent, Unwatched},
     source::{self, Examined, SourceFault},
-    store::{Record, SameContent, Store, StoreFault, Transfer},
+    store::{Record, Store, StoreFault, Transfer},
     transfer::{Drive, Source, journal},
     view::{Sent, TransferStatus},
 };
@@ -97,6 +98,7 @@ impl Client {
             dialer,
             retry: settings.retry.clone(),
             store: Arc::new(Mutex::new(store)),
+            offering: tokio::sync::Mutex::new(()),
             running: Mutex::new(HashSet::new()),
         };
         Ok(Client { desk })
@@ -120,7 +122,8 @@ impl Client {
     /// Sends a file, or goes on with sending it. Returns when its verified receipt is durable here.
     ///
     /// The same content to the same receiver is the same transfer: one that was not finished goes on under its id, one
-    /// that arrived is not sent again ([`Sent::already`]) unless `filing.resubmission_of` asks for that.
+    /// that arrived is not sent again ([`Sent::already`]) unless `filing.resubmission_of` asks for that. If `filing` says
+    /// of it what its manifest does not, nothing is sent ([`SendError::FiledOtherwise`]).
     ///
     /// # Errors
     /// [`SendError::advice`] says what a program does next. Unless the error is final the transfer stays resumable.
@@ -137,7 +140,7 @@ impl Client {
             let identity = Box::new(self.desk.acting.clone());
             return Err(SendError::NotOurs { identity, sender: filed.sender });
         }
-        self.refuse_fork().await?;
+        self.desk.refuse_fork().await?;
         let source = Source { path: examined.path.clone(), fingerprint: examined.fingerprint.clone() };
         let begun = self.begin(examined, filed).await?;
         if let Some(id) = begun.left_behind {
@@ -200,7 +203,7 @@ impl Client {
         if transfer.phase().is_final() && !unacknowledged {
             return Ok(TransferStatus::of(&transfer));
         }
-        self.refuse_fork().await?;
+        self.desk.refuse_fork().await?;
         let _claim = self.desk.claim(id)?;
         let asked = Drive::new(&self.desk, transfer, &Unwatched, stop).ask_once().await?;
         Ok(TransferStatus::of(&asked))
@@ -225,22 +228,6 @@ impl Client {
         Ok(TransferStatus::of(&cancelled))
     }
 
-    /// A centre whose log contradicted itself gets nothing more until people have looked into it.
-    async fn refuse_fork(&self) -> Result<(), SendError> {
-        let receiver = self.desk.receiver.clone();
-        let fork = self
-            .desk
-            .on_disk(move |store| {
-                let fork = store.centre(&receiver).and_then(|centre| centre.fork.as_ref());
-                Ok::<_, StoreFault>(fork.map(|fork| fork.reason.clone()))
-            })
-            .await?;
-        match fork {
-            None => Ok(()),
-            Some(reason) => Err(SendError::LogForked { reason }),
-        }
-    }
-
     /// Finds the transfer of this content, or makes a new one durable.
     async fn begin(&self, examined: Examined, filed: Filed) -> Result<Begun, SendError> {
         let (environment, acting, signer) =
@@ -249,7 +236,7 @@ impl Client {
             .on_disk(move |store| {
                 let known = store.transfers()?;
                 let source = examined.path.to_string_lossy().into_owned();
-                if let Some(transfer) = same_content(&known, &examined, &filed) {
+                if let Some(transfer) = again::find(&known, &examined, &filed)? {
                     let mut transfer = transfer.clone();
                     if !transfer.phase().is_final() {
                         // It may have been moved since.
@@ -284,22 +271,6 @@ struct Begun {
     transfer: Transfer,
     resumed: bool,
     left_behind: Option<TransferId>,
-}
-
-/// The newest transfer of the same content that is unfinished, or that arrived and is not to be sent once more.
-fn same_content<'a>(known: &'a [Transfer], examined: &Examined, filed: &Filed) -> Option<&'a Transfer> {
-    let same = SameContent {
-        sender: &filed.sender,
-        receiver: &filed.receiver,
-        kind: filed.kind,
-        sha256: examined.sha256,
-    };
-    known.iter().rev().filter(|old| same.is(&old.manifest)).find(|old| match old.phase() {
-        Phase::Received => {
-            filed.resubmission_of.is_none() || old.manifest.resubmission_of == filed.resubmission_of
-        }
-        phase => !phase.is_final() && old.manifest.resubmission_of == filed.resubmission_of,
-    })
 }
 
 async fn examine(

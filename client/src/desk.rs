@@ -34,6 +34,9 @@ pub(crate) struct Desk {
     pub dialer: Dialer,
     pub retry: Retry,
     pub store: Arc<Mutex<Store>>,
+    /// Held while an offer is made. Each offer shows the centre a head of our log, and the proof beside it fits only the
+    /// head that the centre has seen by then.
+    pub offering: tokio::sync::Mutex<()>,
     /// Transfers that a task works on now.
     pub running: Mutex<HashSet<TransferId>>,
 }
@@ -55,6 +58,21 @@ impl Desk {
             Err(_) => Err(StoreFault::Lost.into()),
         });
         done.await.unwrap_or_else(|_| Err(StoreFault::Lost.into()))
+    }
+
+    /// A centre whose log contradicted itself gets nothing more until people have looked into it.
+    pub async fn refuse_fork(&self) -> Result<(), SendError> {
+        let receiver = self.receiver.clone();
+        let fork = self
+            .on_disk(move |store| {
+                let fork = store.centre(&receiver).and_then(|centre| centre.fork.as_ref());
+                Ok::<_, StoreFault>(fork.map(|fork| fork.reason.clone()))
+            })
+            .await?;
+        match fork {
+            None => Ok(()),
+            Some(reason) => Err(SendError::LogForked { reason }),
+        }
     }
 
     /// Claims a transfer for one task; it is free again when the claim is dropped.

@@ -3,8 +3,11 @@
 use protocol::{
     digest::Sha256,
     jws::{JwsFault, Signed, Unverified, Verifier},
+    moment::Moment,
     statement::{Manifest, Receipt, Refusal, Statement},
 };
+
+use crate::times::{self, TimeFault};
 
 /// A manifest with the exact text that was signed.
 #[derive(Clone, Copy)]
@@ -43,6 +46,15 @@ pub enum EvidenceFault {
         /// The first part that differs.
         field: &'static str,
     },
+    /// Its times do not make sense.
+    #[error("the times of the {statement} do not count")]
+    Times {
+        /// Receipt or refusal.
+        statement: &'static str,
+        /// What is wrong with them.
+        #[source]
+        source: TimeFault,
+    },
 }
 
 impl EvidenceFault {
@@ -52,15 +64,17 @@ impl EvidenceFault {
             EvidenceFault::Jws { .. } => "signature",
             EvidenceFault::Signer { .. } => "signer",
             EvidenceFault::Differs { .. } => "contradiction",
+            EvidenceFault::Times { .. } => "times",
         }
     }
 }
 
-/// Checks a receipt. Its signer is judged at the time it says the last byte came in.
+/// Checks a receipt at the time `now`. Its signer is judged at the time it says the last byte came in.
 pub fn verify_receipt(
     text: &str,
     offered: Offered<'_>,
     verifier: &dyn Verifier,
+    now: Moment,
 ) -> Result<Signed<Receipt>, EvidenceFault> {
     const RECEIPT: &str = "receipt";
     let receipt = parse::<Receipt>(text, RECEIPT)?;
@@ -81,14 +95,17 @@ pub fn verify_receipt(
             ("class", said.class >= manifest.class),
         ],
     )?;
+    times::check_receipt(said, manifest, now)
+        .map_err(|source| EvidenceFault::Times { statement: RECEIPT, source })?;
     Ok(receipt)
 }
 
-/// Checks a refusal. Its signer is judged at the time it says it was made.
+/// Checks a refusal at the time `now`. Its signer is judged at the time it says it was made.
 pub fn verify_refusal(
     text: &str,
     offered: Offered<'_>,
     verifier: &dyn Verifier,
+    now: Moment,
 ) -> Result<Signed<Refusal>, EvidenceFault> {
     const REFUSAL: &str = "refusal";
     let refusal = parse::<Refusal>(text, REFUSAL)?;
@@ -105,6 +122,8 @@ pub fn verify_refusal(
             ("receiver", said.receiver == manifest.receiver),
         ],
     )?;
+    times::check_refusal(said, manifest, now)
+        .map_err(|source| EvidenceFault::Times { statement: REFUSAL, source })?;
     Ok(refusal)
 }
 
@@ -118,7 +137,7 @@ fn parse<'a, T: Statement>(
 fn judge<T: Statement>(
     unverified: Unverified<'_, T>,
     statement: &'static str,
-    at: protocol::moment::Moment,
+    at: Moment,
     manifest: &Manifest,
     verifier: &dyn Verifier,
 ) -> Result<Signed<T>, EvidenceFault> {
@@ -148,13 +167,17 @@ mod tests {
         BelievesChains, EvidenceKey, RECEIVER_IDENTITY, SENDER_IDENTITY, manifest, receipt_for, refusal_for,
     };
 
+    fn now() -> Moment {
+        "2026-11-10T00:00:00.000Z".parse().unwrap()
+    }
+
     fn judged(
         receipt: &Receipt,
         signer: &str,
         offered: Offered<'_>,
     ) -> Result<Signed<Receipt>, EvidenceFault> {
         let receipt = jws::sign(receipt, &EvidenceKey::of(signer)).unwrap();
-        verify_receipt(&receipt, offered, &BelievesChains)
+        verify_receipt(&receipt, offered, &BelievesChains, now())
     }
 
     #[test]
@@ -202,14 +225,25 @@ mod tests {
     }
 
     #[test]
+    fn a_receipt_whose_times_make_no_sense_does_not_count() {
+        let (text, manifest) = manifest(b"content");
+        let offered = Offered { text: &text, manifest: &manifest };
+        let receipt = receipt_for(&text, &manifest);
+        let stored_at = Moment::from_unix_ms(receipt.received_at.unix_ms() - 1);
+        let fault = judged(&Receipt { stored_at, ..receipt }, RECEIVER_IDENTITY, offered).unwrap_err();
+        assert_eq!(fault.code(), "times", "{fault}");
+    }
+
+    #[test]
     fn a_refusal_of_another_manifest_does_not_count() {
         let (text, manifest) = manifest(b"content");
         let refusal = refusal_for(&text, &manifest, protocol::problem::Problem::TooLarge);
         let key = EvidenceKey::of(RECEIVER_IDENTITY);
         let offered = Offered { text: &text, manifest: &manifest };
-        verify_refusal(&jws::sign(&refusal, &key).unwrap(), offered, &BelievesChains).unwrap();
+        verify_refusal(&jws::sign(&refusal, &key).unwrap(), offered, &BelievesChains, now()).unwrap();
         let other = Refusal { manifest_sha256: protocol::digest::Sha256::of(b"other"), ..refusal };
-        let fault = verify_refusal(&jws::sign(&other, &key).unwrap(), offered, &BelievesChains).unwrap_err();
+        let fault =
+            verify_refusal(&jws::sign(&other, &key).unwrap(), offered, &BelievesChains, now()).unwrap_err();
         assert!(matches!(fault, EvidenceFault::Differs { field: "manifest_sha256", .. }), "{fault}");
     }
 }

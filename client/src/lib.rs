@@ -8,9 +8,11 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures"))]
 
+mod again;
 pub mod bundle;
 pub mod centre_log;
 mod client;
+mod clock_check;
 pub mod command;
 mod desk;
 pub mod error;
@@ -24,9 +26,11 @@ mod retry;
 pub mod source;
 mod stamp;
 pub mod store;
+pub mod times;
 mod transfer;
 mod view;
 
+pub use again::Mark;
 pub use bundle::{Place, Verified, VerifyFault, verify_bundle};
 pub use client::Client;
 pub use error::{Blame, LastTry, OpenError, SendError};

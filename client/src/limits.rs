@@ -26,6 +26,13 @@ pub const SAMPLE_AFTER: Duration = Duration::from_millis(100);
 /// What the kernel said of the far end counts for this long: a few looks.
 pub const SAMPLE_COUNTS_FOR: Duration = Duration::from_millis(700);
 
+/// From a try to connect to one address of the centre to the try at its next one, while the first is still unanswered: the
+/// pause that RFC 8305 section 5 recommends.
+pub const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+/// How long a line that takes no requests any more is given to say why: its task has no more to do than that.
+pub const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
+
 /// The longest check and commit at the centre that is waited for. A national review agency takes seconds; after this
 /// the transfer is left as it is, and the next run asks.
 pub const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(10 * 60);
@@ -42,3 +49,14 @@ pub const ACKNOWLEDGE_AT_ONCE: usize = 16;
 /// Between two questions while the centre has not noticed yet that an attempt is over: a small part of the shortest
 /// `detect_max`.
 pub const NOTICE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Proofs about the centre's log that one receipt may need: other transfers of ours move what is known of it meanwhile.
+pub const LOG_PROOFS_MAX: usize = 16;
+
+/// Milliseconds that a time in a statement may lie in the future of whoever judges it: a day, since the commonest clock
+/// that is wrong is set to another time zone (14 hours at most), and refusing the receipt of a file that arrived does more
+/// harm than such a date.
+pub const FUTURE_MS_MAX: i64 = 24 * 60 * 60 * 1000;
+
+/// Milliseconds between two clocks that are worth a remark: below this nobody sets a clock.
+pub const CLOCK_REMARK_MS: i64 = 5_000;

@@ -2,6 +2,8 @@
 
 use protocol::{cause::Cause, moment::Moment, problem::Problem, transfer_id::TransferId};
 
+use crate::times::ClockOff;
+
 /// Takes notice of events. Called from the task that sends: it must not block.
 pub trait Progress: Send + Sync {
     /// Something happened.
@@ -85,6 +87,11 @@ pub enum ProgressEvent {
     Received {
         /// When the centre had the last byte.
         at: Moment,
+    },
+    /// This machine's clock and the centre's are apart, as a verified statement of the centre shows.
+    ClockOff {
+        /// Milliseconds that ours is ahead, at least; negative if it is behind.
+        off_ms: ClockOff,
     },
     /// The centre said no, for good; its signed refusal is durable.
     Refused {

@@ -11,7 +11,10 @@ use protocol::{
     transfer_id::TransferId,
 };
 
-use crate::store::{Attempt, BUNDLE, RECEIPT, StoreFault, Transfer, transfers_in};
+use crate::{
+    store::{Attempt, BUNDLE, RECEIPT, StoreFault, Transfer, transfers_in},
+    times::ClockOff,
+};
 
 /// A file that arrived, with the proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub struct Sent {
     pub bundle_path: PathBuf,
     /// The centre knows that we hold the receipt.
     pub acknowledged: bool,
+    /// Milliseconds that this machine's clock was ahead of the centre's, at least; negative if behind.
+    pub clock_off_ms: Option<ClockOff>,
     /// It had arrived in an earlier run; nothing was sent now.
     pub already: bool,
 }
@@ -75,6 +80,9 @@ pub struct TransferStatus {
     pub attempts: Vec<Attempt>,
     /// When the centre took our acknowledgement.
     pub acknowledged_at: Option<Moment>,
+    /// Milliseconds that this machine's clock was ahead of the centre's, at least, when the centre's last word came;
+    /// negative if behind.
+    pub clock_off_ms: Option<ClockOff>,
     /// All the evidence in one file, once it arrived.
     pub bundle_path: Option<PathBuf>,
 }
@@ -93,6 +101,7 @@ impl Sent {
             receipt_path: transfer.file(RECEIPT),
             bundle_path: transfer.file(BUNDLE),
             acknowledged: record.acknowledged_at.is_some(),
+            clock_off_ms: record.clock_off_ms,
             already,
         }
     }
@@ -117,6 +126,7 @@ impl TransferStatus {
             created_at: manifest.created_at,
             attempts: record.attempts.clone(),
             acknowledged_at: record.acknowledged_at,
+            clock_off_ms: record.clock_off_ms,
             bundle_path: (transfer.phase() == Phase::Received).then(|| transfer.file(BUNDLE)),
         }
     }

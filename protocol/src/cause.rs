@@ -14,7 +14,7 @@ pub enum Cause {
     PeerClosed,
     /// The line lives but nothing has moved for `stall_max`.
     Stalled,
-    /// Bytes arrive, but below the minimum rate.
+    /// Bytes arrive, but content comes below the minimum rate, or an answer is not whole in its time.
     TooSlow,
     /// All bytes came, and they are not those of the manifest.
     DigestMismatch,
@@ -87,7 +87,7 @@ impl Cause {
             Cause::LinkLost => "The line is dead: nothing answers at its other end.",
             Cause::PeerClosed => "The other side, or something on the way, closed the connection early.",
             Cause::Stalled => "The line lives, but nothing moved on it for too long.",
-            Cause::TooSlow => "Content came below the minimum rate.",
+            Cause::TooSlow => "Content came below the minimum rate, or an answer was not whole in its time.",
             Cause::DigestMismatch => "All bytes came, and they are not the declared ones.",
             Cause::LengthMismatch => "More or fewer bytes came than declared.",
             Cause::SourceChanged => "The file was changed while it was being sent.",

@@ -34,10 +34,9 @@ pub enum Event {
     Received,
     /// The receiver said no for good; the refusal's hash stands here.
     Refused,
-    /// The sender called the transfer off.
+    /// The sender called the transfer off. The receiver's refusal that says so, if it knew of the transfer, has its hash
+    /// here.
     Cancelled,
-    /// The transfer was not finished in time.
-    Expired,
     /// The content stands in the inbox.
     Delivered,
     /// The sender's acknowledgement came, or was sent.
@@ -58,6 +57,8 @@ pub enum Event {
     Unblocked,
     /// What was turned away before anybody was known by name, in the minute before; `note` holds reasons and counts.
     TurnedAway,
+    /// A person who looked into that took the head in `note` for the counterpart's log from now on.
+    LogAccepted,
 }
 
 /// Who was at the other end, by its TLS certificate.

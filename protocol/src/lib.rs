@@ -16,6 +16,7 @@ pub mod limits;
 pub mod link;
 pub mod merkle;
 pub mod moment;
+pub mod one_line;
 pub mod party;
 pub mod permission;
 pub mod problem;

@@ -20,7 +20,8 @@ pub const FILE_NAME_BYTES_MAX: usize = 255;
 /// Receipts in one acknowledgement: a busy agent's night in a few statements, each well below the body limit.
 pub const ACKNOWLEDGED_RECEIPTS_MAX: usize = 256;
 
-/// Milliseconds that a first offer's `created_at` may lie ahead of the receiver's clock: clocks that nobody set.
+/// Milliseconds that a first offer's `created_at` may lie ahead of the receiver's clock: clocks that nobody set. A
+/// receiver that keeps to it dates no statement further back before the manifest that it speaks of.
 pub const CREATED_AHEAD_MS_MAX: i64 = 10 * 60 * 1000;
 
 /// Milliseconds that a first offer's `created_at` may lie behind: a sender that was off for some weeks.

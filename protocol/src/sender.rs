@@ -20,7 +20,8 @@ pub enum Phase {
     Received,
     /// Final: the verified refusal is durable.
     Refused(Problem),
-    /// Final: called off before the commit, and the receiver agreed.
+    /// Final: we called it off before the commit, and the verified refusal that says so is durable, or the receiver
+    /// never heard of it.
     Cancelled,
 }
 
@@ -75,7 +76,8 @@ pub enum Input {
     Receipt,
     /// The receiver's signed refusal is here, verified against the manifest.
     Refusal(Problem),
-    /// The receiver says it was called off.
+    /// What we had asked for: the receiver's verified refusal says that it was called off, or the receiver never heard
+    /// of it.
     CancelConfirmed,
     /// The process starts again after a stop.
     Restart,

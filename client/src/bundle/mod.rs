@@ -4,6 +4,7 @@
 //! Nothing in a bundle needs a network or a secret. What must come from elsewhere is only the root certificates that
 //! the reader trusts, and, to compare it, the file itself.
 
+mod verdict;
 mod verify;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -13,9 +14,10 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use verify::{Place, Verified, VerifyFault, verify_bundle};
-
-use crate::centre_log::SeenLog;
+pub use verdict::{Place, Verified, VerifyFault};
+pub use verify::verify_bundle;
+#[cfg(test)]
+pub(crate) use verify::{judge, read};
 
 /// The version written here.
 pub const VERSION: u32 = 1;
@@ -81,12 +83,8 @@ pub struct SenderProof {
 }
 
 impl CentreProof {
-    /// From the answer that brought the receipt, and the head seen before it.
-    pub(crate) fn of(answer: &ReceiptAnswer, seen: Option<&SeenLog>, log: &LogIdentity) -> Self {
-        let continues = seen.map(|seen| Continues {
-            earlier: seen.checkpoint.clone(),
-            consistency: answer.consistency.clone().filter(|consistency| !consistency.proof.is_empty()),
-        });
+    /// From the answer that brought the receipt, and what proves that it continues an earlier head.
+    pub(crate) fn of(answer: &ReceiptAnswer, log: &LogIdentity, continues: Option<Continues>) -> Self {
         CentreProof {
             log: log.clone(),
             checkpoint: answer.checkpoint.clone(),

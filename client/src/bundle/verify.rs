@@ -8,6 +8,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pki::{
+    clock,
     evidence::{EvidenceVerifier, Freshness},
     policy::Policy,
     signatures::Signatures,
@@ -17,134 +18,28 @@ use protocol::{
     digest::{Hasher, Sha256},
     entry::{Entry, Event},
     jws::{Signed, Unverified, Verifier},
-    kind::{ClaimMonth, Kind},
     merkle::{check_inclusion, leaf_hash},
-    moment::{ClockState, Moment},
-    party::{Environment, Party},
+    moment::Moment,
+    one_line::in_one_line,
     statement::{Acknowledgement, Manifest, Receipt},
-    transfer_id::TransferId,
     wire::Inclusion,
 };
-use serde::Serialize;
 
-use super::{Bundle, VERSION};
+use super::{
+    Bundle, VERSION,
+    verdict::{Place, Verified, VerifyFault, fault},
+};
 use crate::{
-    centre_log::{CentreLogFault, SeenLog, check_continues, check_entry},
-    error::in_one_line,
+    centre_log::{CentreLogFault, Proof, SeenLog, check_continues, check_entry},
     evidence::{EvidenceFault, Offered, verify_receipt},
     limits::{BLOCK_BYTES, BUNDLE_BYTES_MAX},
+    times::{check_acknowledgement, clock_off},
 };
-
-/// The parts of a bundle, in the order they are judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Place {
-    /// The bundle itself: not the documented JSON, or of an unknown version.
-    Bundle,
-    /// The reader's root certificates, or the bundle's revocation lists.
-    Anchors,
-    /// The manifest's form or signature.
-    Manifest,
-    /// The receipt's form or signature.
-    Receipt,
-    /// Manifest and receipt do not belong together.
-    ReceiptContent,
-    /// The receipt's entry in the receiver's log.
-    CentreLogEntry,
-    /// The head of the receiver's log.
-    CentreLogCheckpoint,
-    /// The head of the receiver's log does not continue the earlier one.
-    CentreLogConsistency,
-    /// The head of the sender's log.
-    SenderLogCheckpoint,
-    /// The entries in the sender's log.
-    SenderLogEntry,
-    /// The acknowledgement.
-    Acknowledgement,
-    /// The file cannot be read.
-    File,
-    /// The file's length.
-    FileLength,
-    /// The file's digest.
-    FileDigest,
-}
-
-impl Place {
-    /// The stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Place::Bundle => "bundle",
-            Place::Anchors => "anchors",
-            Place::Manifest => "manifest",
-            Place::Receipt => "receipt",
-            Place::ReceiptContent => "receipt_content",
-            Place::CentreLogEntry => "centre_log_entry",
-            Place::CentreLogCheckpoint => "centre_log_checkpoint",
-            Place::CentreLogConsistency => "centre_log_consistency",
-            Place::SenderLogCheckpoint => "sender_log_checkpoint",
-            Place::SenderLogEntry => "sender_log_entry",
-            Place::Acknowledgement => "acknowledgement",
-            Place::File => "file",
-            Place::FileLength => "file_length",
-            Place::FileDigest => "file_digest",
-        }
-    }
-}
-
-/// The first bad place of a bundle.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {reason}", .place.name())]
-pub struct VerifyFault {
-    /// Where.
-    pub place: Place,
-    /// What is wrong there.
-    pub reason: String,
-}
-
-fn fault(place: Place, reason: impl Into<String>) -> VerifyFault {
-    VerifyFault { place, reason: reason.into() }
-}
-
-/// What a bundle proves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verified {
-    /// The transfer.
-    pub transfer_id: TransferId,
-    /// Real claims, or a lab's.
-    pub environment: Environment,
-    /// Who sent.
-    pub sender: Party,
-    /// Who holds, or held, the file.
-    pub receiver: Party,
-    /// What is in it.
-    pub kind: Kind,
-    /// 請求年月.
-    pub claim_month: Option<ClaimMonth>,
-    /// Its name at the sender.
-    pub file_name: String,
-    /// Bytes.
-    pub length: u64,
-    /// SHA-256 of the content.
-    pub sha256: Sha256,
-    /// When the last byte had come in, by the receiver's clock.
-    pub received_at: Moment,
-    /// When it was durably stored, by the receiver's clock.
-    pub stored_at: Moment,
-    /// What that clock was worth.
-    pub clock: ClockState,
-    /// The receiver's log, in which the receipt stands.
-    pub centre_log: String,
-    /// The sender's log, in which manifest and receipt stand.
-    pub sender_log: String,
-    /// The bundle holds the sender's acknowledgement.
-    pub acknowledged: bool,
-    /// The file was there and is the one that was received.
-    pub file_checked: bool,
-}
 
 /// Judges a bundle with the reader's own root certificates (PEM), and holds the file against it if one is given.
 ///
-/// Signers are judged at the time the receiver says the last byte came in. Reads the clock for nothing.
+/// Signers are judged at the time the receiver says the last byte came in; an acknowledgement's, if that is later, when it
+/// says it was made. The clock is read only to refuse what is dated in the future.
 ///
 /// # Errors
 /// With the first bad place.
@@ -156,10 +51,11 @@ pub fn verify_bundle(bytes: &[u8], file: Option<&Path>, anchors: &[u8]) -> Resul
     let policy = Policy { signatures: Signatures::WithMlDsa, ..Policy::default() };
     let verifier = EvidenceVerifier::from_pem(anchors, &lists, Freshness::AtTime, policy)
         .map_err(|error| fault(Place::Anchors, in_one_line(&error)))?;
-    judge(&bundle, file, &verifier)
+    judge(&bundle, file, &verifier, clock::now())
 }
 
-fn read(bytes: &[u8]) -> Result<Bundle, VerifyFault> {
+/// Reads a bundle, strictly.
+pub(crate) fn read(bytes: &[u8]) -> Result<Bundle, VerifyFault> {
     if bytes.len() as u64 > BUNDLE_BYTES_MAX {
         return Err(fault(Place::Bundle, format!("larger than {BUNDLE_BYTES_MAX} bytes")));
     }
@@ -172,29 +68,33 @@ fn read(bytes: &[u8]) -> Result<Bundle, VerifyFault> {
 }
 
 /// The judgement itself, whoever judges the signers.
-pub(super) fn judge(
+pub(crate) fn judge(
     bundle: &Bundle,
     file: Option<&Path>,
     verifier: &dyn Verifier,
+    now: Moment,
 ) -> Result<Verified, VerifyFault> {
-    // The receipt's time is the one at which every signer is judged. It is believed once the receipt verifies below.
+    // The receipt's time is the one at which its signer and the manifest's are judged. It is believed once the receipt
+    // verifies below.
     let claimed = Unverified::<Receipt>::parse(&bundle.receipt)
         .map_err(|error| fault(Place::Receipt, in_one_line(&error)))?;
     let at = claimed.claimed().received_at;
     let manifest = judge_manifest(&bundle.manifest, at, verifier)?;
     let offered = Offered { text: manifest.text(), manifest: manifest.statement() };
-    let receipt = verify_receipt(&bundle.receipt, offered, verifier).map_err(|error| {
+    let receipt = verify_receipt(&bundle.receipt, offered, verifier, now).map_err(|error| {
         let place = match error {
             EvidenceFault::Differs { .. } => Place::ReceiptContent,
+            EvidenceFault::Times { .. } => Place::ReceiptTimes,
             EvidenceFault::Jws { .. } | EvidenceFault::Signer { .. } => Place::Receipt,
         };
         fault(place, in_one_line(&error))
     })?;
     judge_centre_log(bundle, &receipt)?;
     judge_sender_log(bundle, &manifest, &receipt)?;
-    if let Some(text) = &bundle.acknowledgement {
-        judge_acknowledgement(text, &manifest, &receipt, verifier)?;
-    }
+    let acknowledged_at = match &bundle.acknowledgement {
+        None => None,
+        Some(text) => Some(judge_acknowledgement(text, &manifest, &receipt, verifier, now)?),
+    };
     if let Some(file) = file {
         judge_file(file, manifest.statement())?;
     }
@@ -212,6 +112,12 @@ pub(super) fn judge(
         received_at: held.received_at,
         stored_at: held.stored_at,
         clock: held.clock,
+        clock_off_ms: clock_off(
+            said.created_at,
+            held.offered_at,
+            held.stored_at,
+            acknowledged_at.unwrap_or(held.stored_at),
+        ),
         centre_log: held.log.origin.clone(),
         sender_log: said.log.origin.clone(),
         acknowledged: bundle.acknowledgement.is_some(),
@@ -241,7 +147,7 @@ fn judge_centre_log(bundle: &Bundle, receipt: &Signed<Receipt>) -> Result<(), Ve
     let place = |error: &CentreLogFault| match error {
         CentreLogFault::Checkpoint(_) => Place::CentreLogCheckpoint,
         CentreLogFault::Entry(_) | CentreLogFault::Inclusion(_) => Place::CentreLogEntry,
-        CentreLogFault::NoConsistency | CentreLogFault::Forked(_) => Place::CentreLogConsistency,
+        CentreLogFault::NoConsistency { .. } | CentreLogFault::Forked(_) => Place::CentreLogConsistency,
     };
     let bad = |error: CentreLogFault| fault(place(&error), in_one_line(&error));
     let log = &receipt.statement().log;
@@ -252,7 +158,9 @@ fn judge_centre_log(bundle: &Bundle, receipt: &Signed<Receipt>) -> Result<(), Ve
     if let Some(continues) = &proof.continues {
         let at = receipt.statement().received_at;
         let seen = SeenLog { log: log.clone(), checkpoint: continues.earlier.clone(), at };
-        check_continues(&seen, log, &checkpoint, continues.consistency.as_ref()).map_err(bad)?;
+        let proofs: Vec<_> =
+            continues.consistency.iter().map(|proof| Proof::beside(proof, checkpoint.size)).collect();
+        check_continues(&seen, log, &checkpoint, &proofs).map_err(bad)?;
     }
     Ok(())
 }
@@ -299,18 +207,21 @@ fn entry_under(inclusion: &Inclusion, checkpoint: &Checkpoint) -> Result<Entry, 
     Ok(entry)
 }
 
+/// Judges the acknowledgement: when its sender says it was made.
 fn judge_acknowledgement(
     text: &str,
     manifest: &Signed<Manifest>,
     receipt: &Signed<Receipt>,
     verifier: &dyn Verifier,
-) -> Result<(), VerifyFault> {
+    now: Moment,
+) -> Result<Moment, VerifyFault> {
     let bad = |reason: String| fault(Place::Acknowledgement, reason);
-    let at = receipt.statement().received_at;
-    let signed = Unverified::<Acknowledgement>::parse(text)
-        .and_then(|statement| statement.verify(verifier, at))
-        .map_err(|error| bad(in_one_line(&error)))?;
+    let unverified = Unverified::<Acknowledgement>::parse(text).map_err(|error| bad(in_one_line(&error)))?;
+    // It was made after the receipt, perhaps weeks later; by a clock that may be behind the receiver's.
+    let at = unverified.claimed().acknowledged_at.max(receipt.statement().received_at);
+    let signed = unverified.verify(verifier, at).map_err(|error| bad(in_one_line(&error)))?;
     let said = signed.statement();
+    check_acknowledgement(said, receipt.statement(), now).map_err(|error| bad(error.to_string()))?;
     if *signed.signer() != said.acting || said.acting != manifest.statement().acting {
         return Err(bad(format!("signed by {}, who is not the sender", signed.signer())));
     }
@@ -320,7 +231,7 @@ fn judge_acknowledgement(
             .receipts
             .iter()
             .any(|held| held.key() == manifest.statement().key() && held.receipt_sha256 == receipt_sha256);
-    if names_it { Ok(()) } else { Err(bad("it does not name this receipt".to_owned())) }
+    if names_it { Ok(said.acknowledged_at) } else { Err(bad("it does not name this receipt".to_owned())) }
 }
 
 fn judge_file(path: &Path, manifest: &Manifest) -> Result<(), VerifyFault> {

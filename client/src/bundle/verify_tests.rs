@@ -1,12 +1,18 @@
 //! A bundle as a transfer leaves it, and every way of altering it.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Mutex};
 
-use protocol::{checkpoint::LogSigner as _, jws};
+use protocol::{
+    checkpoint::LogSigner as _,
+    jws::{self, SignedBytes, SignerFault},
+    limits::CREATED_AHEAD_MS_MAX,
+    party::Identity,
+};
 
 use super::*;
 use crate::{
     Filing, Unwatched,
+    limits::FUTURE_MS_MAX,
     testing::{
         BelievesChains, EvidenceKey, RECEIVER_IDENTITY, SENDER_IDENTITY, SeededLogKey,
         centre::FakeCentre,
@@ -40,7 +46,7 @@ impl Proof {
     fn judged(&self, alter: impl FnOnce(&mut Bundle)) -> Result<Verified, VerifyFault> {
         let mut bundle = self.bundle.clone();
         alter(&mut bundle);
-        judge(&bundle, Some(&self.file), &BelievesChains)
+        judge(&bundle, Some(&self.file), &BelievesChains, clock::now())
     }
 
     fn place(&self, alter: impl FnOnce(&mut Bundle)) -> Option<Place> {
@@ -76,7 +82,7 @@ async fn a_bundle_verifies_with_its_file_and_without() {
     let proof = proof().await;
     let verified = proof.judged(|_| ()).unwrap();
     assert!(verified.file_checked && verified.acknowledged);
-    let verified = judge(&proof.bundle, None, &BelievesChains).unwrap();
+    let verified = judge(&proof.bundle, None, &BelievesChains, clock::now()).unwrap();
     assert!(!verified.file_checked);
 }
 
@@ -135,6 +141,69 @@ async fn an_acknowledgement_of_another_receipt_or_by_another_hand_is_named() {
     for (said, by) in [(&other, SENDER_IDENTITY), (&good, RECEIVER_IDENTITY)] {
         let place = proof.place(|bundle| bundle.acknowledgement = Some(signed(said, by)));
         assert_eq!(place, Some(Place::Acknowledgement), "{by}");
+    }
+}
+
+/// Believes signers as [`BelievesChains`], and puts down at which times it was asked.
+#[derive(Default)]
+struct NotesTimes(Mutex<Vec<Moment>>);
+
+impl Verifier for NotesTimes {
+    fn verify(&self, signed: &SignedBytes<'_>, at: Moment) -> Result<Identity, SignerFault> {
+        self.0.lock().unwrap().push(at);
+        BelievesChains.verify(signed, at)
+    }
+}
+
+#[tokio::test]
+async fn an_acknowledgement_is_judged_when_it_was_made_and_never_before_the_receipt() {
+    let mut proof = proof().await;
+    let text = proof.bundle.acknowledgement.clone().unwrap();
+    let good = Unverified::<Acknowledgement>::parse(&text).unwrap().claimed().clone();
+    let (receipt, now) = (proof.receipt(), clock::now());
+    let shifted = |moment: Moment, ms: i64| Moment::from_unix_ms(moment.unix_ms() + ms);
+    for (acknowledged_at, judged_at) in [
+        (shifted(receipt.stored_at, 3_600_000), shifted(receipt.stored_at, 3_600_000)),
+        // By a clock that is an hour behind.
+        (shifted(receipt.stored_at, -3_600_000), receipt.received_at),
+    ] {
+        let said = Acknowledgement { acknowledged_at, ..good.clone() };
+        proof.bundle.acknowledgement = Some(signed(&said, SENDER_IDENTITY));
+        let verifier = NotesTimes::default();
+        let verified = judge(&proof.bundle, None, &verifier, shifted(now, 3_600_000)).unwrap();
+        let at = receipt.received_at;
+        assert_eq!(*verifier.0.lock().unwrap(), [at, at, judged_at], "manifest, receipt, acknowledgement");
+        let behind = (acknowledged_at < receipt.stored_at).then_some(-3_600_000);
+        assert_eq!(verified.clock_off_ms, behind);
+    }
+}
+
+#[tokio::test]
+async fn an_acknowledgement_dated_too_far_from_its_receipt_or_from_now_is_named() {
+    let proof = proof().await;
+    let text = proof.bundle.acknowledgement.clone().unwrap();
+    let good = Unverified::<Acknowledgement>::parse(&text).unwrap().claimed().clone();
+    for off in [-FUTURE_MS_MAX - 60_000, FUTURE_MS_MAX + 60_000] {
+        let acknowledged_at = Moment::from_unix_ms(good.acknowledged_at.unix_ms() + off);
+        let said = Acknowledgement { acknowledged_at, ..good.clone() };
+        let place = proof.place(|bundle| bundle.acknowledgement = Some(signed(&said, SENDER_IDENTITY)));
+        assert_eq!(place, Some(Place::Acknowledgement), "{off} ms");
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_whose_times_make_no_sense_is_named() {
+    let proof = proof().await;
+    let receipt = proof.receipt();
+    let shifted = |ms: i64| Moment::from_unix_ms(receipt.received_at.unix_ms() + ms);
+    for times in [
+        Receipt { stored_at: shifted(-1), ..receipt.clone() },
+        Receipt { offered_at: shifted(1), ..receipt.clone() },
+        Receipt { offered_at: shifted(-CREATED_AHEAD_MS_MAX - 60_000), ..receipt.clone() },
+        Receipt { stored_at: shifted(FUTURE_MS_MAX + 60_000), ..receipt.clone() },
+    ] {
+        let place = proof.place(|bundle| bundle.receipt = signed(&times, RECEIVER_IDENTITY));
+        assert_eq!(place, Some(Place::ReceiptTimes), "{times:?}");
     }
 }
 

@@ -19,6 +19,7 @@ Exit codes:
   5  not delivered yet: nothing is lost, run the same command again
   6  evidence does not verify: people must look into it
 
+A reader that closes standard output early, as `head` does, ends nothing and changes no exit code.
 With --json one JSON object is printed to standard output, whatever happens after the command line was understood.";
 
 /// Sends claims files (レセプト) to a review agency and keeps the proof.
@@ -106,6 +107,19 @@ pub(super) struct Cancel {
 pub(super) enum LogCommand {
     /// Hold every entry of the send log against its signed checkpoint
     Verify,
+    /// Show how a centre's log contradicted itself, and take its new log after people have looked into it
+    AcceptNew(AcceptNew),
+}
+
+/// Until this is done nothing is sent to that centre. Without --looked-into nothing is changed.
+#[derive(Debug, Args)]
+pub(super) struct AcceptNew {
+    /// Whose log, if not that of the centre in the settings
+    #[arg(long, value_name = "ROLE:CODE")]
+    pub centre: Option<Party>,
+    /// People have looked into it, together with the centre, and the new log is to be trusted from now on
+    #[arg(long)]
+    pub looked_into: bool,
 }
 
 #[cfg(test)]

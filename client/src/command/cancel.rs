@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     args::Cancel,
     exit::Exit,
-    report::{Failure, Head, Output},
+    report::{Head, Output},
     settings,
     signals::cancel_on_signal,
 };
@@ -21,7 +21,7 @@ struct Object {
     phase: &'static str,
 }
 
-pub(super) async fn run(file: &Path, cancel: &Cancel, output: Output) -> Exit {
+pub(super) async fn run(file: &Path, cancel: &Cancel, output: &Output) -> Exit {
     let settings = match settings::load(file) {
         Ok(settings) => settings,
         Err(failure) => return output.give_up("cancel", &failure, None),
@@ -42,6 +42,6 @@ pub(super) async fn run(file: &Path, cancel: &Cancel, output: Output) -> Exit {
             }
             Exit::Done
         }
-        Err(error) => output.give_up("cancel", &Failure::from(&error), contact),
+        Err(error) => output.give_up("cancel", &settings::failure(&error, &settings), contact),
     }
 }

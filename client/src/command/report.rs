@@ -1,26 +1,31 @@
 //! Errors and results, for people and for programs. The structures here are the contract of `--json`: keys are added,
 //! never renamed or removed, while `version` stays 1.
 
-use std::error::Error;
+use std::{error::Error, path::Path};
 
 use config::shared::Contact;
-use protocol::{cause::Cause, moment::Moment, problem::Advice};
+use protocol::{cause::Cause, moment::Moment, one_line::in_one_line, problem::Advice};
 use serde::Serialize;
 
-use super::exit::Exit;
+use super::{
+    exit::Exit,
+    print::{Stdout, to_stderr},
+};
 use crate::{
     Attempt,
-    error::{OpenError, SendError, in_one_line},
+    clock_check::behind_ms,
+    error::{OpenError, SendError, blame_of_store, next_of_store},
     store::StoreFault,
+    times::ClockOff,
 };
 
 /// The version of every JSON object printed.
 pub(super) const VERSION: u32 = 1;
 
 /// Where and how to print.
-#[derive(Clone, Copy)]
 pub(super) struct Output {
     pub json: bool,
+    stdout: Stdout,
 }
 
 /// What every JSON object begins with.
@@ -59,6 +64,23 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Certificates and lists are judged by this machine's clock: where it is known to be wrong, that comes first.
+    pub fn with_clock(self, data: &Path, now: Moment) -> Self {
+        match behind_ms(data, now).filter(|_| self.exit == Exit::Material) {
+            None => self,
+            Some(behind) => Failure {
+                next: format!(
+                    "{}: set it, then run the same command again; if that does not help: {}",
+                    clock_remark(-behind),
+                    self.next
+                ),
+                ..self
+            },
+        }
+    }
+}
+
 impl From<&OpenError> for Failure {
     fn from(error: &OpenError) -> Self {
         let retry = matches!(error, OpenError::Store(StoreFault::InUse { .. }));
@@ -86,14 +108,13 @@ impl From<&SendError> for Failure {
 
 impl From<&StoreFault> for Failure {
     fn from(fault: &StoreFault) -> Self {
-        let (error, message) = (in_one_line(fault), fault);
-        let blame = crate::error::blame_of_store(message);
+        let in_use = matches!(fault, StoreFault::InUse { .. });
         Failure {
-            code: "state",
-            message: error,
-            next: crate::error::next_of_store(message).to_owned(),
-            advice: Advice::GiveUp,
-            exit: blame.into(),
+            code: if in_use { "in_use" } else { "state" },
+            message: in_one_line(fault),
+            next: next_of_store(fault).to_owned(),
+            advice: if in_use { Advice::Retry } else { Advice::GiveUp },
+            exit: blame_of_store(fault).into(),
         }
     }
 }
@@ -148,36 +169,52 @@ impl From<&Attempt> for AttemptResult {
 }
 
 impl Output {
+    /// One JSON object for programs, or lines for people.
+    pub fn new(json: bool) -> Self {
+        Output { json, stdout: Stdout::default() }
+    }
+
     /// Prints the JSON object of a command.
-    pub fn object(self, object: &impl Serialize) {
+    pub fn object(&self, object: &impl Serialize) {
         match serde_json::to_string(object) {
-            Ok(text) => println!("{text}"),
-            Err(error) => eprintln!("sekisho: the result could not be written as JSON: {error}"),
+            Ok(text) => self.stdout.line(&text),
+            Err(error) => to_stderr(&format!("sekisho: the result could not be written as JSON: {error}")),
         }
     }
 
     /// Prints a line for people.
-    pub fn line(self, line: &str) {
+    pub fn line(&self, line: &str) {
         if !self.json {
-            println!("{line}");
+            self.stdout.line(line);
+        }
+    }
+
+    /// The end of a command that ended like this: what could not be printed may change it.
+    pub fn end(&self, exit: Exit) -> Exit {
+        match self.stdout.failure() {
+            None => exit,
+            Some(error) => {
+                to_stderr(&format!("sekisho: standard output takes nothing any more: {error}"));
+                exit.or(Exit::Other)
+            }
         }
     }
 
     /// Prints an error for people: what, why, what next, whom to call.
-    pub fn error(self, about: Option<&str>, failure: &Failure, contact: Option<&Contact>) {
+    pub fn error(&self, about: Option<&str>, failure: &Failure, contact: Option<&Contact>) {
         if self.json {
             return;
         }
         let about = about.map(|about| format!("{about}: ")).unwrap_or_default();
-        eprintln!("sekisho: {about}{}: {}", headline(failure.exit), failure.message);
-        eprintln!("  次にすること / next: {}", failure.next);
+        to_stderr(&format!("sekisho: {about}{}: {}", headline(failure.exit), failure.message));
+        to_stderr(&format!("  次にすること / next: {}", failure.next));
         if let Some(contact) = contact {
-            eprintln!("  連絡先 / contact: {contact}");
+            to_stderr(&format!("  連絡先 / contact: {contact}"));
         }
     }
 
     /// The end of a command that could not begin.
-    pub fn give_up(self, command: &'static str, failure: &Failure, contact: Option<&Contact>) -> Exit {
+    pub fn give_up(&self, command: &'static str, failure: &Failure, contact: Option<&Contact>) -> Exit {
         #[derive(Serialize)]
         struct Object<'a> {
             #[serde(flatten)]
@@ -192,6 +229,14 @@ impl Output {
         self.error(None, failure, contact);
         failure.exit
     }
+}
+
+/// What is said of a clock that is off.
+pub(super) fn clock_remark(off_ms: ClockOff) -> String {
+    let (seconds, way) = (off_ms.unsigned_abs() / 1000, if off_ms > 0 { "ahead of" } else { "behind" });
+    format!(
+        "時計を確認してください (check the clock): this machine's clock was off by {seconds} s or more, {way} the centre's"
+    )
 }
 
 /// The clerk's own language first.

@@ -9,6 +9,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use protocol::transfer_id::TransferId;
 
+use super::{print::to_stderr, report::clock_remark};
 use crate::progress::{Progress, ProgressEvent};
 
 /// Shows one file's progress.
@@ -61,10 +62,9 @@ impl Screen {
             && let Ok(bar) = bar.lock()
             && let Some(bar) = bar.as_ref()
         {
-            bar.suspend(|| eprintln!("{line}"));
-            return;
+            return bar.suspend(|| to_stderr(&line));
         }
-        eprintln!("{line}");
+        to_stderr(&line);
     }
 
     /// Takes the bar away; what was told stays.
@@ -117,6 +117,7 @@ fn line_of(event: &ProgressEvent) -> Option<String> {
         ProgressEvent::Received { at } => {
             format!("到達確認（受領確認データ） received by the centre at {at}")
         }
+        ProgressEvent::ClockOff { off_ms } => clock_remark(*off_ms),
         ProgressEvent::Refused { problem } => format!("受付不可 refused: {problem}"),
         ProgressEvent::Acknowledged => "the centre knows that we hold the receipt".to_owned(),
         ProgressEvent::AcknowledgementPending { reason } => format!(

@@ -54,6 +54,7 @@ struct SentResult {
     bytes: u64,
     sha256: String,
     acknowledged: bool,
+    clock_off_ms: Option<i64>,
     receipt: PathBuf,
     bundle: PathBuf,
     attempts: Vec<AttemptResult>,
@@ -70,6 +71,7 @@ impl From<&Sent> for SentResult {
             bytes: sent.bytes,
             sha256: sent.sha256.to_string(),
             acknowledged: sent.acknowledged,
+            clock_off_ms: sent.clock_off_ms,
             receipt: sent.receipt_path.clone(),
             bundle: sent.bundle_path.clone(),
             attempts: sent.attempts.iter().map(Into::into).collect(),
@@ -77,7 +79,7 @@ impl From<&Sent> for SentResult {
     }
 }
 
-pub(super) async fn run(file: &Path, send: &Send, output: Output) -> Exit {
+pub(super) async fn run(file: &Path, send: &Send, output: &Output) -> Exit {
     let settings = match settings::load(file) {
         Ok(settings) => settings,
         Err(failure) => return output.give_up("send", &failure, None),
@@ -99,7 +101,7 @@ pub(super) async fn run(file: &Path, send: &Send, output: Output) -> Exit {
                 Outcome::Sent(Box::new(sent.into()))
             }
             Err(error) => {
-                let failure = Failure::from(error);
+                let failure = settings::failure(error, &settings);
                 output.error(Some(&path.display().to_string()), &failure, Some(&settings.contact));
                 exit = exit.or(failure.exit);
                 Outcome::Failed { transfer: screen.transfer().map(|id| id.to_string()), error: failure }
@@ -142,7 +144,7 @@ fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned()
 }
 
-fn tell(path: &Path, sent: &Sent, output: Output) {
+fn tell(path: &Path, sent: &Sent, output: &Output) {
     let known = if sent.already { "already sent, here is the receipt; " } else { "" };
     output.line(&format!(
         "到達確認（受領確認データ） {known}{} {} ({}), {} bytes, transfer {}",
@@ -185,6 +187,7 @@ mod tests {
             receipt_path: "data/receipt.jws".into(),
             bundle_path: "data/bundle.json".into(),
             acknowledged: true,
+            clock_off_ms: Some(-7_200_000),
             already: false,
         }
     }
@@ -206,7 +209,7 @@ mod tests {
                     "file": "RECEIPTC.UKE", "ok": true, "transfer": "0198f0a0-0000-7000-8000-000000000000",
                     "already": false, "kind": "medical", "sender": "institution:1310000018",
                     "receiver": "review-agency:113", "bytes": 8192, "sha256": Sha256::of(b"").to_string(),
-                    "acknowledged": true, "receipt": "data/receipt.jws", "bundle": "data/bundle.json",
+                    "acknowledged": true, "clock_off_ms": -7_200_000, "receipt": "data/receipt.jws", "bundle": "data/bundle.json",
                     "attempts": [{
                         "number": 1, "began": "2026-11-10T00:00:00.000Z", "offset": 0, "reached": 4096,
                         "ended": "2026-11-10T00:00:02.000Z", "cause": "link_lost", "detected_ms": 1512,

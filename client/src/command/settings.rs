@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use config::{ClientSettings, ConfigError};
+use pki::clock;
+use protocol::one_line::in_one_line;
 
 use super::report::Failure;
-use crate::{Client, error::in_one_line};
+use crate::{Client, SendError};
 
 /// Reads the settings.
 pub(super) fn load(file: &Path) -> Result<ClientSettings, Failure> {
@@ -23,13 +25,18 @@ pub(super) fn load(file: &Path) -> Result<ClientSettings, Failure> {
 
 /// Opens a client. Reads keys, lists and the send log, so it runs on a thread that may block.
 pub(super) async fn open(settings: &ClientSettings) -> Result<Client, Failure> {
-    let settings = settings.clone();
+    let (settings, data) = (settings.clone(), settings.storage.data.clone());
     match tokio::task::spawn_blocking(move || Client::open(&settings)).await {
-        Ok(opened) => opened.map_err(|error| Failure::from(&error)),
+        Ok(opened) => opened.map_err(|error| Failure::from(&error).with_clock(&data, clock::now())),
         Err(lost) => Err(Failure::usage(
             "state",
             format!("the client could not be opened: {lost}"),
             "run the command again",
         )),
     }
+}
+
+/// What a request of an open client met.
+pub(super) fn failure(error: &SendError, settings: &ClientSettings) -> Failure {
+    Failure::from(error).with_clock(&settings.storage.data, clock::now())
 }

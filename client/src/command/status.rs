@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     args::Status,
     exit::Exit,
-    report::{AttemptResult, Failure, Head, Output},
+    report::{AttemptResult, Failure, Head, Output, clock_remark},
     settings,
     signals::cancel_on_signal,
 };
@@ -49,6 +49,7 @@ struct TransferResult {
     offset: u64,
     created_at: String,
     acknowledged_at: Option<String>,
+    clock_off_ms: Option<i64>,
     bundle: Option<PathBuf>,
     attempts: Vec<AttemptResult>,
     /// What the centre could not be asked for, with --ask.
@@ -56,7 +57,7 @@ struct TransferResult {
     error: Option<Failure>,
 }
 
-pub(super) async fn run(file: &Path, status: &Status, output: Output) -> Exit {
+pub(super) async fn run(file: &Path, status: &Status, output: &Output) -> Exit {
     let settings = match settings::load(file) {
         Ok(settings) => settings,
         Err(failure) => return output.give_up("status", &failure, None),
@@ -112,14 +113,14 @@ async fn ask(settings: &ClientSettings) -> Result<Found, Failure> {
                 // An answer may have ended it all the same.
                 let transfers = client.transfers().await.map_err(|fault| Failure::from(&fault))?;
                 let now = transfers.into_iter().find(|now| now.id == known.id).unwrap_or(known);
-                found.push((now, Some(Failure::from(&error))));
+                found.push((now, Some(settings::failure(&error, settings))));
             }
         }
     }
     Ok((found, false))
 }
 
-fn show(transfer: &TransferStatus, at_work: bool, output: Output) {
+fn show(transfer: &TransferStatus, at_work: bool, output: &Output) {
     let month = transfer.claim_month.map(|month| format!(" {month}")).unwrap_or_default();
     output.line(&format!(
         "{}  {}\n  {} {}{month}, {} bytes, {} → {}, {}",
@@ -138,6 +139,9 @@ fn show(transfer: &TransferStatus, at_work: bool, output: Output) {
             "  attempt {} at {} from byte {}: {end}",
             attempt.number, attempt.began, attempt.offset
         ));
+    }
+    if let Some(off_ms) = transfer.clock_off_ms {
+        output.line(&format!("  {}", clock_remark(off_ms)));
     }
     if let Some(bundle) = &transfer.bundle_path {
         output.line(&format!("  bundle: {}", bundle.display()));
@@ -212,6 +216,7 @@ fn result(transfer: TransferStatus, error: Option<Failure>) -> TransferResult {
         offset: transfer.offset,
         created_at: transfer.created_at.to_string(),
         acknowledged_at: transfer.acknowledged_at.map(|at| at.to_string()),
+        clock_off_ms: transfer.clock_off_ms,
         bundle: transfer.bundle_path,
         attempts: transfer.attempts.iter().map(Into::into).collect(),
         error,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     args::Verify,
     exit::Exit,
+    print::to_stderr,
     report::{Failure, Head, Output},
 };
 use crate::{Place, Verified, VerifyFault, limits::BUNDLE_BYTES_MAX, verify_bundle};
@@ -22,7 +23,7 @@ struct Object<'a> {
     verified: Option<&'a Verified>,
 }
 
-pub(super) fn run(verify: &Verify, output: Output) -> Exit {
+pub(super) fn run(verify: &Verify, output: &Output) -> Exit {
     let read = read(&verify.bundle).and_then(|bundle| Ok((bundle, read(&verify.anchors)?)));
     let (bundle, anchors) = match read {
         Ok(read) => read,
@@ -38,12 +39,12 @@ pub(super) fn run(verify: &Verify, output: Output) -> Exit {
     match &judged {
         Ok(verified) => tell(verified, output),
         Err(fault) if !output.json => {
-            eprintln!(
+            to_stderr(&format!(
                 "sekisho: 証拠が一致しません (does not verify): {}: {}",
                 fault.place.name(),
                 fault.reason
-            );
-            eprintln!("  次にすること / next: {}", next_step(fault.place));
+            ));
+            to_stderr(&format!("  次にすること / next: {}", next_step(fault.place)));
         }
         Err(_) => {}
     }
@@ -58,7 +59,7 @@ pub(super) fn run(verify: &Verify, output: Output) -> Exit {
     exit
 }
 
-fn tell(verified: &Verified, output: Output) {
+fn tell(verified: &Verified, output: &Output) {
     let month = verified.claim_month.map(|month| format!(" {month}")).unwrap_or_default();
     let file = if verified.file_checked {
         "the file given is the one received"
@@ -86,12 +87,19 @@ fn tell(verified: &Verified, output: Output) {
     ] {
         output.line(&line);
     }
+    if let Some(off_ms) = verified.clock_off_ms {
+        let (seconds, way) = (off_ms.unsigned_abs() / 1000, if off_ms > 0 { "ahead of" } else { "behind" });
+        output.line(&format!("  the sender's clock was off by {seconds} s or more, {way} the receiver's"));
+    }
 }
 
 const fn next_step(place: Place) -> &'static str {
     match place {
         Place::File => "check the name of the file",
         Place::Anchors => "name the PEM file with the root certificates of evidence",
+        Place::ReceiptTimes => {
+            "check this machine's clock; if it is right, keep everything: the receiver dated its receipt wrongly"
+        }
         Place::FileLength | Place::FileDigest => "find the file as it was sent; the evidence itself holds",
         _ => "take another copy of the bundle; if that fails too, the evidence was altered",
     }

@@ -1,10 +1,13 @@
 //! Why nothing could be opened, or why a file did not arrive, each with a stable code and what to do next.
 
+mod certificate;
 mod open;
 mod send;
 
 pub use open::OpenError;
 pub use send::{LastTry, SendError};
+
+use pki::log_key::LogKeyFault;
 
 use crate::store::{StoreFault, send_log::LogFault};
 
@@ -36,7 +39,14 @@ pub(crate) const fn blame_of_store(fault: &StoreFault) -> Blame {
             }
             _ => Blame::Evidence,
         },
-        StoreFault::Key(_) => Blame::Material,
+        StoreFault::Key(fault) => match fault {
+            LogKeyFault::OtherEnvironment { .. } => Blame::Settings,
+            LogKeyFault::OriginFile { .. }
+            | LogKeyFault::Write { .. }
+            | LogKeyFault::Random(_)
+            | LogKeyFault::Generate => Blame::Machine,
+            _ => Blame::Material,
+        },
         StoreFault::Io { .. } | StoreFault::Lost => Blame::Machine,
     }
 }
@@ -45,21 +55,12 @@ pub(crate) const fn next_of_store(fault: &StoreFault) -> &'static str {
     match fault {
         StoreFault::InUse { .. } => "wait until the other one has ended, then run the command again",
         StoreFault::NoSuchTransfer { .. } => "look at the ids with `sekisho status`",
+        StoreFault::Key(LogKeyFault::OtherEnvironment { .. }) => {
+            "give each environment a state directory of its own: storage.data in the settings"
+        }
         StoreFault::Altered { .. } | StoreFault::Log(_) | StoreFault::Key(_) => {
             "keep the state directory as it is and call the contact; what was sent before stays provable"
         }
         StoreFault::Io { .. } | StoreFault::Lost => "check the disk: free space, and who may write there",
     }
-}
-
-/// What the system said, for people: the chain of causes in one line.
-pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
 }

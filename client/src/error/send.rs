@@ -11,10 +11,14 @@ use protocol::{
     transfer_id::TransferId,
 };
 
-use super::{Blame, blame_of_store, next_of_store};
+use super::{
+    Blame, blame_of_store,
+    certificate::{next_after_distrust, next_after_refusal},
+    next_of_store,
+};
 use crate::{
-    centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault, source::SourceFault,
-    store::StoreFault,
+    again::Mark, centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault,
+    source::SourceFault, store::StoreFault, times::TimeFault,
 };
 
 /// Why a file did not arrive, or a question was not answered.
@@ -48,6 +52,19 @@ pub enum SendError {
     Running {
         /// Which one.
         id: TransferId,
+    },
+    /// The same content was taken up before, and its manifest lacks what it is to say now. Nothing was sent.
+    #[error(
+        "the same content {} as transfer {id}, which does not say that it {mark}",
+        if *.arrived { "has arrived" } else { "is held" }
+    )]
+    FiledOtherwise {
+        /// That transfer.
+        id: TransferId,
+        /// What it does not say.
+        mark: Mark,
+        /// It arrived; otherwise it is unfinished.
+        arrived: bool,
     },
     /// Already ended otherwise.
     #[error("transfer {id} has ended: {phase}")]
@@ -137,6 +154,8 @@ pub enum SendError {
 pub enum LastTry {
     /// No connection, or none that counts.
     Unreachable(String),
+    /// The machine at the centre's address answered that nobody listens there.
+    NobodyListens(String),
     /// A connection that was cut.
     Cut(Cause),
     /// The centre said not now.
@@ -152,6 +171,7 @@ impl LastTry {
     pub const fn code(&self) -> &'static str {
         match self {
             LastTry::Unreachable(_) => "unreachable",
+            LastTry::NobodyListens(_) => "nobody_listens",
             LastTry::Cut(cause) => cause.name(),
             LastTry::Turned(problem) => problem.code(),
             LastTry::BadAnswer(_) => "bad_answer",
@@ -164,6 +184,7 @@ impl std::fmt::Display for LastTry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             LastTry::Unreachable(reason) => f.write_str(reason),
+            LastTry::NobodyListens(address) => write!(f, "nobody listens at {address}"),
             LastTry::Cut(cause) => write!(f, "the connection was lost ({cause})"),
             LastTry::Turned(problem) => write!(f, "{} ({problem})", problem.title()),
             LastTry::BadAnswer(reason) => write!(f, "the centre's answer is not understood: {reason}"),
@@ -190,6 +211,7 @@ impl SendError {
             SendError::Sign(_) => "sign",
             SendError::Random(_) => "randomness",
             SendError::Running { .. } => "running",
+            SendError::FiledOtherwise { .. } => "filed_otherwise",
             SendError::Ended { .. } => "ended",
             SendError::OtherCentre { .. } => "other_centre",
             SendError::CertificateRefused { .. } => "certificate_refused",
@@ -197,6 +219,7 @@ impl SendError {
             SendError::NotDelivered { last, .. } => last.code(),
             SendError::TurnedDown { problem, .. } | SendError::Refused { problem, .. } => problem.code(),
             SendError::Cancelled { .. } => "cancelled",
+            SendError::Evidence(EvidenceFault::Times { source: TimeFault::Future { .. }, .. }) => "clock",
             SendError::Evidence(_) => "evidence",
             SendError::CentreLog(fault) => fault.code(),
             SendError::LogForked { .. } => "log_forked",
@@ -213,6 +236,10 @@ impl SendError {
             SendError::NotDelivered { .. } | SendError::Stopped | SendError::Source(SourceFault::Stopped) => {
                 Advice::Retry
             }
+            // The same statement counts once the clock is right.
+            SendError::Evidence(EvidenceFault::Times { source: TimeFault::Future { .. }, .. }) => {
+                Advice::Retry
+            }
             SendError::TurnedDown { problem, .. } => problem.advice(),
             _ => Advice::GiveUp,
         }
@@ -225,7 +252,10 @@ impl SendError {
             // A person is editing it, or a program still writes: the next run will find it at rest.
             SendError::Source(SourceFault::Changed { .. }) => Blame::Line,
             SendError::Source(SourceFault::Incomplete { .. }) | SendError::Filing(_) => Blame::Refused,
-            SendError::Source(_) | SendError::Ended { .. } | SendError::OtherCentre { .. } => Blame::Settings,
+            SendError::Source(_)
+            | SendError::FiledOtherwise { .. }
+            | SendError::Ended { .. }
+            | SendError::OtherCentre { .. } => Blame::Settings,
             SendError::NotOurs { .. }
             | SendError::CertificateRefused { .. }
             | SendError::CentreNotTrusted { .. } => Blame::Material,
@@ -237,12 +267,15 @@ impl SendError {
                 Advice::Retry | Advice::Ask => Blame::Line,
             },
             SendError::Refused { .. } | SendError::Cancelled { .. } => Blame::Refused,
+            SendError::Evidence(EvidenceFault::Times { source: TimeFault::Future { .. }, .. }) => {
+                Blame::Machine
+            }
             SendError::Evidence(_) | SendError::CentreLog(_) | SendError::LogForked { .. } => Blame::Evidence,
         }
     }
 
     /// What to do, in one sentence.
-    pub const fn next_step(&self) -> &'static str {
+    pub fn next_step(&self) -> &'static str {
         match self {
             SendError::Source(SourceFault::Incomplete { .. }) => {
                 "write the file out of the claims software (レセコン) once more, whole, and send that"
@@ -265,13 +298,18 @@ impl SendError {
                 "restart the machine; if it happens again call the contact"
             }
             SendError::Running { .. } => "wait for it to end",
+            SendError::FiledOtherwise { arrived: true, .. } => {
+                "nothing was sent; to send the content once more with this mark add --resubmission-of and the id of that transfer"
+            }
+            SendError::FiledOtherwise { arrived: false, .. } => {
+                "nothing was sent; call that transfer off with `sekisho cancel` and its id, then send the file again"
+            }
             SendError::Ended { .. } => "look at it with `sekisho status`",
             SendError::OtherCentre { .. } => "give the settings of that centre with --settings",
-            SendError::CertificateRefused { .. } => {
-                "renew or replace the certificate under [tls]; if it is new, ask the centre which ones it accepts"
-            }
-            SendError::CentreNotTrusted { .. } => {
-                "do not send; check the address, and the anchors and revocation lists under [tls]"
+            SendError::CertificateRefused { reason } => next_after_refusal(reason),
+            SendError::CentreNotTrusted { fault } => next_after_distrust(*fault),
+            SendError::NotDelivered { last: LastTry::NobodyListens(_), .. } => {
+                "nothing is lost: the centre's machine is there and its gateway is not; run the same command again later, and if that does not help check centre.address in the settings"
             }
             SendError::NotDelivered { .. } => {
                 "nothing is lost: run the same command again when the line is back; it goes on where it stopped"
@@ -285,15 +323,27 @@ impl SendError {
             SendError::Refused { problem: Problem::AlreadyHeld, .. } => {
                 "the centre holds the same file already, the refusal carries its receipt; to send it once more on purpose, name that transfer with --resubmission-of"
             }
+            SendError::Refused { problem: Problem::Expired, .. } => {
+                "send the file again; it becomes a new transfer"
+            }
+            SendError::Refused { problem: Problem::CreatedAtOutOfRange, .. } => {
+                "check this machine's clock, then send the file again; it becomes a new transfer"
+            }
+            SendError::Refused { problem: Problem::Cancelled, .. } => {
+                "nobody called it off from here: find out who did, for example a colleague with a copy of these settings; then send the file again"
+            }
             SendError::Refused { .. } => {
                 "read what the centre says, correct the file or the settings, and send it anew"
             }
             SendError::Cancelled { .. } => "send the file again; it becomes a new transfer",
+            SendError::Evidence(EvidenceFault::Times { source: TimeFault::Future { .. }, .. }) => {
+                "set this machine's clock, then run the same command again; if the clock was right, call the contact"
+            }
             SendError::Evidence(_) | SendError::CentreLog(_) => {
                 "do not count the file as arrived; call the contact and keep the state directory as it is"
             }
             SendError::LogForked { .. } => {
-                "send nothing more to this centre; call the contact and keep the state directory as it is"
+                "send nothing more to this centre; call the contact and keep the state directory as it is; once people have looked into it, `sekisho log accept-new` takes the new log"
             }
         }
     }

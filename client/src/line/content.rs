@@ -63,6 +63,23 @@ impl Reading {
     }
 }
 
+/// Tells whether a request was handed to the line to its end.
+pub(super) enum Outgoing {
+    /// It is there as a whole, and goes out with its head.
+    Bytes,
+    /// A file, of which this much was taken, and all of which is this long.
+    File { taken: Arc<AtomicU64>, size: u64 },
+}
+
+impl Outgoing {
+    pub fn is_out(&self) -> bool {
+        match self {
+            Outgoing::Bytes => true,
+            Outgoing::File { taken, size } => taken.load(Ordering::Relaxed) >= *size,
+        }
+    }
+}
+
 /// The body of a request.
 pub(crate) enum RequestBody {
     /// All of it at once.
@@ -82,6 +99,17 @@ impl RequestBody {
     /// A body that is there.
     pub fn of(bytes: impl Into<Bytes>) -> Self {
         RequestBody::Bytes(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty()))
+    }
+
+    /// What tells how far it is.
+    pub(super) fn outgoing(&self) -> Outgoing {
+        match self {
+            RequestBody::Bytes(_) => Outgoing::Bytes,
+            RequestBody::File { left, taken, .. } => {
+                let size = taken.load(Ordering::Relaxed) + left;
+                Outgoing::File { taken: Arc::clone(taken), size }
+            }
+        }
     }
 
     /// A file from an offset on, with the thread that reads it.

@@ -1,14 +1,11 @@
 //! From an address to a connection that requests can go over.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use config::reader::HostPort;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use pki::{
-    platform::apply_link_timers,
-    tls::{alert_reason, own_refusal},
-};
+use pki::platform::apply_link_timers;
 use protocol::link::LinkTimers;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -18,7 +15,14 @@ use tokio::{
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Break, Deadlines, Line, RequestBody, pulse::Pulse, watched::WatchedIo};
+use super::{
+    Break, Deadlines, Line, RequestBody,
+    exchange::{Connection, refusal_in},
+    pulse::Pulse,
+    race::{self, NoConnection},
+    watch::Watch,
+    watched::WatchedIo,
+};
 
 /// How a connection is made.
 pub(crate) struct Dialer {
@@ -42,20 +46,25 @@ impl Dialer {
     /// Makes a connection. Each step has its deadline.
     pub async fn dial(&self) -> Result<Line, Break> {
         let stream = match timeout(self.deadlines.detect_max, self.connect()).await {
-            Ok(connected) => connected,
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            Ok(connected) => connected?,
+            Err(_) => return Err(self.unreachable(io::ErrorKind::TimedOut.into())),
         };
-        let stream = stream.map_err(|source| self.unreachable(source))?;
         let ends = stream.local_addr().and_then(|local| Ok((local, stream.peer_addr()?)));
         let ends = ends.map_err(|source| self.unreachable(source))?;
         let pulse = Arc::new(Pulse::new());
         let watched = WatchedIo::new(stream, Arc::clone(&pulse));
         let (requests, connection) = match &self.secure {
             Secure::Tls(connector, name) => {
-                let handshake = connector.connect(name.clone(), watched);
-                let stream = match timeout(self.deadlines.answer_max, handshake).await {
-                    Ok(shaken) => shaken.map_err(|error| refused(error, &pulse))?,
-                    Err(_) => return Err(given_up(&pulse, self.deadlines.answer_max)),
+                let watch = Watch { pulse: &pulse, ends, deadlines: self.deadlines };
+                let stream = tokio::select! {
+                    // Both are given up with the line when the other is ready first.
+                    biased;
+                    shaken = connector.connect(name.clone(), watched) => {
+                        shaken.map_err(|error| refused(error, &pulse))?
+                    }
+                    cause = watch.until_given_up(|| true, || ()) => {
+                        return Err(Break::Cut { cause, detected_after: pulse.beat().still_for() });
+                    }
                 };
                 speak_http(stream).await?
             }
@@ -65,19 +74,20 @@ impl Dialer {
         Ok(Line::new(requests, connection, pulse, ends, self.deadlines, self.host.clone()))
     }
 
-    /// Tries every address of the name in turn.
-    async fn connect(&self) -> io::Result<TcpStream> {
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for address in lookup_host((self.address.host().as_str(), self.address.port())).await? {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    apply_link_timers(&stream, LinkTimers::for_detect_max(self.deadlines.detect_max))?;
-                    return Ok(stream);
-                }
-                Err(error) => last = error,
+    /// Finds the addresses of the name, and connects to one of them.
+    async fn connect(&self) -> Result<TcpStream, Break> {
+        let host = (self.address.host().as_str(), self.address.port());
+        let addresses = lookup_host(host).await.map_err(|source| self.unreachable(source))?;
+        let stream = match race::connect(addresses).await {
+            Ok(stream) => stream,
+            Err(NoConnection::Refused) => {
+                return Err(Break::NobodyListens { address: self.address.to_string() });
             }
-        }
-        Err(last)
+            Err(NoConnection::Failed(source)) => return Err(self.unreachable(source)),
+        };
+        let timers = LinkTimers::for_detect_max(self.deadlines.detect_max);
+        apply_link_timers(&stream, timers).map_err(|source| self.unreachable(source))?;
+        Ok(stream)
     }
 
     fn unreachable(&self, source: io::Error) -> Break {
@@ -86,11 +96,8 @@ impl Dialer {
 }
 
 fn refused(error: io::Error, pulse: &Pulse) -> Break {
-    if let Some(fault) = own_refusal(&error) {
-        return Break::TheirCertificate(fault);
-    }
-    if let Some(reason) = alert_reason(&error) {
-        return Break::OurCertificate(reason);
+    if let Some(refusal) = refusal_in(&error) {
+        return refusal;
     }
     let beat = pulse.beat();
     match beat.socket_cause() {
@@ -99,11 +106,7 @@ fn refused(error: io::Error, pulse: &Pulse) -> Break {
     }
 }
 
-fn given_up(pulse: &Pulse, waited: Duration) -> Break {
-    Break::Cut { cause: pulse.beat().stillness(), detected_after: waited }
-}
-
-type Spoken = (http1::SendRequest<RequestBody>, AbortOnDropHandle<()>);
+type Spoken = (http1::SendRequest<RequestBody>, Connection);
 
 async fn speak_http<S>(stream: S) -> Result<Spoken, Break>
 where
@@ -113,7 +116,9 @@ where
     let (requests, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| Break::Handshake(io::Error::other(error)))?;
-    // Why it ends is told to whoever waits for an answer; the task ends with the line that owns it.
-    let task = tokio::spawn(async move { _ = connection.await });
-    Ok((requests, AbortOnDropHandle::new(task)))
+    Ok((requests, AbortOnDropHandle::new(tokio::spawn(connection))))
 }
+
+#[cfg(test)]
+#[path = "dial_tests.rs"]
+mod tests;

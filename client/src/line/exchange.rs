@@ -9,29 +9,27 @@ use hyper::{
     client::conn::http1::SendRequest,
     header::{CONTENT_TYPE, HOST, HeaderValue, LOCATION, RETRY_AFTER},
 };
-use pki::{
-    platform::peer_kernel,
-    tls::{alert_reason, own_refusal},
-};
-use protocol::{
-    cause::{Cause, of_connection_error},
-    limits::ANSWER_JSON_BYTES_MAX,
-};
-use tokio::time::{MissedTickBehavior, interval};
+use pki::tls::{alert_reason, own_refusal};
+use protocol::{cause::of_connection_error, limits::ANSWER_JSON_BYTES_MAX};
+use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Break, Deadlines, RequestBody, pulse::Pulse};
-use crate::limits::{SAMPLE_AFTER, WATCH_EVERY};
+use super::{Break, Deadlines, RequestBody, pulse::Pulse, watch::Watch};
+use crate::limits::LAST_WORDS_WAIT;
 
 /// A connection that requests go over, one after the other. Dropping it closes the connection at once.
 pub(crate) struct Line {
     requests: SendRequest<RequestBody>,
-    _connection: AbortOnDropHandle<()>,
+    /// Gone once it was asked how it ended.
+    connection: Option<Connection>,
     pulse: Arc<Pulse>,
     ends: (SocketAddr, SocketAddr),
     deadlines: Deadlines,
     host: String,
 }
+
+/// The task that reads and writes; it ends with its owner, and tells how it ended.
+pub(super) type Connection = AbortOnDropHandle<hyper::Result<()>>;
 
 /// What came back.
 pub(crate) struct Answer {
@@ -45,18 +43,30 @@ pub(crate) struct Answer {
 impl Line {
     pub(super) fn new(
         requests: SendRequest<RequestBody>,
-        connection: AbortOnDropHandle<()>,
+        connection: Connection,
         pulse: Arc<Pulse>,
         ends: (SocketAddr, SocketAddr),
         deadlines: Deadlines,
         host: String,
     ) -> Self {
-        Line { requests, _connection: connection, pulse, ends, deadlines, host }
+        Line { requests, connection: Some(connection), pulse, ends, deadlines, host }
     }
 
     /// Can another request go over it?
     pub fn is_open(&self) -> bool {
         !self.requests.is_closed()
+    }
+
+    /// The centre's refusal of our certificate, or ours of its, if that is what has closed the line. The refusal comes
+    /// after our side of the handshake has ended, perhaps before there was any request that it could have answered.
+    pub async fn refusal(&mut self) -> Option<Break> {
+        if self.is_open() {
+            return None;
+        }
+        // What takes no requests any more is at its end, or next to it.
+        let ended = timeout(LAST_WORDS_WAIT, self.connection.take()?).await;
+        let error = ended.ok()?.ok()?.err()?;
+        refusal_in(&error)
     }
 
     /// Sends a request and waits for its answer. `tick` is called several times a second. After an error the line must
@@ -65,28 +75,38 @@ impl Line {
         &mut self,
         mut request: Request<RequestBody>,
         stop: &CancellationToken,
-        mut tick: impl FnMut(),
+        tick: impl FnMut(),
     ) -> Result<Answer, Break> {
         let host =
             HeaderValue::from_str(&self.host).map_err(|_| Break::BadAnswer("the centre's host name"))?;
         request.headers_mut().insert(HOST, host);
         self.pulse.restart();
+        let outgoing = request.body().outgoing();
         let requests = &mut self.requests;
         let answered = async {
             requests.ready().await?;
             // The centre may answer before it has read everything: the answer counts, not the end of the writing.
             read(requests.send_request(request).await?).await
         };
-        let watched = watch(&self.pulse, self.ends, self.deadlines, &mut tick);
-        tokio::select! {
+        let watch = Watch { pulse: &self.pulse, ends: self.ends, deadlines: self.deadlines };
+        let watched = watch.until_given_up(|| outgoing.is_out(), tick);
+        let error = tokio::select! {
             // All three are given up with the line when another one is ready first.
             biased;
-            () = stop.cancelled() => Err(Break::Stopped),
-            answer = answered => answer.map_err(|error| explain(error.as_ref(), &self.pulse)),
+            () = stop.cancelled() => return Err(Break::Stopped),
+            answer = answered => match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            },
             cause = watched => {
-                Err(Break::Cut { cause, detected_after: self.pulse.beat().still_for() })
+                return Err(Break::Cut { cause, detected_after: self.pulse.beat().still_for() });
             }
-        }
+        };
+        // A request that met a closed line does not know why it was closed.
+        Err(match explain(error.as_ref(), &self.pulse) {
+            cut @ Break::Cut { .. } => self.refusal().await.unwrap_or(cut),
+            broken => broken,
+        })
     }
 }
 
@@ -103,13 +123,16 @@ fn header(headers: &HeaderMap, name: hyper::header::HeaderName) -> Option<String
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
+/// The refusal of a certificate, if that is somewhere below this error.
+pub(super) fn refusal_in(error: &(dyn Error + 'static)) -> Option<Break> {
+    let ours = alert_reason(error).map(Break::OurCertificate);
+    ours.or_else(|| own_refusal(error).map(Break::TheirCertificate))
+}
+
 /// What an error of the connection means. The socket's own word goes before the library's.
 fn explain(error: &(dyn Error + Send + Sync + 'static), pulse: &Pulse) -> Break {
-    if let Some(reason) = alert_reason(error) {
-        return Break::OurCertificate(reason);
-    }
-    if let Some(fault) = own_refusal(error) {
-        return Break::TheirCertificate(fault);
+    if let Some(refusal) = refusal_in(error) {
+        return refusal;
     }
     if error.is::<http_body_util::LengthLimitError>() {
         return Break::BadAnswer("it is longer than any answer of this protocol");
@@ -117,36 +140,4 @@ fn explain(error: &(dyn Error + Send + Sync + 'static), pulse: &Pulse) -> Break 
     let beat = pulse.beat();
     let cause = beat.socket_cause().unwrap_or_else(|| of_connection_error(error));
     Break::Cut { cause, detected_after: beat.still_for() }
-}
-
-/// Ends when the line has to be given up, and says why. Asks the kernel for the far end while nothing moves.
-async fn watch(
-    pulse: &Pulse,
-    (local, remote): (SocketAddr, SocketAddr),
-    deadlines: Deadlines,
-    tick: &mut impl FnMut(),
-) -> Cause {
-    let mut looks = interval(WATCH_EVERY);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        tick();
-        if pulse.beat().still_for() >= SAMPLE_AFTER {
-            // Reads a file of the kernel with a line for each connection.
-            let sampled = tokio::task::spawn_blocking(move || peer_kernel(local, remote)).await;
-            if let Ok(kernel) = sampled {
-                pulse.change(|beat| beat.sample = Some((kernel, std::time::Instant::now())));
-            }
-        }
-        let beat = pulse.beat();
-        let (still, stillness) = (beat.still_for(), beat.stillness());
-        let limit = match stillness {
-            _ if !beat.write_waits => deadlines.answer_max,
-            Cause::LinkLost => deadlines.detect_max.min(deadlines.stall_max),
-            _ => deadlines.stall_max,
-        };
-        if still >= limit {
-            return stillness;
-        }
-    }
 }

@@ -7,7 +7,9 @@ mod content;
 mod dial;
 mod exchange;
 mod pulse;
+mod race;
 pub(crate) mod requests;
+mod watch;
 mod watched;
 
 use std::{io, time::Duration};
@@ -26,7 +28,7 @@ pub(crate) struct Deadlines {
     pub detect_max: Duration,
     /// A peer that takes nothing for this time is given up.
     pub stall_max: Duration,
-    /// One answer may take this long.
+    /// One answer may take this long as a whole, and so may a handshake.
     pub answer_max: Duration,
 }
 
@@ -41,6 +43,12 @@ pub(crate) enum Break {
         /// What the system says.
         #[source]
         source: io::Error,
+    },
+    /// Every address of the centre answered that nobody listens there.
+    #[error("nobody listens at {address}")]
+    NobodyListens {
+        /// Where.
+        address: String,
     },
     /// The centre refused our certificate.
     #[error("the centre refused our certificate: {0}")]

@@ -26,6 +26,8 @@ pub(crate) struct Beat {
     pub moved: Instant,
     /// A write waits for room.
     pub write_waits: bool,
+    /// When a write that had waited got its room.
+    pub unblocked: Instant,
     /// The first error the socket gave.
     pub failed: Option<io::ErrorKind>,
     /// The peer ended its side.
@@ -36,9 +38,15 @@ pub(crate) struct Beat {
 
 impl Pulse {
     pub fn new() -> Self {
-        let beat =
-            Beat { moved: Instant::now(), write_waits: false, failed: None, ended: false, sample: None };
-        Pulse(Mutex::new(beat))
+        let now = Instant::now();
+        Pulse(Mutex::new(Beat {
+            moved: now,
+            write_waits: false,
+            unblocked: now,
+            failed: None,
+            ended: false,
+            sample: None,
+        }))
     }
 
     pub fn beat(&self) -> Beat {

@@ -1,4 +1,4 @@
-//! The five requests of the protocol, and what their answers mean.
+//! The requests of the protocol, and what their answers mean.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use protocol::{
     problem::Problem,
     transfer_id::TransferKey,
     wire::{
-        ACKNOWLEDGEMENTS, JOSE, JSON, LOG_SEEN, Offer, PARTIAL_UPLOAD, PROBLEM_JSON, ProblemBody,
-        ReceiptAnswer, State, TRANSFERS, UPLOAD_COMPLETE, UPLOAD_OFFSET,
+        ACKNOWLEDGEMENTS, Consistency, JOSE, JSON, LOG_CONSISTENCY, LOG_SEEN, Offer, PARTIAL_UPLOAD,
+        PROBLEM_JSON, ProblemBody, ReceiptAnswer, State, TRANSFERS, UPLOAD_COMPLETE, UPLOAD_OFFSET,
     },
 };
 use serde::de::DeserializeOwned;
@@ -94,6 +94,16 @@ pub(crate) fn asked(answer: &Answer) -> Result<Reply<State>, Break> {
     reply(answer, &[StatusCode::OK])
 }
 
+/// Asks for proof that the centre's log of `from` entries is the beginning of that of `to`.
+pub(crate) fn prove(from: u64, to: u64) -> Request<RequestBody> {
+    request(Method::GET, &format!("{LOG_CONSISTENCY}?from={from}&to={to}"), RequestBody::of(""))
+}
+
+/// Reads that proof.
+pub(crate) fn proved(answer: &Answer) -> Result<Reply<Consistency>, Break> {
+    reply(answer, &[StatusCode::OK])
+}
+
 /// Says that a receipt is held.
 pub(crate) fn acknowledge(statement: String) -> Request<RequestBody> {
     let mut request = request(Method::POST, ACKNOWLEDGEMENTS, RequestBody::of(statement));
@@ -118,7 +128,7 @@ pub(crate) fn done(answer: &Answer) -> Result<Reply<()>, Break> {
 fn request(method: Method, path: &str, body: RequestBody) -> Request<RequestBody> {
     let mut request = Request::new(body);
     *request.method_mut() = method;
-    // Every path here is made of ASCII letters, digits, `/`, `:` and `-`.
+    // Every path here is made of ASCII letters, digits, `/`, `:` and `-`, every query of `?`, `=` and `&` beside them.
     *request.uri_mut() = path.parse().unwrap_or_default();
     request
 }

@@ -34,8 +34,10 @@ impl<S> WatchedIo<S> {
         self.pulse.change(|beat| match &written {
             Poll::Pending => beat.write_waits = true,
             Poll::Ready(Ok(_)) => {
-                beat.write_waits = false;
                 beat.moved = Instant::now();
+                if beat.write_waits {
+                    (beat.write_waits, beat.unblocked) = (false, beat.moved);
+                }
             }
             Poll::Ready(Err(error)) => {
                 beat.write_waits = false;

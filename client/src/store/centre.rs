@@ -31,6 +31,9 @@ pub struct Centre {
     /// It contradicted what it showed before: no transfer with it until people have looked into it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fork: Option<Fork>,
+    /// Earlier contradictions that people looked into, and after which they took its new log.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub accepted: Vec<Accepted>,
 }
 
 /// A contradiction, for those who look into it.
@@ -41,11 +44,23 @@ pub struct Fork {
     pub at: Moment,
     /// What contradicts.
     pub reason: String,
-    /// The checkpoint it showed then.
+    /// The log it showed then.
+    pub log: LogIdentity,
+    /// That log's checkpoint.
     pub shown: String,
     /// The checkpoint that was held, if there was one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub held: Option<String>,
+}
+
+/// A contradiction that is settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// When a person took the new log.
+    pub at: Moment,
+    /// What had contradicted.
+    pub fork: Fork,
 }
 
 impl Default for Centres {
@@ -71,7 +86,8 @@ impl Centres {
             Some(at) => at,
             None => {
                 let logs = Vec::new();
-                self.centres.push(Centre { party: party.clone(), logs, shown: None, fork: None });
+                let accepted = Vec::new();
+                self.centres.push(Centre { party: party.clone(), logs, shown: None, fork: None, accepted });
                 self.centres.len() - 1
             }
         };
@@ -89,6 +105,14 @@ impl Centre {
     /// The log seen last of all.
     pub fn latest(&self) -> Option<&SeenLog> {
         self.logs.last()
+    }
+
+    /// Takes the log that contradicted the one known before for the centre's log from now on.
+    pub(super) fn accept_fork(&mut self, at: Moment) {
+        if let Some(fork) = self.fork.take() {
+            self.saw(SeenLog { log: fork.log.clone(), checkpoint: fork.shown.clone(), at });
+            self.accepted.push(Accepted { at, fork });
+        }
     }
 
     /// Remembers a log as it was just verified.

@@ -17,8 +17,8 @@
 //! ```
 
 mod centre;
+mod fork;
 mod lock;
-mod log_key;
 mod record;
 pub mod send_log;
 pub(crate) mod tree;
@@ -30,8 +30,8 @@ use std::{
 };
 
 use durable::Access;
+use pki::log_key::{LogKey, LogKeyFault};
 use protocol::{
-    digest::Sha256,
     jws::Unverified,
     party::{Environment, Party},
     sender::Phase,
@@ -39,13 +39,13 @@ use protocol::{
     transfer_id::TransferId,
 };
 
-pub use centre::{Centre, Centres, Fork};
-pub use log_key::SendLogKeyFault;
+pub use centre::{Accepted, Centre, Centres, Fork};
+pub use fork::{accept_fork, recorded_fork};
 pub use record::{Attempt, Record};
 
 use crate::limits::STATE_FILE_BYTES_MAX;
 use lock::Lock;
-use send_log::{LogFault, LogSummary, SendLog};
+use send_log::{LogFault, SendLog};
 
 pub(crate) const MANIFEST: &str = "manifest.jws";
 pub(crate) const RECEIPT: &str = "receipt.jws";
@@ -95,7 +95,7 @@ pub enum StoreFault {
     Log(#[from] LogFault),
     /// The send log's key.
     #[error("the send log cannot be signed")]
-    Key(#[from] SendLogKeyFault),
+    Key(#[from] LogKeyFault),
     /// The thread that worked on it is gone.
     #[error("the work on the state directory was lost")]
     Lost,
@@ -115,11 +115,6 @@ pub struct Transfer {
     pub manifest: Manifest,
     /// The changing part.
     pub record: Record,
-}
-
-/// Holds the send log of a state directory against its signed checkpoint, without opening the directory for work.
-pub fn verify_log(root: &Path) -> Result<LogSummary, LogFault> {
-    send_log::verify(&root.join(LOG))
 }
 
 impl Transfer {
@@ -186,14 +181,9 @@ impl Store {
         }
         let lock = Lock::take(root)?;
         sweep(&transfers)?;
-        let key = log_key::load_or_create(&log, environment, party)?;
+        let key = LogKey::load_or_create(&log, environment, party)?;
         let log = SendLog::open(&log, Box::new(key))?;
-        let path = root.join(CENTRE);
-        let centres = match read_if_there(&path)? {
-            Some(bytes) => Centres::from_json(&bytes).ok_or(StoreFault::Altered { path })?,
-            None => Centres::default(),
-        };
-        Ok(Store { root: root.to_owned(), log, centres, _lock: lock })
+        Ok(Store { root: root.to_owned(), log, centres: read_centres(root)?, _lock: lock })
     }
 
     /// What is known of a centre.
@@ -291,6 +281,15 @@ fn sweep(transfers: &Path) -> Result<(), StoreFault> {
     Ok(())
 }
 
+/// What is known of all centres; needs no lock, since the file is replaced whole.
+fn read_centres(root: &Path) -> Result<Centres, StoreFault> {
+    let path = root.join(CENTRE);
+    match read_if_there(&path)? {
+        Some(bytes) => Centres::from_json(&bytes).ok_or(StoreFault::Altered { path }),
+        None => Ok(Centres::default()),
+    }
+}
+
 fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), StoreFault> {
     let bytes = serde_json::to_vec(value).map_err(|source| StoreFault::Io {
         doing: "write",
@@ -312,23 +311,6 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, StoreFault> {
         Ok(bytes) => Ok(Some(bytes)),
         Err(StoreFault::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(fault) => Err(fault),
-    }
-}
-
-/// A transfer of the same content to the same receiver, as what it would be sent as again.
-pub(crate) struct SameContent<'a> {
-    pub sender: &'a Party,
-    pub receiver: &'a Party,
-    pub kind: protocol::kind::Kind,
-    pub sha256: Sha256,
-}
-
-impl SameContent<'_> {
-    pub fn is(&self, manifest: &Manifest) -> bool {
-        manifest.sender == *self.sender
-            && manifest.receiver == *self.receiver
-            && manifest.kind == self.kind
-            && manifest.sha256 == self.sha256
     }
 }
 

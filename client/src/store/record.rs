@@ -8,7 +8,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::source::Fingerprint;
+use crate::{source::Fingerprint, times::ClockOff};
 
 /// The version of `state.json` written here.
 const VERSION: u32 = 1;
@@ -37,6 +37,12 @@ pub struct Record {
     /// The send log's entry of the receipt.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub received_entry: Option<u64>,
+    /// When we first called it off; the receiver may not have agreed yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cancel_asked_at: Option<Moment>,
+    /// How far our clock was off, as far as the receiver's statement shows; see [`crate::times::clock_off`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock_off_ms: Option<ClockOff>,
     /// When the receiver took our acknowledgement.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub acknowledged_at: Option<Moment>,
@@ -111,6 +117,8 @@ impl Record {
             attempts: Vec::new(),
             offered_entry: None,
             received_entry: None,
+            cancel_asked_at: None,
+            clock_off_ms: None,
             acknowledged_at: None,
         }
     }

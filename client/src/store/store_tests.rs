@@ -56,6 +56,14 @@ fn an_altered_state_is_refused_and_not_guessed_at() {
     assert!(matches!(store.transfers(), Err(StoreFault::Altered { .. })));
 }
 
+#[test]
+fn a_state_directory_of_the_other_environment_is_never_taken_up() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    let other = Store::open(directory.path(), Environment::Production, &SENDER.parse().unwrap());
+    assert!(matches!(other.err(), Some(StoreFault::Key(LogKeyFault::OtherEnvironment { .. }))));
+}
+
 #[cfg(unix)]
 #[test]
 fn nobody_but_its_owner_sees_the_state() {

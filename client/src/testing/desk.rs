@@ -45,6 +45,7 @@ pub fn client(data: &Path, centre: SocketAddr) -> Client {
         },
         store: Arc::new(Mutex::new(Store::open(data, Environment::Test, &party).unwrap())),
         party,
+        offering: tokio::sync::Mutex::new(()),
         running: Mutex::new(HashSet::new()),
     })
 }

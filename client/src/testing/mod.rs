@@ -140,11 +140,11 @@ pub fn manifest(content: &[u8]) -> (String, Manifest) {
 
 /// The receipt that an honest receiver makes for this manifest.
 pub fn receipt_for(text: &str, manifest: &Manifest) -> Receipt {
-    receipt_in(text, manifest, SeededLogKey::new(CENTRE_ORIGIN, 1).log().clone())
+    let received_at = "2026-11-10T00:00:00.000Z".parse().unwrap();
+    receipt_in(text, manifest, SeededLogKey::new(CENTRE_ORIGIN, 1).log().clone(), received_at)
 }
 
-fn receipt_in(text: &str, manifest: &Manifest, log: LogIdentity) -> Receipt {
-    let received_at: Moment = "2026-11-10T00:00:00.000Z".parse().unwrap();
+fn receipt_in(text: &str, manifest: &Manifest, log: LogIdentity, received_at: Moment) -> Receipt {
     Receipt {
         version: 1,
         transfer_id: manifest.transfer_id,
@@ -190,9 +190,15 @@ pub struct CentreLog {
     evidence: EvidenceKey,
     tree: Tree,
     entries: Vec<String>,
+    /// Milliseconds that the centre's clock is ahead.
+    pub clock_ahead_ms: i64,
 }
 
 impl CentreLog {
+    fn now(&self) -> Moment {
+        Moment::from_unix_ms(pki::clock::now().unix_ms() + self.clock_ahead_ms)
+    }
+
     pub fn new(seed: u8) -> Self {
         CentreLog::with_first_entry(seed, "a log begins")
     }
@@ -203,6 +209,7 @@ impl CentreLog {
             evidence: EvidenceKey::of(RECEIVER_IDENTITY),
             tree: Tree::empty(),
             entries: Vec::new(),
+            clock_ahead_ms: 0,
         };
         let at = "2026-11-01T00:00:00.000Z".parse().unwrap();
         let first = Entry::new(Event::LogOpened, at, ClockState::Unknown, [3; 16]);
@@ -228,14 +235,14 @@ impl CentreLog {
         let (text, manifest) = manifest(content);
         let answer = self.commit(&text, &manifest, from);
         let offered = Offered { text: &text, manifest: &manifest };
-        let signed = verify_receipt(&answer.receipt, offered, &BelievesChains).unwrap();
+        let signed = verify_receipt(&answer.receipt, offered, &BelievesChains, pki::clock::now()).unwrap();
         (signed, answer)
     }
 
     /// Makes the receipt for this manifest and puts it on record.
     pub fn commit(&mut self, text: &str, manifest: &Manifest, from: u64) -> ReceiptAnswer {
-        let receipt = receipt_in(text, manifest, self.key.log().clone());
-        let received_at = receipt.received_at;
+        let received_at = self.now();
+        let receipt = receipt_in(text, manifest, self.key.log().clone(), received_at);
         let receipt = jws::sign(&receipt, &self.evidence).unwrap();
         let entry = Entry::new(Event::Committed, received_at, ClockState::Unknown, [4; 16]);
         let index = self.append(Entry {
@@ -260,9 +267,24 @@ impl CentreLog {
         }
     }
 
-    /// A signed no to this manifest.
-    pub fn refuse(&self, text: &str, manifest: &Manifest, reason: Problem) -> String {
-        jws::sign(&refusal_for(text, manifest, reason), &self.evidence).unwrap()
+    /// Proof that the log of `from` entries is the beginning of that of `to`; none if it never had so many.
+    pub fn consistency(&self, from: u64, to: u64) -> Option<Vec<Sha256>> {
+        (to <= self.tree.size()).then(|| self.tree.consistency(from, to))?
+    }
+
+    /// A signed no to this manifest, on record.
+    pub fn refuse(&mut self, text: &str, manifest: &Manifest, reason: Problem) -> String {
+        let refusal = Refusal { refused_at: self.now(), ..refusal_for(text, manifest, reason) };
+        let entry = Entry::new(Event::Refused, refusal.refused_at, ClockState::Unknown, [5; 16]);
+        let refusal = jws::sign(&refusal, &self.evidence).unwrap();
+        self.append(Entry {
+            sender: Some(manifest.sender.clone()),
+            transfer_id: Some(manifest.transfer_id),
+            problem: Some(reason),
+            statement_sha256: Some(Sha256::of(refusal.as_bytes())),
+            ..entry
+        });
+        refusal
     }
 }
 

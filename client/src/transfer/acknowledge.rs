@@ -5,12 +5,13 @@ use std::sync::Arc;
 use protocol::{
     digest::Sha256,
     jws,
+    one_line::in_one_line,
     statement::{Acknowledgement, HeldReceipt, VERSION},
 };
 
-use super::{Drive, journal};
+use super::{Drive, ending};
 use crate::{
-    error::{SendError, in_one_line},
+    error::SendError,
     line::{
         Break,
         requests::{self, Reply},
@@ -45,7 +46,7 @@ impl Drive<'_> {
         match requests::done(&answer) {
             Ok(Reply::Done(())) => {
                 let crls = self.desk.crls.clone();
-                self.write(move |store, transfer| journal::acknowledged(store, transfer, &text, &crls))
+                self.write(move |store, transfer| ending::acknowledged(store, transfer, &text, &crls))
                     .await?;
                 Ok(None)
             }

@@ -27,10 +27,6 @@ pub(crate) enum Known {
     Receipt(Box<ReceiptAnswer>),
     /// It gave a refusal, yet to be verified.
     Refusal(String),
-    /// It was called off, as we asked.
-    Cancelled,
-    /// It was not finished in time, and no refusal says so.
-    Expired,
 }
 
 impl Known {
@@ -39,7 +35,7 @@ impl Known {
         const MISSING: Break = Break::BadAnswer("the phase it names lacks its statement");
         match (state.phase.as_str(), state.receipt, state.refusal) {
             ("committed", Some(receipt), None) => Ok(Known::Receipt(Box::new(receipt))),
-            ("refused" | "expired" | "cancelled", None, Some(refusal)) => Ok(Known::Refusal(refusal)),
+            ("refused", None, Some(refusal)) => Ok(Known::Refusal(refusal)),
             ("committed" | "refused", _, _) | (_, Some(_), _) | (_, _, Some(_)) => Err(MISSING),
             ("offered" | "receiving" | "aborted", None, None) if state.offset <= length => {
                 let receiving = state.phase == "receiving";
@@ -49,8 +45,6 @@ impl Known {
                 Err(Break::BadAnswer("it holds more bytes than the file has"))
             }
             ("checking", None, None) => Ok(Known::Checking(None)),
-            ("cancelled", None, None) => Ok(Known::Cancelled),
-            ("expired", None, None) => Ok(Known::Expired),
             _ => Err(Break::BadAnswer("it names an unknown phase")),
         }
     }
@@ -67,10 +61,10 @@ pub(crate) fn cause_of(problem: Problem) -> Cause {
             Cause::Superseded
         }
         Problem::Cancelled => Cause::Cancelled,
-        Problem::NotPermitted => Cause::Revoked,
+        Problem::NotPermitted | Problem::Revoked => Cause::Revoked,
         Problem::Draining => Cause::Draining,
         Problem::StorageStalled => Cause::StorageStalled,
-        Problem::StorageFailed => Cause::StorageFailed,
+        Problem::StorageFailed | Problem::StorageFull => Cause::StorageFailed,
         _ => Cause::PeerClosed,
     }
 }
@@ -103,11 +97,11 @@ mod tests {
 
     #[test]
     fn an_end_without_its_statement_is_no_end() {
-        for phase in ["committed", "refused", "delivered", ""] {
+        for phase in ["committed", "refused", "cancelled", "expired", "delivered", ""] {
             assert!(matches!(Known::of(state(phase), 4), Err(Break::BadAnswer(_))), "{phase}");
         }
         let refusal = Some("x".to_owned());
-        for phase in ["committed", "offered", "checking"] {
+        for phase in ["committed", "offered", "checking", "cancelled", "expired"] {
             let state = State { refusal: refusal.clone(), ..state(phase) };
             assert!(matches!(Known::of(state, 4), Err(Break::BadAnswer(_))), "{phase} with a refusal");
         }

@@ -8,6 +8,7 @@ use protocol::{
 
 use super::{Drive, journal, known::Known, trouble::Trouble};
 use crate::{
+    centre_log::{Proof, SeenLog},
     line::{
         Answer, Break, Line, RequestBody,
         requests::{self, Reply},
@@ -35,11 +36,25 @@ impl Drive<'_> {
         self.offer().await
     }
 
-    /// Offers the manifest, with the proof that our log continues what the centre has seen of it.
+    /// Offers the manifest, with the proof that our log continues what the centre has seen of it. One offer at a time:
+    /// another one in between would show the centre another head than the one that the proof is about.
     async fn offer(&mut self) -> Result<Known, Trouble> {
+        // Whatever is wrong with the line holds up nobody else.
+        if let Err(broken) = self.connect().await {
+            return Err(self.break_off(broken).await);
+        }
+        let desk = self.desk;
+        let _turn = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(self.break_off(Break::Stopped).await),
+            turn = desk.offering.lock() => turn,
+        };
         let receiver = self.transfer.manifest.receiver.clone();
-        let mut from =
+        let shown =
             self.read(move |store| Ok(store.centre(&receiver).and_then(|centre| centre.shown))).await?;
+        // A manifest made before another one shows an older head than the centre may have seen; which it has seen, only
+        // the centre knows.
+        let mut from = shown.filter(|shown| Some(*shown) <= journal::shown_size(&self.transfer));
         // Once as far as we know, and once more from where the centre says it stands.
         for last in [false, true] {
             let request = requests::offer(&self.offer_from(from).await?, self.log_seen().await?);
@@ -60,10 +75,14 @@ impl Drive<'_> {
         Err(self.break_off(Break::BadAnswer("it is no answer to an offer")).await)
     }
 
+    /// The offer, with the proof that the head in the manifest and the one of `from` entries are of one log, whichever is
+    /// the longer.
     async fn offer_from(&self, from: Option<u64>) -> Result<Offer, StoreFault> {
         let (manifest, to) = (self.transfer.manifest_text.clone(), journal::shown_size(&self.transfer));
         self.read(move |store| {
-            let consistency = from.zip(to).and_then(|(from, to)| store.log.consistency(from, to));
+            let sizes = from.zip(to);
+            let consistency =
+                sizes.and_then(|(seen, shown)| store.log.consistency(seen.min(shown), seen.max(shown)));
             Ok(Offer { manifest, consistency })
         })
         .await
@@ -104,9 +123,15 @@ impl Drive<'_> {
 
     /// The line that is there, or a new one.
     pub(super) async fn connect(&mut self) -> Result<&mut Line, Break> {
-        let line = match self.line.take().filter(Line::is_open) {
-            Some(line) => line,
-            None => {
+        let line = match self.line.take() {
+            Some(line) if line.is_open() => line,
+            closed => {
+                // One that waited unused may have been closed for a reason that another would only meet again.
+                if let Some(mut line) = closed
+                    && let Some(refusal) = line.refusal().await
+                {
+                    return Err(refusal);
+                }
                 self.progress.event(&ProgressEvent::Connecting);
                 tokio::select! {
                     biased;
@@ -118,13 +143,27 @@ impl Drive<'_> {
         Ok(self.line.insert(line))
     }
 
-    /// The size of the centre's log that was last verified.
-    pub(super) async fn log_seen(&self) -> Result<Option<u64>, StoreFault> {
+    /// The size of the centre's log that was last verified. The next answer must continue what it is now.
+    pub(super) async fn log_seen(&mut self) -> Result<Option<u64>, StoreFault> {
         let receiver = self.transfer.manifest.receiver.clone();
-        self.read(move |store| {
-            let latest = store.centre(&receiver).and_then(|centre| centre.latest());
-            Ok(latest.and_then(|seen| seen.checkpoint.lines().nth(1)?.parse().ok()))
-        })
-        .await
+        self.asked_from = self
+            .read(move |store| Ok(store.centre(&receiver).and_then(|centre| centre.latest()).cloned()))
+            .await?;
+        Ok(self.asked_from.as_ref().and_then(SeenLog::size))
+    }
+
+    /// Asks for a proof about the centre's log.
+    pub(super) async fn proof(&mut self, from: u64, to: u64) -> Result<Proof, Trouble> {
+        let answer = self.exchange(requests::prove(from, to)).await?;
+        let hashes = match self.understand(requests::proved(&answer)).await? {
+            Reply::Done(proved) if proved.from == from => Some(proved.proof),
+            // The documented answer about sizes that its log never had.
+            Reply::Turned(turned) if turned.problem == Problem::BadRequest => None,
+            Reply::Turned(turned) => return Err(self.turned(turned).await),
+            Reply::Done(_) | Reply::Checking(_) => {
+                return Err(self.break_off(Break::BadAnswer("it is not the proof asked for")).await);
+            }
+        };
+        Ok(Proof { from, to, hashes })
     }
 }

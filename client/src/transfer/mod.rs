@@ -6,6 +6,7 @@
 
 mod acknowledge;
 mod attempt;
+mod ending;
 pub(crate) mod journal;
 mod known;
 mod learn;
@@ -19,19 +20,21 @@ use std::{
 };
 
 use pki::{clock, random::random_bytes};
-use protocol::{cause::Cause, moment::Moment, problem::Problem, sender::Phase, wire::ReceiptAnswer};
+use protocol::{cause::Cause, moment::Moment, sender::Phase, wire::ReceiptAnswer};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    centre_log::{CentreLogFault, SeenLog},
     desk::Desk,
     error::{LastTry, SendError},
-    limits::{ASK_EVERY, NOTICE_PAUSE, RECEIPT_WAIT_MAX, RETRY_AFTER_MAX},
+    limits::{ASK_EVERY, LOG_PROOFS_MAX, NOTICE_PAUSE, RECEIPT_WAIT_MAX, RETRY_AFTER_MAX},
     line::{Break, Line},
     progress::{Progress, ProgressEvent},
     retry::wait_before,
     source::Fingerprint,
     store::{REFUSAL, Store, StoreFault, Transfer},
 };
+use ending::{Brought, RefusedFor};
 use known::Known;
 use trouble::Trouble;
 
@@ -49,6 +52,8 @@ pub(crate) struct Drive<'a> {
     progress: &'a dyn Progress,
     stop: &'a CancellationToken,
     line: Option<Line>,
+    /// The centre's log as it was known before the last request that asks for a receipt.
+    asked_from: Option<SeenLog>,
     checking_since: Option<Instant>,
 }
 
@@ -59,7 +64,7 @@ impl<'a> Drive<'a> {
         progress: &'a dyn Progress,
         stop: &'a CancellationToken,
     ) -> Self {
-        Drive { desk, transfer, progress, stop, line: None, checking_since: None }
+        Drive { desk, transfer, progress, stop, line: None, asked_from: None, checking_since: None }
     }
 
     /// Drives the transfer to its receipt.
@@ -85,6 +90,7 @@ impl<'a> Drive<'a> {
 
     /// From asking to the receipt, over one connection.
     async fn turn(&mut self, source: &Source) -> Result<(), Trouble> {
+        self.desk.refuse_fork().await?;
         let began = Instant::now();
         loop {
             let known = match self.learn().await? {
@@ -110,11 +116,6 @@ impl<'a> Drive<'a> {
                 }
                 Known::Checking(after) => self.await_check(after).await?,
                 Known::Refusal(text) => return Err(Trouble::Final(self.refuse(text).await)),
-                Known::Cancelled => {
-                    self.write(journal::cancelled).await?;
-                    return Err(Trouble::Final(SendError::Cancelled { id: self.transfer.id() }));
-                }
-                Known::Expired => return Err(Trouble::Final(self.expire().await)),
                 // `bring` never answers with a wish.
                 Known::Wanted { .. } => {}
             }
@@ -155,41 +156,59 @@ impl<'a> Drive<'a> {
         }
     }
 
-    async fn receive(&mut self, answer: ReceiptAnswer) -> Result<(), SendError> {
-        let (verifier, crls) = (Arc::clone(&self.desk.verifier), self.desk.crls.clone());
-        let receipt = self
-            .write(move |store, transfer| {
-                journal::received(store, transfer, &answer, verifier.as_ref(), &crls)
-            })
-            .await?;
-        self.progress.event(&ProgressEvent::Received { at: receipt.received_at });
-        Ok(())
+    /// Judges a receipt and keeps it. What proves that the centre's log is one log is asked for where it is missing.
+    async fn receive(&mut self, answer: ReceiptAnswer) -> Result<(), Trouble> {
+        let (answer, asked_from) = (Arc::new(answer), self.asked_from.clone());
+        let mut proofs = Vec::new();
+        loop {
+            let (verifier, crls) = (Arc::clone(&self.desk.verifier), self.desk.crls.clone());
+            let brought = Brought {
+                answer: Arc::clone(&answer),
+                asked_from: asked_from.clone(),
+                proofs: proofs.clone(),
+            };
+            let received = self
+                .write(move |store, transfer| {
+                    ending::received(store, transfer, &brought, verifier.as_ref(), &crls)
+                })
+                .await;
+            match received {
+                Ok(receipt) => {
+                    self.progress.event(&ProgressEvent::Received { at: receipt.received_at });
+                    self.tell_clock();
+                    return Ok(());
+                }
+                Err(SendError::CentreLog(CentreLogFault::NoConsistency { from, to }))
+                    if proofs.len() < LOG_PROOFS_MAX =>
+                {
+                    proofs.push(self.proof(from, to).await?);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
+    /// Keeps a refusal, and says what it means for whoever wanted the file to arrive.
     async fn refuse(&mut self, text: String) -> SendError {
         let verifier = Arc::clone(&self.desk.verifier);
         let refused = self
-            .write(move |store, transfer| journal::refused(store, transfer, &text, verifier.as_ref()))
+            .write(move |store, transfer| ending::refused(store, transfer, &text, verifier.as_ref()))
             .await;
+        let (id, refusal) = (self.transfer.id(), self.transfer.file(REFUSAL));
         match refused {
-            Ok(refused) => {
-                self.progress.event(&ProgressEvent::Refused { problem: refused.reason });
-                SendError::Refused {
-                    id: self.transfer.id(),
-                    problem: refused.reason,
-                    fault: refused.fault,
-                    earlier: refused.earlier,
-                    refusal: self.transfer.file(REFUSAL),
-                }
+            Ok(refused) if refused.as_asked => SendError::Cancelled { id },
+            Ok(RefusedFor { reason: problem, fault, earlier, .. }) => {
+                self.progress.event(&ProgressEvent::Refused { problem });
+                self.tell_clock();
+                SendError::Refused { id, problem, fault, earlier, refusal }
             }
             Err(error) => error,
         }
     }
 
-    async fn expire(&mut self) -> SendError {
-        match self.write(journal::expired).await {
-            Ok(()) => SendError::TurnedDown { id: self.transfer.id(), problem: Problem::Expired },
-            Err(fault) => fault.into(),
+    fn tell_clock(&self) {
+        if let Some(off_ms) = self.transfer.record.clock_off_ms {
+            self.progress.event(&ProgressEvent::ClockOff { off_ms });
         }
     }
 

@@ -7,7 +7,7 @@ use protocol::{
     sender::Phase,
 };
 
-use super::{Drive, journal, known::Known, trouble::Trouble};
+use super::{Drive, ending, journal, known::Known, trouble::Trouble};
 use crate::{
     error::{LastTry, SendError},
     line::requests::{self, Reply},
@@ -22,20 +22,17 @@ impl Drive<'_> {
             self.acknowledge().await;
             return Ok(self.transfer);
         }
+        if !self.transfer.record.offered {
+            // The centre was never told of it: nothing to ask, and asking must not offer.
+            return Ok(self.transfer);
+        }
         match self.question().await {
-            Ok(()) => Ok(self.transfer),
-            Err(Trouble::Final(error)) => Err(error),
-            Err(Trouble::Again(last, _)) => {
-                Err(SendError::NotDelivered { id: self.transfer.id(), tries: 1, last })
-            }
+            Ok(()) | Err(Trouble::Final(SendError::Cancelled { .. })) => Ok(self.transfer),
+            Err(trouble) => Err(self.asked_in_vain(trouble)),
         }
     }
 
     async fn question(&mut self) -> Result<(), Trouble> {
-        if !self.transfer.record.offered {
-            // The centre was never told of it: nothing to ask, and asking must not offer.
-            return Ok(());
-        }
         let request = requests::ask(&self.transfer.manifest.key(), self.log_seen().await?);
         let answer = self.exchange(request).await?;
         let known = match self.understand(requests::asked(&answer)).await? {
@@ -53,7 +50,6 @@ impl Drive<'_> {
                 self.acknowledge().await;
             }
             Known::Refusal(text) => return Err(Trouble::Final(self.refuse(text).await)),
-            Known::Cancelled => self.write(journal::cancelled).await?,
             Known::Wanted { offset, cause, .. } => {
                 let reached = self.transfer.manifest.length;
                 if let Some(cause) = cause {
@@ -66,22 +62,25 @@ impl Drive<'_> {
                     self.write(|_, transfer| journal::checking(transfer)).await?;
                 }
             }
-            Known::Expired => return Err(Trouble::Final(self.expire().await)),
         }
         Ok(())
     }
 
-    /// Calls the transfer off. One that the centre says it never heard of ends here alone.
+    /// Calls the transfer off. It has ended when the signed refusal that says so is kept; one that the centre never
+    /// heard of ends here alone.
     pub async fn cancel(mut self) -> Result<Transfer, SendError> {
         self.write(journal::taken_up).await?;
-        match self.try_cancel().await {
-            Ok(()) => {
-                self.write(journal::cancelled).await?;
-                Ok(self.transfer)
+        self.write(|_, transfer| journal::cancel_asked(transfer)).await?;
+        let tried = self.try_cancel().await;
+        match (self.transfer.phase(), tried) {
+            (Phase::Cancelled, _) => Ok(self.transfer),
+            (_, Err(trouble)) => Err(self.asked_in_vain(trouble)),
+            (phase, Ok(())) if phase.is_final() => {
+                Err(SendError::Ended { id: self.transfer.id(), phase: phase.name() })
             }
-            Err(Trouble::Final(error)) => Err(error),
-            Err(Trouble::Again(last, _)) => {
-                Err(SendError::NotDelivered { id: self.transfer.id(), tries: 1, last })
+            (_, Ok(())) => {
+                let last = LastTry::BadAnswer("it does not say that the transfer is called off");
+                Err(self.asked_in_vain(Trouble::Again(last, None)))
             }
         }
     }
@@ -90,8 +89,12 @@ impl Drive<'_> {
         // Even if no answer to the offer ever came, the offer itself may have arrived.
         let answer = self.exchange(requests::cancel(&self.transfer.manifest.key())).await?;
         match self.understand(requests::done(&answer)).await? {
-            Reply::Done(()) => Ok(()),
-            Reply::Turned(turned) if turned.problem == Problem::NotFound => Ok(()),
+            Reply::Done(()) => self.question().await,
+            Reply::Turned(turned) if turned.problem == Problem::NotFound => {
+                Ok(self.write(ending::never_offered).await?)
+            }
+            // How it has ended, the centre says when it is asked.
+            Reply::Turned(turned) if turned.problem == Problem::AlreadyFinal => self.question().await,
             Reply::Turned(turned) if turned.refusal.is_some() => Err(self.turned(turned).await),
             Reply::Turned(turned) => {
                 let (id, problem) = (self.transfer.id(), turned.problem);
@@ -101,6 +104,14 @@ impl Drive<'_> {
                 })
             }
             Reply::Checking(_) => Err(Trouble::Again(LastTry::NoReceiptYet, None)),
+        }
+    }
+
+    /// What a question that was not answered is told as: it is asked once, and not again by itself.
+    fn asked_in_vain(&self, trouble: Trouble) -> SendError {
+        match trouble {
+            Trouble::Final(error) => error,
+            Trouble::Again(last, _) => SendError::NotDelivered { id: self.transfer.id(), tries: 1, last },
         }
     }
 }

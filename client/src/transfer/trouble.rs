@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use protocol::{cause::Cause, problem::Advice};
+use protocol::{cause::Cause, one_line::in_one_line, problem::Advice};
 
 use super::{
     Drive,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     centre_log::CentreLogFault,
-    error::{LastTry, SendError, in_one_line},
+    error::{LastTry, SendError},
     line::{Break, ContentFault, requests::Turned},
     progress::ProgressEvent,
     source::SourceFault,
@@ -29,8 +29,8 @@ pub(super) enum Trouble {
 impl From<SendError> for Trouble {
     fn from(error: SendError) -> Self {
         match error {
-            // The next question names the log whose proof is missing.
-            SendError::CentreLog(CentreLogFault::NoConsistency) => Trouble::Again(
+            // It was asked for as often as is sensible.
+            SendError::CentreLog(CentreLogFault::NoConsistency { .. }) => Trouble::Again(
                 LastTry::BadAnswer("a receipt without proof that the centre's log continues"),
                 None,
             ),
@@ -104,6 +104,7 @@ impl Drive<'_> {
             Break::Content(ContentFault::Unreadable(source)) => {
                 return Trouble::Final(SourceFault::Unreadable { path: path(), source }.into());
             }
+            Break::NobodyListens { address } => LastTry::NobodyListens(address),
             Break::Unreachable { .. } | Break::Handshake(_) => LastTry::Unreachable(in_one_line(&broken)),
             Break::Cut { cause, .. } => LastTry::Cut(cause),
             Break::BadAnswer(reason) => LastTry::BadAnswer(reason),
@@ -124,9 +125,10 @@ pub(super) fn cause_of_break(broken: &Break) -> (Cause, Duration) {
         Break::Content(_) => (Cause::SourceChanged, Duration::ZERO),
         Break::Stopped => (Cause::Cancelled, Duration::ZERO),
         Break::Unreachable { .. } => (Cause::LinkLost, Duration::ZERO),
-        Break::TheirCertificate(_) | Break::Handshake(_) | Break::BadAnswer(_) => {
-            (Cause::PeerClosed, Duration::ZERO)
-        }
+        Break::NobodyListens { .. }
+        | Break::TheirCertificate(_)
+        | Break::Handshake(_)
+        | Break::BadAnswer(_) => (Cause::PeerClosed, Duration::ZERO),
     }
 }
 
@@ -136,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_missing_proof_is_asked_for_again() {
-        let trouble = Trouble::from(SendError::CentreLog(CentreLogFault::NoConsistency));
+        let missing = CentreLogFault::NoConsistency { from: 1, to: 2 };
+        let trouble = Trouble::from(SendError::CentreLog(missing));
         assert!(matches!(trouble, Trouble::Again(LastTry::BadAnswer(_), None)), "{trouble:?}");
         let trouble = Trouble::from(SendError::CentreLog(CentreLogFault::Entry("sender")));
         assert!(matches!(trouble, Trouble::Final(_)), "{trouble:?}");

@@ -110,19 +110,3 @@ async fn a_question_brings_the_receipt_home_and_sends_nothing() {
     assert!(status.acknowledged_at.is_some());
     assert_eq!(scene.centre.requests(), ["offer", "send 0", "ask", "acknowledge"]);
 }
-
-#[tokio::test]
-async fn a_transfer_that_was_called_off_never_goes_on() {
-    let scene = Scene::set().await;
-    scene.centre.will(Mischief::CutAfter(100));
-    let client = client_with_one_try(&scene);
-    scene.send_by(&client).await.unwrap_err();
-    let id: TransferId = scene.transfer().id();
-    let stop = CancellationToken::new();
-    let status = client.cancel(id, &stop).await.unwrap();
-    assert_eq!(status.phase, Phase::Cancelled);
-    let error = client.cancel(id, &stop).await.unwrap_err();
-    assert!(matches!(error, SendError::Ended { .. }), "{error}");
-    let sent = scene.send_by(&client).await.unwrap();
-    assert_ne!(sent.id, id, "the same file is a new transfer");
-}

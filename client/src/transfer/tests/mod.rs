@@ -1,13 +1,18 @@
 //! A transfer against a centre that behaves, and against one that does not.
 
 mod arrives;
+mod cancels;
+mod clocks;
+mod marks;
 mod no;
 mod resumes;
+mod together;
 
 use std::fs;
 
 use protocol::{
     entry::{Entry, Event},
+    problem::Problem,
     transfer_id::TransferId,
 };
 use tempfile::TempDir;
@@ -16,7 +21,7 @@ use super::*;
 use crate::{
     Client, Filing, Sent, Unwatched,
     source::SourceFault,
-    store::{RECEIPT, REFUSAL},
+    store::{self, RECEIPT, REFUSAL},
     testing::{
         CentreLog,
         centre::{FakeCentre, Mischief},

@@ -65,6 +65,35 @@ async fn a_centre_whose_log_was_rewritten_gets_nothing_more() {
 }
 
 #[tokio::test]
+async fn a_new_log_that_people_accepted_counts_from_then_on_and_both_heads_stay_on_record() {
+    let scene = Scene::set().await;
+    scene.send().await.unwrap();
+    fs::write(&scene.file, crate::testing::claims_file(7)).unwrap();
+    scene.centre.memory.lock().unwrap().log = CentreLog::with_first_entry(1, "another history");
+    let error = scene.send().await.unwrap_err();
+    assert!(matches!(&error, SendError::LogForked { .. }), "{error}");
+    let (receiver, sender) =
+        (crate::testing::RECEIVER.parse().unwrap(), crate::testing::SENDER.parse().unwrap());
+    let environment = protocol::party::Environment::Test;
+    let fork = store::accept_fork(&scene.data(), environment, &sender, &receiver).unwrap().unwrap();
+    assert_eq!(store::accept_fork(&scene.data(), environment, &sender, &receiver).unwrap(), None);
+
+    // The receipt that did not count is asked for, and counts.
+    scene.send().await.unwrap();
+    let log = fs::read_to_string(scene.data().join("log/entries.jsonl")).unwrap();
+    let mut entries = log.lines().map(|line| serde_json::from_str::<Entry>(line).unwrap());
+    let accepted = entries.find(|entry| entry.event == Event::LogAccepted).unwrap();
+    assert_eq!(accepted.note, Some(fork.shown.clone()));
+    let known = scene.client().desk_mut().store.lock().unwrap().centre(&receiver).unwrap().clone();
+    assert_eq!((known.fork, &known.accepted[0].fork), (None, &fork));
+    // The new log is held to what was accepted.
+    fs::write(&scene.file, crate::testing::claims_file(8)).unwrap();
+    scene.centre.memory.lock().unwrap().log = CentreLog::with_first_entry(1, "a third one");
+    let error = scene.send().await.unwrap_err();
+    assert!(matches!(&error, SendError::LogForked { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_no_for_now_is_tried_again_and_a_no_without_signature_is_not_final() {
     let scene = Scene::set().await;
     scene.centre.will(Mischief::Turn(Problem::TooMany));
@@ -85,9 +114,26 @@ async fn an_expired_transfer_is_given_up_and_the_file_becomes_a_new_one() {
     let id = scene.transfer().id();
     scene.centre.memory.lock().unwrap().expire();
     let error = scene.send_by(&client).await.unwrap_err();
-    assert!(matches!(&error, SendError::TurnedDown { problem: Problem::Expired, .. }), "{error}");
-    assert!(scene.events().iter().any(|(event, _)| *event == Event::Expired));
+    assert!(matches!(&error, SendError::Refused { problem: Problem::Expired, .. }), "{error}");
+    let transfer = scene.transfer();
+    assert_eq!(transfer.phase(), Phase::Refused(Problem::Expired));
+    assert!(transfer.file(REFUSAL).exists(), "its end is signed, and kept");
+    assert!(scene.events().iter().any(|(event, _)| *event == Event::Refused));
     assert_ne!(scene.send_by(&client).await.unwrap().id, id);
+}
+
+#[tokio::test]
+async fn a_transfer_that_the_centre_calls_off_unasked_is_refused_and_not_called_off() {
+    let scene = Scene::set().await;
+    scene.centre.will(Mischief::CutAfter(100));
+    let client = client_with_one_try(&scene);
+    scene.send_by(&client).await.unwrap_err();
+    scene.centre.memory.lock().unwrap().cancel_unasked();
+    let error = scene.send_by(&client).await.unwrap_err();
+    assert!(matches!(&error, SendError::Refused { problem: Problem::Cancelled, .. }), "{error}");
+    let transfer = scene.transfer();
+    assert_eq!(transfer.phase(), Phase::Refused(Problem::Cancelled));
+    assert!(transfer.file(REFUSAL).exists());
 }
 
 #[tokio::test]

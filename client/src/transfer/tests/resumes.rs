@@ -8,9 +8,10 @@ async fn the_manifest_is_durable_before_the_first_byte_leaves() {
     let client = client(&scene.data(), "127.0.0.1:1".parse().unwrap());
     let error = scene.send_by(&client).await.unwrap_err();
     assert!(
-        matches!(&error, SendError::NotDelivered { tries: 3, last: LastTry::Unreachable(_), .. }),
+        matches!(&error, SendError::NotDelivered { tries: 3, last: LastTry::NobodyListens(_), .. }),
         "{error}"
     );
+    assert!(error.next_step().contains("centre.address"), "{}", error.next_step());
     let transfer = scene.transfer();
     assert_eq!(transfer.phase(), Phase::Held);
     assert!(transfer.record.attempts.is_empty(), "no content was sent");

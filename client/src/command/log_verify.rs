@@ -24,7 +24,7 @@ struct Object<'a> {
     checkpoint: &'a str,
 }
 
-pub(super) fn run(file: &Path, output: Output) -> Exit {
+pub(super) fn run(file: &Path, output: &Output) -> Exit {
     let settings = match settings::load(file) {
         Ok(settings) => settings,
         Err(failure) => return output.give_up("log verify", &failure, None),
