@@ -20,6 +20,9 @@ pub fn receipt(
     stored_at: Moment,
     claims: Option<ClaimsFacts>,
 ) -> Result<String, Turned> {
+    // A clock that was set back meanwhile must not put the end before the beginning: no sender takes such a receipt.
+    let received_at = received_at.max(transfer.offered_at);
+    let stored_at = stored_at.max(received_at);
     let receipt = Receipt {
         version: VERSION,
         transfer_id: transfer.key.id,

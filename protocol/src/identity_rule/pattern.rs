@@ -7,8 +7,9 @@ use regex::{Regex, RegexBuilder};
 /// Bytes of a pattern as written: several times the longest that reads well.
 pub const PATTERN_LENGTH_MAX: usize = 1000;
 
-/// Bytes of a compiled pattern. `\w{1,40}` takes about 700 KB, since it knows the letters of every script.
-const COMPILED_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a compiled pattern. `\w{1,40}` takes 700 KB to 2 MB, since it knows the letters of every script; how much depends
+/// on what else the library was built with.
+const COMPILED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Brackets within brackets.
 const NESTING_MAX: u32 = 20;
