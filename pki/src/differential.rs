@@ -186,7 +186,8 @@ fn accepted_on_purpose(prefix: &str) -> BTreeMap<&'static str, &'static str> {
 
 /// A file of the suites; `None`, said aloud, where they are not.
 fn suite(name: &str) -> Option<PathBuf> {
-    let Some(data) = std::env::var_os("SEKISHO_CHECK_DATA") else {
+    let data = std::env::var_os("SEKISHO_CHECK_DATA").filter(|data| !data.is_empty());
+    let Some(data) = data else {
         println!("left out: SEKISHO_CHECK_DATA does not name the directory with vectors/{name}");
         return None;
     };
