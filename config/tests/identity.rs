@@ -104,6 +104,20 @@ fn rules_of_every_shape_stand_side_by_side() {
 }
 
 #[test]
+fn the_rules_in_the_manual_are_taken_as_they_stand() {
+    let page = include_str!("../../docs/certificates.md");
+    let written = page.split_once("```toml").and_then(|(_, rest)| rest.split_once("```")).unwrap().0;
+    // The root of these tests in the place of theirs.
+    let written =
+        written.replace("6a09e667f3bcc908b2fb1366ea957d3e3adec17512775099da2f590b0667322a", &"01".repeat(32));
+    let rules = rules(&written);
+    let hospital = [("subject:CN", "13-1-0000018"), ("subject:OU", "医療機関")];
+    assert_eq!(read(&rules, &hospital).unwrap(), "urn:sekisho:production:institution:1310000018");
+    let agent = [("subject:CN", "AGENT-0007"), ("subject:OU", "請求事務代行者")];
+    assert_eq!(read(&rules, &agent).unwrap(), "urn:sekisho:production:billing-agent:1310000018+1310000026");
+}
+
+#[test]
 fn both_files_read_the_same_rules_and_algorithms() {
     let more = format!("{SEVERAL}\n[crypto]\nprofile = \"guideline-strict\"\n");
     let client = CLIENT.replacen("[storage]", &format!("{more}\n[storage]"), 1);

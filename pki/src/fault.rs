@@ -322,6 +322,32 @@ mod tests {
         }
     }
 
+    /// The name of an alert (RFC 8446 section 6) as documents write it.
+    fn alert_name(fault: PeerFault) -> String {
+        let alert = match fault.to_tls() {
+            TlsError::NoCertificatesPresented => AlertDescription::CertificateRequired,
+            TlsError::InvalidCertificate(error) => AlertDescription::from(error),
+            other => panic!("{fault}: another error, {other}"),
+        };
+        let mut name = String::new();
+        for c in format!("{alert:?}").chars() {
+            if c.is_uppercase() && !name.is_empty() && !name.ends_with(|c: char| c.is_uppercase()) {
+                name.push('_');
+            }
+            name.push(c);
+        }
+        name.to_lowercase()
+    }
+
+    #[test]
+    fn every_reason_stands_in_the_manual_with_its_words_and_its_alert() {
+        let page = include_str!("../../docs/certificates.md");
+        for fault in PeerFault::ALL {
+            let row = format!("| `{fault}` | {} | `{}` |", fault.in_words(), alert_name(fault));
+            assert!(page.contains(&row), "docs/certificates.md lacks {row}");
+        }
+    }
+
     #[test]
     fn a_fault_comes_back_out_of_its_exact_tls_error() {
         for fault in PeerFault::ALL {

@@ -60,6 +60,10 @@ pub(crate) fn check_leaf(
     if certificate.is_ca() {
         return Err(PeerFault::WrongBasicConstraints);
     }
+    // Constrains what an authority certifies, and says nothing in a leaf (section 4.2.1.10).
+    if certificate.name_constraints().is_ok_and(|constraints| constraints.is_some()) {
+        return Err(PeerFault::Malformed);
+    }
     if let Some(usage) = key_usage(certificate)?
         && (!usage.digital_signature() || usage.key_cert_sign() || usage.crl_sign())
     {
@@ -74,12 +78,13 @@ pub(crate) fn check_leaf(
     Ok(())
 }
 
-/// What we ask of the certificate of an authority below an anchor: as [`check_issuer`], and its key usage must be there
-/// (RFC 5280 section 4.2.1.3). Old roots lack it, and whoever configures one has decided.
+/// What we ask of the certificate of an authority below an anchor: as [`check_issuer`], its number must be one, and its key
+/// usage must be there (RFC 5280 sections 4.1.2.2 and 4.2.1.3). Old roots lack both, and whoever configures one has decided.
 pub(crate) fn check_intermediate(
     certificate: &X509Certificate<'_>,
     signatures: Signatures,
 ) -> Result<(), PeerFault> {
+    check_serial(certificate.raw_serial())?;
     check_issuer(certificate, signatures)?;
     if key_usage(certificate)?.is_some() { Ok(()) } else { Err(PeerFault::WrongKu) }
 }
@@ -89,10 +94,13 @@ pub(crate) fn check_issuer(
     certificate: &X509Certificate<'_>,
     signatures: Signatures,
 ) -> Result<(), PeerFault> {
-    check_serial(certificate.raw_serial())?;
     check_key(certificate, signatures)?;
     if !certificate.is_ca() {
         return Err(PeerFault::WrongBasicConstraints);
+    }
+    // An authority is told by its name (section 4.1.2.6).
+    if certificate.subject().iter().next().is_none() {
+        return Err(PeerFault::Malformed);
     }
     match key_usage(certificate)? {
         Some(usage) if !usage.key_cert_sign() => Err(PeerFault::WrongKu),

@@ -37,4 +37,6 @@ pub mod trust;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod testing;

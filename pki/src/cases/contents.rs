@@ -1,6 +1,9 @@
 //! Cases 13 to 18, 21 and 22: what stands in a certificate, and how much of it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use protocol::{
     identity_rule::{CodeTemplate, Codes, IdentityRule, IdentityRules, IssuerCondition, Look, Pattern},
@@ -256,12 +259,20 @@ fn case_18_hosts_wildcards_and_uris_outside_the_permitted_subtrees_are_refused()
     }
 }
 
+/// What this thread has used of its processor, where the system tells; else the time that passed.
+fn used() -> Duration {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = told.and_then(|text| text.split(' ').next()?.parse().ok());
+    nanoseconds.map_or_else(|| BEGAN.elapsed(), Duration::from_nanos)
+}
+
 /// The shortest of some tries: what the machine does besides is not measured.
 fn shortest(mut judge: impl FnMut()) -> Duration {
     let tries = (0..5).map(|_| {
-        let began = Instant::now();
+        let before = used();
         judge();
-        began.elapsed()
+        used() - before
     });
     tries.min().unwrap()
 }
@@ -283,6 +294,7 @@ fn case_21_a_chain_with_as_many_cross_signed_authorities_as_fit_fails_quickly() 
         std::iter::once(leaf.der).chain(chain.iter().skip(1).map(|ca| ca.der.clone())).collect();
     assert_eq!(shown.len(), CHAIN_CERTIFICATES_MAX);
     let took = shortest(|| assert!(trust.verify(&shown, Purpose::TlsClient, now()).is_err()));
+    println!("{took:?}");
     assert!(took < QUICK, "{took:?}");
 }
 
@@ -308,6 +320,7 @@ fn case_21_as_many_names_and_constraints_as_fit_are_judged_quickly() {
     let took = shortest(|| {
         let _ = trust.verify(&chain, Purpose::TlsClient, now());
     });
+    println!("{took:?}");
     assert!(took < QUICK, "{took:?}");
 }
 

@@ -27,6 +27,7 @@ fn fault_of(edit: impl FnOnce(&mut CertificateParams)) -> PeerFault {
 }
 
 mod at_load;
+mod identity;
 mod leaf;
 mod path;
 mod revocation;

@@ -198,17 +198,20 @@ fn each_kind_of_key_counts_where_it_is_chosen_and_nowhere_else() {
 }
 
 #[test]
-fn a_client_with_a_post_quantum_key_below_an_authority_of_another_kind_is_refused_unless_it_is_chosen() {
+fn a_key_of_a_kind_that_is_not_chosen_is_refused_below_an_authority_of_another_kind_too() {
     let root = Authority::root("root");
-    let leaf =
-        root.leaf_with(&testing::client_params(), KeyPair::generate_for(&rcgen::PKCS_ML_DSA_65).unwrap());
-    let judge = |signatures| {
+    let judge = |kind, signatures| {
+        let leaf = root.leaf_with(&testing::client_params(), KeyPair::generate_for(kind).unwrap());
         let policy = Policy { signatures, ..Policy::default() };
         let trust = testing::trust_by(policy, &[&root.der], &[], &[&root.crl(1, &[])]);
-        let chain = [leaf.der.clone()];
-        trust.verify(&chain, crate::leaf::Purpose::TlsClient, crate::clock::now()).err()
+        trust.verify(&[leaf.der], crate::leaf::Purpose::TlsClient, crate::clock::now()).err()
     };
-    assert_eq!(judge(Signatures::Usual), Some(PeerFault::WeakKey));
-    assert_eq!(judge(Signatures::Guideline), Some(PeerFault::WeakKey));
-    assert_eq!(judge(Signatures::WithMlDsa), None);
+    let weak = Some(PeerFault::WeakKey);
+    for (kind, expected) in
+        [(&rcgen::PKCS_ML_DSA_65, [weak, None, weak]), (&rcgen::PKCS_ED25519, [None, None, weak])]
+    {
+        let verdicts = [Signatures::Usual, Signatures::WithMlDsa, Signatures::Guideline]
+            .map(|signatures| judge(kind, signatures));
+        assert_eq!(verdicts, expected, "{kind:?}");
+    }
 }

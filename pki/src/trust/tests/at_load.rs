@@ -64,3 +64,12 @@ fn an_authority_that_is_no_longer_trusted_may_take_its_list_with_it() {
     let only_one = testing::trust(&[&one.der], &[], &[&list_of_one]);
     assert!(only_one.check_follows(&both).is_ok());
 }
+
+#[test]
+fn an_authority_without_a_name_is_refused() {
+    let mut params = authority_params("");
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let root = Authority::root_of(params);
+    let refused = load(&certificates_pem(&[&root.der]), b"", &crls_pem(&[&root.crl(1, &[])]));
+    assert!(matches!(refused, TrustFault::Anchor { source: AnchorFault::NotAnAuthority { .. }, .. }));
+}

@@ -53,6 +53,15 @@ fn an_authoritys_certificate_is_no_leaf() {
 }
 
 #[test]
+fn a_leaf_with_name_constraints_is_refused() {
+    let constraints = rcgen::NameConstraints {
+        permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("example.jp".to_owned())],
+        excluded_subtrees: vec![],
+    };
+    assert_eq!(fault_of(|params| params.name_constraints = Some(constraints)), PeerFault::Malformed);
+}
+
+#[test]
 fn a_leaf_that_lives_for_decades_is_refused() {
     let fault = fault_of(|params| params.not_after = today() + Duration::days(LIFETIME_MAX_DAYS));
     assert_eq!(fault, PeerFault::LifetimeTooLong);
