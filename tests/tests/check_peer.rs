@@ -51,7 +51,12 @@ async fn each_bad_certificate_is_told_its_own_reason_with_the_next_step() {
     let (evidence, _) = lab.issued("evidence", Profile::Evidence, &clinic, &[]);
     let other = TestLab::new();
     let (foreign, _) = other.issued("foreign", Profile::Institution, &clinic, &[]);
-    let revoked = lab.sender("revoked", &"institution:1310000026".parse().unwrap(), "127.0.0.1:9".parse().unwrap(), &[]);
+    let revoked = lab.sender(
+        "revoked",
+        &"institution:1310000026".parse().unwrap(),
+        "127.0.0.1:9".parse().unwrap(),
+        &[],
+    );
     lab.revoke(&revoked);
     lab.deliver_lists(&site);
     let revoked = revoked.directory.join("tls/certificate.pem");
