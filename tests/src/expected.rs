@@ -17,7 +17,8 @@ impl Expected {
     /// Reads it. A finding without a sentence above it is a mistake.
     pub fn load(name: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("expected").join(name);
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let (mut lines, mut explained) = (Vec::new(), false);
         for line in text.lines() {
             match line {
@@ -61,10 +62,13 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_any_text_and_nothing_else_does() {
-        for (line, finding) in [("a", "a"), ("a*", "a"), ("a*c", "abc"), ("*b*", "abc"), ("a*b*c", "a-b-b-c")] {
+        for (line, finding) in [("a", "a"), ("a*", "a"), ("a*c", "abc"), ("*b*", "abc"), ("a*b*c", "a-b-b-c")]
+        {
             assert!(matches(line, finding), "{line} {finding}");
         }
-        for (line, finding) in [("a", "ab"), ("a*c", "abcd"), ("a*b*c", "acb"), ("*b*", "ac"), ("ab*ba", "aba")] {
+        for (line, finding) in
+            [("a", "ab"), ("a*c", "abcd"), ("a*b*c", "acb"), ("*b*", "ac"), ("ab*ba", "aba")]
+        {
             assert!(!matches(line, finding), "{line} {finding}");
         }
     }

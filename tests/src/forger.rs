@@ -1,7 +1,7 @@
 //! Certificates that no honest authority makes, signed all the same by the lab's own: as if somebody had got hold of its
 //! key, or it had made a mistake.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Stdio};
 
 use certs_tool::Issued;
 use pki::{oid, pem, random::random_bytes};
@@ -161,7 +161,9 @@ impl<'l> Forger<'l> {
     pub fn shown(&self, chain: &str, key: &str) -> Shown {
         let name = format!("forged/{:016x}", u64::from_be_bytes(random_bytes().unwrap()));
         let file = |suffix: &str, text: &str| self.lab.file(&format!("{name}.{suffix}"), text.as_bytes());
-        Shown { chain: file("pem", chain), key: file("key.pem", key) }
+        let shown = Shown { chain: file("pem", chain), key: file("key.pem", key) };
+        std::fs::set_permissions(&shown.key, Permissions::from_mode(0o600)).unwrap();
+        shown
     }
 }
 

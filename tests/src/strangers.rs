@@ -95,7 +95,13 @@ impl Stranger {
         command.args(["s_client", "-nocommands", "-connect", &to.to_string()]);
         command.args(["-bind", &format!("{}:0", self.from), "-CAfile"]).arg(&self.root);
         if let Some(Shown { chain, key }) = &self.shown {
-            command.arg("-cert").arg(chain).arg("-key").arg(key).arg("-cert_chain").arg(issuers_beside(chain));
+            command
+                .arg("-cert")
+                .arg(chain)
+                .arg("-key")
+                .arg(key)
+                .arg("-cert_chain")
+                .arg(issuers_beside(chain));
         }
         run(command.args(more), input).await
     }
@@ -187,6 +193,18 @@ impl Impostor {
     /// Ends its one connection.
     pub fn hang_up(&mut self) {
         drop(self.stdin.take());
+    }
+
+    /// Waits until it has read this line.
+    pub async fn reads(&mut self, wanted: &str) {
+        let reading = async {
+            let mut line = String::new();
+            while line.trim_end() != wanted {
+                line.clear();
+                assert_ne!(self.out.read_line(&mut line).await.unwrap(), 0, "it ended without {wanted:?}");
+            }
+        };
+        patiently(wanted, reading).await;
     }
 
     /// Waits until its one connection is over: everything that it read.

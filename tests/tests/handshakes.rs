@@ -121,7 +121,8 @@ async fn case_05_a_ticket_does_not_help_a_client_whose_certificate_has_ended_sin
     let identity = Identity::from_uri("urn:sekisho:test:institution:1310000018").unwrap();
     // Long enough for one connection on a busy machine.
     let validity = Validity::new(from_now(-60_000), from_now(5_000)).unwrap();
-    let short = authority.issue(Profile::Institution, &identity, &[], &authority.dir().join("short"), validity);
+    let short =
+        authority.issue(Profile::Institution, &identity, &[], &authority.dir().join("short"), validity);
     let client = Stranger::new(1, &authority.root_pem(), Some(short.unwrap().into()));
     let ticket = ticket_from_elsewhere(&setting, &client).await;
     let with_ticket = ["-alpn", "http/1.1", "-sess_in", ticket.to_str().unwrap()];
@@ -154,7 +155,12 @@ async fn case_06_early_data_is_never_acted_on() {
     let with_both = ["-alpn", "http/1.1", "-sess_in", ticket, "-early_data", early];
     let said = good.s_client(setting.centre.address, &with_both, REQUEST).await;
     assert!(said.text.contains("Early data was rejected"), "{}", said.text);
-    assert_eq!(said.text.matches("HTTP/1.1 ").count(), 1, "one answer, to the request behind it: {}", said.text);
+    assert_eq!(
+        said.text.matches("HTTP/1.1 ").count(),
+        1,
+        "one answer, to the request behind it: {}",
+        said.text
+    );
     setting.expect_no_transfer().await;
 }
 

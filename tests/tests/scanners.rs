@@ -43,11 +43,13 @@ async fn output_of(tool: &str, package: &str, version: (&str, &str), arguments: 
 async fn sslscan_finds_what_is_expected_and_nothing_else() {
     let setting = Setting::new(20_000, &[]).await;
     let to = setting.centre.address.to_string();
-    let arguments = ["--show-sigs", "--show-client-cas", "--no-colour", "--sni-name=localhost", "--xml=-", &to];
+    let arguments =
+        ["--show-sigs", "--show-client-cas", "--no-colour", "--sni-name=localhost", "--xml=-", &to];
     let scan = output_of("sslscan", "sslscan", ("--version", "2.0.7"), &arguments);
     let Some(xml) = patiently("sslscan", scan).await else { return };
     // One element a line; those that only hold others say nothing.
-    let only_holds = |line: &str| line.trim_matches(['<', '>', '/']).bytes().all(|byte| byte.is_ascii_alphabetic());
+    let only_holds =
+        |line: &str| line.trim_matches(['<', '>', '/']).bytes().all(|byte| byte.is_ascii_alphabetic());
     let found: Vec<String> =
         xml.lines().map(str::trim).filter(|line| !only_holds(line)).map(str::to_owned).collect();
     Expected::load("sslscan.txt").compare(&found);
@@ -78,9 +80,12 @@ async fn testssl_finds_what_is_expected_and_nothing_else() {
     let [tool, root, json] = [&tool, &root, &findings].map(|path| path.to_str().unwrap());
     let quiet = ["--quiet", "--warnings", "batch", "--color", "0", "--nodns", "none"];
     let arguments = [&quiet[..], &["--openssl", tool, "--add-ca", root, "--jsonfile", json, &to]].concat();
-    let Some(_) = output_of("testssl", "testssl.sh", ("--version", "3.0.8"), &arguments).await else { return };
+    let Some(_) = output_of("testssl", "testssl.sh", ("--version", "3.0.8"), &arguments).await else {
+        return;
+    };
     let findings: Vec<Finding> = serde_json::from_slice(&std::fs::read(&findings).unwrap()).unwrap();
-    let line = |Finding { id, severity, finding }: &Finding| format!("{id} | {severity} | {}", finding.trim());
+    let line =
+        |Finding { id, severity, finding }: &Finding| format!("{id} | {severity} | {}", finding.trim());
     Expected::load("testssl.txt").compare(&findings.iter().map(line).collect::<Vec<_>>());
 }
 
@@ -158,7 +163,9 @@ async fn by_name(setting: &Setting) -> Vec<String> {
         ask(format!("version {:?}", version.version), &|client| client.versions = vec![version]).await;
     }
     let schemes = Lenient::new(None).schemes;
-    for scheme in [&schemes[..], &[SignatureScheme::ECDSA_SHA1_Legacy, SignatureScheme::RSA_PKCS1_SHA1]].concat() {
+    for scheme in
+        [&schemes[..], &[SignatureScheme::ECDSA_SHA1_Legacy, SignatureScheme::RSA_PKCS1_SHA1]].concat()
+    {
         ask(format!("the centre signs with {scheme:?}"), &|client| client.schemes = vec![scheme]).await;
     }
     let asked_for = ask("everything".to_owned(), &|_| ()).await;

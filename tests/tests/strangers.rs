@@ -102,7 +102,12 @@ async fn refused(lab: &TestLab) -> Vec<Refused> {
             51,
         ),
         case("expired", Some(issued(authority, Profile::Institution, -DAY, -MINUTE)), "expired", 45),
-        case("not yet valid", Some(issued(authority, Profile::Institution, MINUTE, DAY)), "not_yet_valid", 45),
+        case(
+            "not yet valid",
+            Some(issued(authority, Profile::Institution, MINUTE, DAY)),
+            "not_yet_valid",
+            45,
+        ),
         case("revoked", Some(revoked.into()), "revoked", 44),
         case("a server's", Some(issued(authority, Profile::Centre, -MINUTE, DAY)), "wrong_eku", 43),
         case("for evidence", Some(issued(authority, Profile::Evidence, -MINUTE, DAY)), "wrong_eku", 43),
@@ -235,11 +240,8 @@ async fn case_28_a_revoked_authority_cuts_every_leaf_below_it_and_a_revoked_leaf
             Validity::usual(clock::now()).unwrap(),
         );
         let one = one.unwrap();
-        let serial = if revoke_authority {
-            serial_in(&authority.issuing_pem()).unwrap()
-        } else {
-            one.serial.clone()
-        };
+        let serial =
+            if revoke_authority { serial_in(&authority.issuing_pem()).unwrap() } else { one.serial.clone() };
         authority.revoke(&serial, Reason::CaCompromise, clock::now()).unwrap();
         let setting = setting_in(lab, &[]).await;
         let root = setting.lab.sites.authority().root_pem();
