@@ -79,10 +79,15 @@ impl Lenient {
     /// Asks for the checkpoint of the centre's log: its answer, or why there is none. A client of TLS 1.3 does not know
     /// that it was let in before it reads.
     pub async fn ask(&self, centre: SocketAddr) -> io::Result<String> {
+        self.say(centre, REQUEST).await
+    }
+
+    /// As [`Lenient::ask`], with these bytes for its request, which must ask for the end of the connection.
+    pub async fn say(&self, centre: SocketAddr, request: &[u8]) -> io::Result<String> {
         let stream = TcpStream::connect(centre).await?;
         let connector = TlsConnector::from(self.config());
         let mut stream = connector.connect(name(), stream).await?;
-        stream.write_all(REQUEST).await?;
+        stream.write_all(request).await?;
         let mut answer = Vec::new();
         patiently("the centre's answer", stream.read_to_end(&mut answer)).await?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -129,6 +134,7 @@ impl Lenient {
 
 const REQUEST: &[u8] = b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: centre\r\nconnection: close\r\n\r\n";
 
+/// The name that it asks for in its hello (RFC 6066 section 3); one of the lab's centre.
 fn name() -> ServerName<'static> {
     ServerName::try_from("localhost").unwrap()
 }
