@@ -138,7 +138,7 @@ async fn refused(lab: &TestLab) -> Vec<Refused> {
         ),
         case("too many certificates", Some(long_chain), "chain_too_long", 49),
         case("too deep a path", Some(forger.below().forge(&good)), "chain_too_long", 49),
-        case("an authority's", but(&|params| params.is_ca = ca.clone()), "wrong_basic_constraints", 49),
+        case("an authority's", but(&|params| params.is_ca = ca), "wrong_basic_constraints", 49),
         case(
             "may not sign",
             but(&|params| params.key_usages = vec![KeyUsagePurpose::KeyAgreement]),
