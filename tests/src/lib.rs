@@ -14,13 +14,18 @@
 )]
 
 pub mod centre;
+pub mod expected;
 pub mod files;
+pub mod forger;
+pub mod hello;
 pub mod lab;
+pub mod lenient;
 pub mod papers;
 pub mod patience;
 pub mod sender;
 pub mod setting;
 pub mod shim;
+pub mod strangers;
 pub mod tools;
 pub mod towns;
 pub mod upkeep;

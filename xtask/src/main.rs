@@ -4,6 +4,7 @@ mod borders;
 mod demo;
 mod deny;
 mod docs;
+mod fuzz;
 mod tools;
 mod verify;
 mod workspace;
@@ -42,6 +43,15 @@ enum Chore {
     Borders,
     /// Write the generated pages in docs/ anew.
     Docs,
+    /// Give the readers of strangers' bytes what a fuzzer makes up, and fail on a crash.
+    Fuzz {
+        /// How long for each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Only these targets, in their usual order.
+        #[arg(value_name = "TARGET")]
+        only: Vec<String>,
+    },
     /// Install what the checks need beyond Rust and a C compiler, or say how.
     Tools,
 }
@@ -63,6 +73,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Chore::Demo { arguments } => demo::run(&workspace, &arguments),
         Chore::Borders => borders::check(&workspace).map(|()| ExitCode::SUCCESS),
         Chore::Docs => docs::write(&workspace).map(|()| ExitCode::SUCCESS),
+        Chore::Fuzz { seconds, only } => fuzz::run(&workspace, seconds, &only).map(|_| ExitCode::SUCCESS),
         Chore::Tools => {
             let missing = tools::prepare(&workspace);
             missing.iter().for_each(|line| println!("{line}"));

@@ -30,6 +30,18 @@ const TOOLS: &[Tool] = &[
         debian: "openssl",
         used_for: "a second opinion on certificates, TLS and signatures",
     },
+    Tool { presence: Presence::Program("curl"), debian: "curl", used_for: "a client that is not ours" },
+    Tool {
+        presence: Presence::Program("sslscan"),
+        debian: "sslscan",
+        used_for: "what others find when they look at a centre",
+    },
+    Tool {
+        presence: Presence::Program("testssl"),
+        debian: "testssl.sh",
+        used_for: "what others find when they look long at a centre",
+    },
+    Tool { presence: Presence::Program("c++"), debian: "g++", used_for: "the engine of the fuzz targets" },
     Tool {
         presence: Presence::Program("javac"),
         debian: "default-jdk-headless",
@@ -69,11 +81,25 @@ const PYTHON_LIBRARY: &str = "jwcrypto==1.6.1";
 /// The release of cargo-deny whose verdicts deny.toml was written for.
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
+/// The release of cargo-fuzz whose options the chore uses.
+const CARGO_FUZZ_VERSION: &str = "0.13.2";
+
 /// Installs what is missing, as far as it can; returns a line for each thing that is still missing.
 pub fn prepare(workspace: &Workspace) -> Vec<String> {
     let mut missing = debian_packages();
     missing.extend(python_library(workspace));
-    missing.extend(install_cargo_deny(workspace));
+    missing.extend(install(
+        workspace,
+        "cargo-deny",
+        CARGO_DENY_VERSION,
+        "bans, licences and advisories of dependencies",
+    ));
+    missing.extend(install(
+        workspace,
+        "cargo-fuzz",
+        CARGO_FUZZ_VERSION,
+        "bytes of strangers against whatever reads them",
+    ));
     missing
 }
 
@@ -85,8 +111,18 @@ pub fn python(workspace: &Workspace) -> Option<PathBuf> {
 
 /// The program `cargo-deny`, if it is there.
 pub fn cargo_deny(workspace: &Workspace) -> Option<PathBuf> {
-    let own = workspace.tools().join("bin/cargo-deny").with_extension(env::consts::EXE_EXTENSION);
-    if own.is_file() { Some(own) } else { is_on_path("cargo-deny").then(|| "cargo-deny".into()) }
+    cargo_tool(workspace, "cargo-deny")
+}
+
+/// The program `cargo-fuzz`, if it is there.
+pub fn cargo_fuzz(workspace: &Workspace) -> Option<PathBuf> {
+    cargo_tool(workspace, "cargo-fuzz")
+}
+
+/// Our own, else one that this machine has anyway.
+fn cargo_tool(workspace: &Workspace, name: &str) -> Option<PathBuf> {
+    let own = workspace.tools().join("bin").join(name).with_extension(env::consts::EXE_EXTENSION);
+    if own.is_file() { Some(own) } else { is_on_path(name).then(|| name.into()) }
 }
 
 fn debian_packages() -> Vec<String> {
@@ -151,16 +187,13 @@ fn python_library(workspace: &Workspace) -> Option<String> {
     })
 }
 
-fn install_cargo_deny(workspace: &Workspace) -> Option<String> {
-    if cargo_deny(workspace).is_some() {
+fn install(workspace: &Workspace, name: &str, version: &str, used_for: &str) -> Option<String> {
+    if cargo_tool(workspace, name).is_some() {
         return None;
     }
-    let mut install = workspace.cargo(&["install", "--locked", "--debug", "--version", CARGO_DENY_VERSION]);
-    let installed = run(install.arg("--root").arg(workspace.tools()).arg("cargo-deny"));
+    let mut install = workspace.cargo(&["install", "--locked", "--debug", "--version", version]);
+    let installed = run(install.arg("--root").arg(workspace.tools()).arg(name));
     installed.err().map(|error| {
-        format!(
-            "cargo-deny is missing (bans, licences and advisories of dependencies), {error:#}: \
-             cargo install --locked cargo-deny@{CARGO_DENY_VERSION}"
-        )
+        format!("{name} is missing ({used_for}), {error:#}: cargo install --locked {name}@{version}")
     })
 }

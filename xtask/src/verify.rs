@@ -18,12 +18,15 @@ use std::{
 use anyhow::bail;
 
 use crate::{
-    borders, demo, deny, tools,
+    borders, demo, deny, fuzz, tools,
     workspace::{Workspace, run as run_command},
 };
 
 /// Names the directory with check data that is too large for this repository.
 pub const CHECK_DATA: &str = "SEKISHO_CHECK_DATA";
+
+/// Seconds for each fuzz target in a full run: enough to see that what was found before does not come back.
+const FUZZ_SECONDS: u32 = 60;
 
 /// The directory with check data, if one is named.
 pub fn check_data() -> Option<PathBuf> {
@@ -77,6 +80,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "demo", what: "the demo runs through", only_in_full: false, check: demo_step },
     Step { name: "long-tests", what: "the long tests pass too", only_in_full: true, check: long_tests_step },
+    Step { name: "fuzz", what: "no made-up bytes make a reader panic", only_in_full: true, check: fuzz_step },
     Step { name: "benches", what: "the benchmarks run", only_in_full: true, check: benches_step },
 ];
 
@@ -200,6 +204,13 @@ fn long_tests_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
     let mut tests = workspace.cargo(&["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"]);
     tests.args(["--", "--include-ignored"]).env("SEKISHO_FULL", "1");
     passes(with_tools(workspace, &mut tests))
+}
+
+fn fuzz_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
+    match tools::cargo_fuzz(workspace) {
+        Some(_) => fuzz::run(workspace, FUZZ_SECONDS, &[]).map(Verdict::PassedWith),
+        None => Ok(Verdict::Skipped("cargo-fuzz is missing".to_owned())),
+    }
 }
 
 /// Every program of the package `benches`, as it would be measured.

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -58,6 +59,11 @@ impl Workspace {
         cargo
     }
 
+    /// A tool that runs cargo itself, in this workspace.
+    pub fn tool(&self, program: &Path) -> Command {
+        command_in(program.as_os_str(), &self.root)
+    }
+
     /// A program of this workspace, built for debugging.
     pub fn program(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name).with_extension(env::consts::EXE_EXTENSION)
@@ -88,8 +94,12 @@ pub fn is_on_path(program: &str) -> bool {
 }
 
 fn cargo_in(root: &Path) -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root);
+    command_in(&env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), root)
+}
+
+fn command_in(program: &OsStr, root: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root);
     // What `cargo run` tells about this very package would reach the build scripts of others, which then build anew.
     for (name, _) in env::vars_os() {
         let told = name.to_str().is_some_and(|name| {
@@ -98,13 +108,14 @@ fn cargo_in(root: &Path) -> Command {
                 || name == "CARGO_PRIMARY_PACKAGE"
         });
         if told {
-            cargo.env_remove(name);
+            command.env_remove(name);
         }
     }
-    cargo
+    command
 }
 
-fn show(command: &Command) -> String {
+/// A command as a person would write it.
+pub fn show(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_stem().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
