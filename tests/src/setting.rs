@@ -33,7 +33,11 @@ const EMPTY_BYTES_MAX: u64 = 100;
 impl Setting {
     /// With a file of about this many bytes, and these changes to the centre's configuration.
     pub async fn new(bytes: u64, changes: Changes<'_>) -> Self {
-        let lab = TestLab::new();
+        Setting::in_lab(TestLab::new(), bytes, changes).await
+    }
+
+    /// As [`Setting::new`], in a lab where something was done before.
+    pub async fn in_lab(lab: TestLab, bytes: u64, changes: Changes<'_>) -> Self {
         let centre = lab.centre(changes).await;
         let party = institution(Kind::Medical, 1);
         let site = lab.sender("clinic", &party, centre.address, &[]);

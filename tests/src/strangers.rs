@@ -8,22 +8,16 @@ use std::{
     process::{ExitStatus, Stdio},
 };
 
-use lab::site::Changes;
-use protocol::kind::Kind;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
 use crate::{
-    files::claims_file,
     forger::Shown,
-    lab::{TestLab, institution},
-    papers::Papers,
     patience::patiently,
     setting::Setting,
     tools::{runs, skip},
-    wire::Caller,
 };
 
 /// Somebody with tools of their own: what they show, whom they trust, and where they come from.
@@ -57,16 +51,6 @@ pub fn are_here() -> bool {
         skip(&format!("no {program}: sudo apt-get install --no-install-recommends {program}"));
     }
     missing.is_none()
-}
-
-/// As [`Setting::new`], in a lab where something was done before.
-pub async fn setting_in(lab: TestLab, changes: Changes<'_>) -> Setting {
-    let centre = lab.centre(changes).await;
-    let party = institution(Kind::Medical, 1);
-    let site = lab.sender("clinic", &party, centre.address, &[]);
-    let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
-    let content = claims_file(Kind::Medical, &party, 20_000, 1);
-    Setting { centre, caller, papers, content, lab }
 }
 
 /// What the setting's clinic shows.

@@ -18,7 +18,7 @@ use tests::{
     lab::TestLab,
     papers::from_now,
     setting::Setting,
-    strangers::{Stranger, are_here, clinic, setting_in},
+    strangers::{Stranger, are_here, clinic},
 };
 use time::Duration;
 
@@ -161,7 +161,8 @@ async fn each_client_that_is_not_let_in_is_refused_for_its_own_reason_and_nothin
     }
     let lab = TestLab::new();
     let cases = refused(&lab).await;
-    let setting = setting_in(lab, &[("log.format", "\"json\""), ("log.level", "\"debug\"")]).await;
+    let setting =
+        Setting::in_lab(lab, 20_000, &[("log.format", "\"json\""), ("log.level", "\"debug\"")]).await;
     let (root, to) = (setting.lab.sites.authority().root_pem(), setting.centre.address);
     // A good offer, which any of them would only have to bring.
     let offer = serde_json::json!({ "manifest": setting.papers.sign(&setting.manifest()) }).to_string();
@@ -214,7 +215,7 @@ async fn case_24_an_ended_revocation_list_refuses_handshakes_and_is_named_as_our
     let lab = TestLab::new();
     // Made five minutes ago, as all lists of a lab are, and over since a minute.
     lab.sites.authority().crl(When::Milliseconds(-MINUTE), clock::now()).unwrap();
-    let setting = setting_in(lab, &[("log.format", "\"json\"")]).await;
+    let setting = Setting::in_lab(lab, 20_000, &[("log.format", "\"json\"")]).await;
     let good = Stranger::new(1, &setting.lab.sites.authority().root_pem(), Some(clinic(&setting)));
     let said = good.s_client(setting.centre.address, &["-tls1_3"], b"").await;
     assert_eq!(said.alert(), Some(46), "certificate_unknown, not bad_certificate: {}", said.text);
@@ -243,7 +244,7 @@ async fn case_28_a_revoked_authority_cuts_every_leaf_below_it_and_a_revoked_leaf
         let serial =
             if revoke_authority { serial_in(&authority.issuing_pem()).unwrap() } else { one.serial.clone() };
         authority.revoke(&serial, Reason::CaCompromise, clock::now()).unwrap();
-        let setting = setting_in(lab, &[]).await;
+        let setting = Setting::in_lab(lab, 20_000, &[]).await;
         let root = setting.lab.sites.authority().root_pem();
         let request = b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: centre\r\nconnection: close\r\n\r\n";
         for (shown, alert) in [(one.into(), Some(44)), (clinic(&setting), other)] {
