@@ -28,6 +28,18 @@ pub struct Grace {
     pub next_update: Moment,
 }
 
+impl Grace {
+    /// Each use leaves a line in the log.
+    pub(crate) fn log(&self, who: &'static str) {
+        tracing::warn!(
+            who,
+            issuer = self.issuer,
+            ended = %self.next_update,
+            "a certificate counts by grace only: the revocation list of its issuer has ended"
+        );
+    }
+}
+
 impl PeerIdentity {
     pub(crate) fn new(identity: Identity, certificate: &X509Certificate<'_>, grace: Option<Grace>) -> Self {
         PeerIdentity { identity, description: Description::of(certificate), grace }

@@ -149,6 +149,9 @@ impl EvidenceVerifier {
                 .judge(chain)
             }
         }?;
+        if let Some(grace) = peer.grace() {
+            grace.log("signer");
+        }
         Ok(peer.identity().clone())
     }
 }

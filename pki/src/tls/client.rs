@@ -89,11 +89,7 @@ impl ServerVerifier {
             return Err(PeerFault::WrongParty);
         }
         if let Some(grace) = peer.grace() {
-            tracing::warn!(
-                issuer = grace.issuer,
-                ended = %grace.next_update,
-                "the server counts by grace only: the revocation list of its issuer has ended"
-            );
+            grace.log("server");
         }
         Ok(())
     }

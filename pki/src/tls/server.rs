@@ -156,6 +156,9 @@ impl ClientVerifier {
         if peer.identity().environment() != self.shared.environment {
             return Err(PeerFault::WrongEnvironment);
         }
+        if let Some(grace) = peer.grace() {
+            grace.log("client");
+        }
         // One connection has one client: a second judgement would be another one's.
         self.judged.set(peer).map_err(|_| PeerFault::Other)
     }

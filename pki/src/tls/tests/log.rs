@@ -10,7 +10,11 @@ use tracing::{
 use crate::{
     fault::PeerFault,
     peer::Description,
-    testing::{Authority, client_params},
+    policy::{CrlGrace, Policy},
+    testing::{
+        self, Authority, client_params,
+        world::{World, meet},
+    },
     tls::Refused,
 };
 
@@ -58,4 +62,25 @@ fn refused_certificates_are_logged_below_the_usual_level() {
             (Level::DEBUG, "message reason peer".to_owned())
         ]
     );
+}
+
+#[test]
+fn each_side_of_a_handshake_logs_a_peer_that_counts_by_grace_only() {
+    let world = World::new();
+    let mut ended = testing::crl_params(1, &[]);
+    ended.this_update = testing::today() - time::Duration::days(2);
+    ended.next_update = testing::today() - time::Duration::hours(1);
+    let grace = CrlGrace::new("CN=root", std::time::Duration::from_secs(2 * 60 * 60));
+    let policy = Policy { danger_crl_grace: grace, ..Policy::default() };
+    let list = world.root.crl_of(&ended);
+    let trust = Arc::new(testing::trust_by(policy, &[&world.root.der], &[], &[&list]));
+    let noted = Noted::default();
+    let (accepting, judged) = world.accepting(Arc::clone(&trust));
+    let met =
+        tracing::subscriber::with_default(noted.clone(), || meet(world.client_config(trust), accepting));
+    assert!(judged.peer(&met.server.unwrap()).unwrap().grace().is_some());
+    let warnings: Vec<_> =
+        noted.0.lock().unwrap().iter().filter(|(level, _)| *level == Level::WARN).cloned().collect();
+    let expected = (Level::WARN, "message who issuer ended".to_owned());
+    assert_eq!(warnings, [expected.clone(), expected]);
 }
