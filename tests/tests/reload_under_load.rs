@@ -1,8 +1,6 @@
 //! Two hundred transfers run while certificate, anchors, revocation lists and rights are replaced ten times: none is ended
 //! but those of the senders that were revoked.
 
-#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
-
 use std::{fs, sync::Arc};
 
 use lab::site::{Sites, change};

@@ -1,7 +1,7 @@
 //! Whoever loses certificate or right while connected is ended, in the middle of a transfer too, and nothing of it is
 //! committed.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of the tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
 
 use std::time::{Duration, Instant};
 
