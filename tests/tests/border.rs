@@ -1,8 +1,6 @@
 //! Who comes in at all: from allowed networks, through named balancers, and never more than its share, so that nobody can
 //! keep the others out.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of the tests")]
-
 use std::net::{IpAddr, Ipv4Addr};
 
 use protocol::{entry::Event, problem::Problem};

@@ -1,6 +1,6 @@
 //! `sekisho-gateway check --peer`: the verdict of the door, without the door.
 
-#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of the tests")]
 
 use std::path::Path;
 

@@ -1,7 +1,5 @@
 //! A clinic's clerk reads why the centre does not take their certificate, and what to do.
 
-#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
-
 use certs_tool::revocation::{Reason, serial_in};
 use pki::clock;
 use protocol::kind::Kind;
