@@ -1,10 +1,21 @@
 //! Two appends to one transfer at the same time.
 
+use std::{path::PathBuf, time::Duration};
+
 use protocol::{cause::Cause, entry::Event, problem::Problem};
-use tests::{setting::Setting, wire::send_head};
+use tests::{centre::spooled, patience::patiently, setting::Setting, wire::send_head};
 
 /// Content is made durable in pieces of this many bytes.
 const PIECE: usize = 1024 * 1024;
+
+/// Waits until this many bytes lie in the centre's spool, durable or not.
+async fn spool_holds(setting: &Setting, bytes: u64) {
+    let mut pause = tokio::time::interval(Duration::from_millis(10));
+    let length = |file: &PathBuf| std::fs::metadata(file).map_or(0, |facts| facts.len());
+    while spooled(&setting.centre.site).iter().map(length).sum::<u64>() < bytes {
+        pause.tick().await;
+    }
+}
 
 #[tokio::test]
 async fn case_45_of_two_appends_at_once_the_later_ends_the_earlier_and_offsets_stay_consistent() {
@@ -14,7 +25,7 @@ async fn case_45_of_two_appends_at_once_the_later_ends_the_earlier_and_offsets_s
     let mut earlier = setting.caller.line().await;
     earlier.write(&head(0)).await;
     earlier.write(&content[..2 * PIECE + 1]).await;
-    setting.centre.logs(&["attempt began", &key.to_string()]).await;
+    patiently("two pieces in the spool", spool_holds(&setting, 2 * PIECE as u64)).await;
 
     // The later one knows nothing of what the earlier brought. It ends it all the same, and learns where to go on.
     let answer = setting.caller.ask(&head(0)).await;
