@@ -117,7 +117,7 @@ async fn an_oversized_statement_is_refused_before_it_is_decoded() {
 }
 
 #[tokio::test]
-async fn a_file_name_that_could_do_harm_is_refused() {
+async fn case_48_a_file_name_that_could_do_harm_is_refused() {
     let setting = Setting::new(20_000, &LIMITS).await;
     let long = "a".repeat(FILE_NAME_BYTES_MAX + 1);
     let longest = "a".repeat(FILE_NAME_BYTES_MAX);

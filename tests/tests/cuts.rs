@@ -94,12 +94,12 @@ async fn cut_in_the_content(fault: Fault, at_sender: Cause, at_centre: Cause) {
 const IN_THE_CONTENT: u64 = 2_500_000;
 
 #[tokio::test]
-async fn content_cut_by_fin_is_named_peer_closed_and_resumed() {
+async fn case_42_content_cut_by_fin_is_named_peer_closed_and_resumed() {
     cut_in_the_content(Fault::Fin { after: IN_THE_CONTENT }, Cause::PeerClosed, Cause::PeerClosed).await;
 }
 
 #[tokio::test]
-async fn content_cut_by_reset_is_named_peer_closed_and_resumed() {
+async fn case_42_content_cut_by_reset_is_named_peer_closed_and_resumed() {
     cut_in_the_content(Fault::Reset { after: IN_THE_CONTENT }, Cause::PeerClosed, Cause::PeerClosed).await;
 }
 

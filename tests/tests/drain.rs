@@ -55,7 +55,7 @@ async fn a_running_transfer_finishes_and_nothing_new_begins() {
 }
 
 #[tokio::test]
-async fn a_transfer_that_does_not_finish_in_time_is_aborted_and_can_be_resumed() {
+async fn case_50_a_transfer_that_does_not_finish_in_time_is_aborted_and_can_be_resumed() {
     let mut setting = setting("\"1s\"").await;
     let (key, mut line) = half_sent(&setting).await;
     assert_eq!(setting.centre.stop().await.code(), Some(4));

@@ -23,7 +23,7 @@ use tests::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_before_any_call_it_leaves_one_whole_file_or_none_and_the_sender_gets_its_receipt() {
+async fn case_46_killed_before_any_call_it_leaves_one_whole_file_or_none_and_the_sender_gets_its_receipt() {
     let lab = Arc::new(TestLab::new());
     let shim = Shim::build(&lab);
     let stories = at_every_call(|call| {

@@ -19,7 +19,7 @@ async fn send(setting: &Setting) -> (TransferKey, String, String) {
 }
 
 #[tokio::test]
-async fn the_same_id_again_returns_the_stored_receipt_byte_for_byte() {
+async fn case_44_the_same_id_again_returns_the_stored_receipt_byte_for_byte() {
     let setting = Setting::new(20_000, &[]).await;
     let (key, manifest, receipt) = send(&setting).await;
     let again = setting.caller.offer(&manifest).await;
@@ -40,7 +40,7 @@ async fn the_same_id_again_returns_the_stored_receipt_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn another_manifest_under_the_same_id_is_refused() {
+async fn case_44_another_manifest_under_the_same_id_is_refused() {
     let setting = Setting::new(20_000, &[]).await;
     let first = setting.manifest();
     assert_eq!(setting.caller.offer(&setting.papers.sign(&first)).await.status, 201);
@@ -84,7 +84,7 @@ async fn the_same_content_is_taken_once_more_when_the_manifest_names_the_first()
 }
 
 #[tokio::test]
-async fn another_partys_id_is_not_found_whatever_is_asked_of_it() {
+async fn case_47_another_partys_id_is_not_found_whatever_is_asked_of_it() {
     let setting = Setting::new(20_000, &[]).await;
     let (key, manifest, _) = send(&setting).await;
     let site = setting.lab.sender("other", &institution(Kind::Medical, 2), setting.centre.address, &[]);

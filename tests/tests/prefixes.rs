@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 const TRANSFERS: usize = 24;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_prefix_followed_by_every_ending_is_never_committed() {
+async fn case_41_every_prefix_followed_by_every_ending_is_never_committed() {
     let lab = TestLab::new();
     let centre = lab
         .centre(&[

@@ -46,7 +46,7 @@ async fn read_to_end(stream: &mut TcpStream) -> io::Result<usize> {
 }
 
 #[tokio::test]
-async fn a_stranger_who_does_not_finish_the_handshake_is_let_go_and_counted() {
+async fn case_38_a_stranger_who_does_not_finish_the_handshake_is_let_go_and_counted() {
     let setting = setting(&[("link.handshake_max", "\"1s\"")]).await;
     // The beginning of a TLS record that never comes whole.
     for said in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01"] {
@@ -67,7 +67,7 @@ async fn a_stranger_who_speaks_no_tls_is_let_go_and_counted() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_come_whole_ends_the_connection_and_is_counted() {
+async fn case_38_a_head_that_does_not_come_whole_ends_the_connection_and_is_counted() {
     let setting = setting(&[("link.header_max", "\"1s\"")]).await;
     let mut line = setting.caller.line().await;
     line.write(b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: cen").await;
@@ -91,7 +91,7 @@ async fn content_that_stops_coming_is_given_up_as_stalled_in_time() {
 }
 
 #[tokio::test]
-async fn content_that_trickles_is_given_up_as_too_slow_in_time() {
+async fn case_38_content_that_trickles_is_given_up_as_too_slow_in_time() {
     let setting =
         setting(&[("link.stall_max", "\"2s\""), ("link.min_rate_bytes_per_second", "\"64KiB\"")]).await;
     let key = setting.offered().await;
