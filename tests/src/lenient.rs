@@ -119,6 +119,9 @@ impl Lenient {
             }
             let mut bytes = [0; 4096];
             let count = patiently("the centre's answer", stream.read(&mut bytes)).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             let mut came = &bytes[..count];
             while !came.is_empty() {
                 tls.read_tls(&mut came)?;

@@ -105,6 +105,9 @@ async fn what_the_centre_takes_when_each_thing_is_offered_alone_is_what_is_writt
     Expected::load("handshake.txt").compare(&found);
 }
 
+/// Suites that servers of TLS 1.2 and below are likely to have, with a key on a curve or of RSA.
+const OLD: [u16; 8] = [0xc02b, 0xc02c, 0xcca9, 0xc023, 0xc009, 0xc00a, 0x002f, 0x000a];
+
 /// Hellos that offer one number: whether anything of that number exists or not.
 async fn by_number(setting: &Setting) -> Vec<String> {
     let mut found = Vec::new();
@@ -119,11 +122,15 @@ async fn by_number(setting: &Setting) -> Vec<String> {
     }
     let suites = [0..=0x00ff, 0x1300..=0x13ff, 0xc000..=0xc0ff, 0xcca0..=0xccaf, 0xd000..=0xd00f];
     for suite in suites.into_iter().flatten() {
-        ask(format!("suite {suite:#06x}"), Hello { suites: vec![suite], ..Hello::default() }).await;
+        let new = Hello { suites: vec![suite], ..Hello::default() };
+        let old = Hello { versions: vec![], ..new.clone() };
+        ask(format!("suite {suite:#06x}"), new).await;
+        ask(format!("suite {suite:#06x} in TLS 1.2"), old).await;
     }
     for version in [0x0002].into_iter().chain(0x0300..=0x0305).chain(0x7f00..=0x7f1c).chain(0xfefc..=0xfeff) {
         ask(format!("version {version:#06x}"), Hello { versions: vec![version], ..Hello::default() }).await;
-        let old = Hello { legacy_version: version, versions: vec![], ..Hello::default() };
+        let old =
+            Hello { legacy_version: version, versions: vec![], suites: OLD.to_vec(), ..Hello::default() };
         ask(format!("version {version:#06x} in the old place"), old).await;
     }
     // The smallest numbers first, which is not the order that the centre prefers.
