@@ -5,12 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use pki::{
-    identity::identity_of,
-    inspect::{CertificateFacts, check_leaf},
-    leaf::Purpose,
-    trust::Trust,
-};
+use pki::{explain::explain, inspect::CertificateFacts, leaf::Purpose, policy::Policy, trust::Trust};
 use protocol::moment::Moment;
 use rustls_pki_types::CertificateDer;
 
@@ -22,7 +17,7 @@ static NOW: LazyLock<Moment> = LazyLock::new(|| include_str!("../seeds/now").tri
 /// The authorities of the seeds.
 static TRUST: LazyLock<Trust> = LazyLock::new(|| {
     let (root, issuing) = (include_bytes!("../seeds/root.pem"), include_bytes!("../seeds/issuing.pem"));
-    Trust::from_pem(root, issuing, include_bytes!("../seeds/crls.pem"), *NOW).unwrap()
+    Trust::from_pem(root, issuing, include_bytes!("../seeds/crls.pem"), Policy::default(), *NOW).unwrap()
 });
 
 /// The one that may be shown beside a leaf.
@@ -33,16 +28,24 @@ static ISSUING: LazyLock<CertificateDer<'static>> = LazyLock::new(|| {
 
 fuzz_target!(|der: &[u8]| {
     let certificate = CertificateDer::from(der);
-    let identity = identity_of(der);
-    if let Some(facts) = CertificateFacts::of(&certificate) {
-        assert_eq!(facts.identity, identity, "people and programs read the same identity");
+    let facts = CertificateFacts::of(&certificate, &Policy::default());
+    if let Some(facts) = &facts {
         assert!(facts.description.subject.chars().all(|c| !c.is_control()));
     }
     for purpose in PURPOSES {
-        let alone = check_leaf(&certificate, purpose);
-        if let Ok(peer) = TRUST.verify(&[certificate.clone(), ISSUING.clone()], purpose, *NOW) {
-            assert_eq!(alone, Ok(()), "whoever is let in passes the checks of a single certificate");
-            assert_eq!(Ok(peer.identity()), identity.as_ref());
+        let chain = [certificate.clone(), ISSUING.clone()];
+        let judged = TRUST.verify(&chain, purpose, *NOW);
+        let explained = explain(&TRUST, &chain, purpose, &[], *NOW);
+        match &judged {
+            Ok(peer) => {
+                let facts = facts.as_ref().expect("whoever is let in can be read");
+                assert_eq!(facts.identity.as_ref(), Ok(peer.identity()), "people and programs read the same identity");
+                assert!(explained.verdict.is_ok());
+            }
+            Err(fault) => {
+                let refused = explained.verdict.expect_err("the explanation is that of the door");
+                assert_eq!((refused.fault, refused.causes.is_empty()), (*fault, false));
+            }
         }
         // As somebody's authority.
         let _ = TRUST.verify(&[ISSUING.clone(), certificate.clone()], purpose, *NOW);

@@ -26,7 +26,8 @@ use protocol::entry::{Entry, Event};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -36,7 +37,7 @@ use crate::{
     centre::Centre,
     chain::chain,
     health,
-    limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX},
+    limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX},
     metrics,
     reload::{Reloaded, Reloader, end},
 };
@@ -152,35 +153,58 @@ pub fn listen(admin: Admin) -> io::Result<impl Future<Output = ()>> {
     // The data directory is the owner's alone, so the socket is too.
     let listener = UnixListener::bind(&path)?;
     Ok(async move {
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = admin.centre.stopping.cancelled() => break,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                // One at a time: it is for people and their scripts.
-                Ok((stream, _)) => serve_one(&admin, stream, true).await,
-                Err(_) => sleep(ACCEPT_PAUSE_MAX).await,
-            }
-        }
+        serve_all(admin, &listener, true).await;
         let _ = std::fs::remove_file(&path);
     })
 }
 
 /// Serves metrics and health, and nothing that changes anything, until the centre stops.
 pub async fn listen_for_metrics(admin: Admin, listener: TcpListener) {
+    serve_all(admin, &listener, false).await;
+}
+
+/// A socket that connections are accepted from.
+trait Accepting: Sync {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// The next connection; dropping the wait loses none.
+    fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Accepting for UnixListener {
+    type Stream = UnixStream;
+    async fn next(&self) -> io::Result<UnixStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Accepting for TcpListener {
+    type Stream = TcpStream;
+    async fn next(&self) -> io::Result<TcpStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+/// Serves some connections at a time, so that one that is slow does not keep a monitoring system waiting; those beyond
+/// wait in the kernel. Ends, with all of them, when the centre stops.
+async fn serve_all(admin: Admin, listener: &impl Accepting, may_act: bool) {
+    let mut serving = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             biased;
             () = admin.centre.stopping.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            Some(_) = serving.join_next() => continue,
+            accepted = listener.next(), if serving.len() < ADMIN_CONNECTIONS_MAX => accepted,
         };
         match accepted {
-            Ok((stream, _)) => serve_one(&admin, stream, false).await,
+            Ok(stream) => {
+                let admin = admin.clone();
+                serving.spawn(async move { serve_one(&admin, stream, may_act).await });
+            }
             Err(_) => sleep(ACCEPT_PAUSE_MAX).await,
         }
     }
+    // Whoever asked for the stop still gets its answer.
+    while serving.join_next().await.is_some() {}
 }
 
 async fn serve_one(admin: &Admin, stream: impl AsyncRead + AsyncWrite + Unpin, may_act: bool) {

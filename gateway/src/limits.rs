@@ -75,6 +75,9 @@ pub const BLOCKING_THREADS_SPARE: usize = 64;
 /// dead after three quarters of `detect_max`, on every attempt again.
 pub const PREFIX_HASHED_FIRST_MAX: u64 = 16 * 1024 * 1024;
 
+/// Connections to the admin socket, or to the metrics address, that are served at a time.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;
+
 /// Bytes of a request to the admin socket: one name and one reason.
 pub const ADMIN_BODY_BYTES_MAX: usize = 4096;
 

@@ -111,11 +111,10 @@ async fn open(centre: &Arc<Centre>, stream: TcpStream, ends: Ends, connections: 
         let centre = Arc::clone(centre);
         connections.spawn(async move {
             let mut stream = stream;
-            let source = balanced_source(&centre, &in_force, &mut stream, remote).await;
-            drop(place);
-            if let Some(source) = source
+            if let Some(source) = balanced_source(&centre, &in_force, &mut stream, remote).await
                 && let Some(admission) = admit(&centre, &in_force, source.ip()).await
             {
+                drop(place);
                 connection(centre, in_force, stream, Ends { source, ..ends }, admission).await;
             }
         });

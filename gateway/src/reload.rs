@@ -211,9 +211,10 @@ pub async fn judge_all(centre: &Arc<Centre>) -> (usize, usize) {
 
 /// Ends a connection and what runs on it, and puts it on record.
 pub async fn end(centre: &Arc<Centre>, open: &Open, reason: &'static str) {
-    // The attempts first: else they would take the end of the connection for their cause.
-    centre.attempts.stop_on(open.id, Cause::Revoked);
+    // The connection first: an attempt that begins only now finds it ended. It still carries what runs for a moment, in
+    // which those attempts are told why.
     open.end();
+    centre.attempts.stop_on(open.id, Cause::Revoked);
     centre.counters.count(crate::counters::Stage::Certificate, "ended_open_connection");
     tracing::warn!(identity = %open.peer.identity(), serial = open.peer.serial(), reason, "open connection ended");
     let entry = Entry {
