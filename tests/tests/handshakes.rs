@@ -196,8 +196,8 @@ async fn case_08_a_hello_in_crumbs_meets_the_same_demand_for_a_certificate() {
         let error = nobody.ask_in_crumbs(setting.centre.address, record, write).await.unwrap_err();
         assert_eq!(pki::tls::alert_reason(&error), Some("no_cert"), "{what}: {error}");
     }
-    let turned_down = setting.centre.status().await.turned_down;
-    assert_eq!(turned_down.get("certificate:no_cert"), Some(&7), "{turned_down:?}");
+    let all = |status: &gateway::admin::Status| status.turned_down.get("certificate:no_cert") == Some(&7);
+    setting.centre.until("seven refusals to be counted", all).await;
 }
 
 #[tokio::test]

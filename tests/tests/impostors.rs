@@ -117,7 +117,7 @@ async fn impostors(lab: &TestLab) -> Vec<(&'static str, Shown, &'static str)> {
             "wrong_eku",
         ),
         ("expired", issued(authority, CENTRE, ADDRESS, -DAY, -MINUTE).into(), "expired"),
-        ("not yet valid", issued(authority, CENTRE, ADDRESS, MINUTE, DAY).into(), "not_yet_valid"),
+        ("not yet valid", issued(authority, CENTRE, ADDRESS, DAY, 2 * DAY).into(), "not_yet_valid"),
         (
             "lives too long",
             but(&|params| params.not_after = today() + Duration::days(6 * 366)),

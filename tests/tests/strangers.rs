@@ -104,7 +104,7 @@ async fn refused(lab: &TestLab) -> Vec<Refused> {
         case("expired", Some(issued(authority, Profile::Institution, -DAY, -MINUTE)), "expired", 45),
         case(
             "not yet valid",
-            Some(issued(authority, Profile::Institution, MINUTE, DAY)),
+            Some(issued(authority, Profile::Institution, DAY, 2 * DAY)),
             "not_yet_valid",
             45,
         ),

@@ -40,6 +40,17 @@ const HANG_SECONDS: u32 = 10;
 /// Megabytes over which memory counts as a leak: the sanitizer itself takes some hundred.
 const MEMORY_MB_MAX: u32 = 2048;
 
+/// Where the targets are declared, from the workspace's root.
+pub const MANIFEST: &str = "fuzz/Cargo.toml";
+
+/// Lets clippy look at the targets, with what the workspace has built anyway.
+pub fn check(workspace: &Workspace) -> anyhow::Result<()> {
+    let mut clippy = workspace.cargo(&["clippy", "--manifest-path", MANIFEST, "--target-dir"]);
+    // The fuzzer's own macro writes a file.
+    clippy.arg(&workspace.target).args(["--", "-D", "warnings", "-A", "clippy::disallowed_methods"]);
+    run_command(&mut clippy)
+}
+
 /// Runs the named targets, or all, each for so many seconds; says what was done.
 pub fn run(workspace: &Workspace, seconds: u32, only: &[String]) -> anyhow::Result<String> {
     if let Some(unknown) = only.iter().find(|name| TARGETS.iter().all(|target| target.name != name.as_str()))

@@ -19,7 +19,7 @@ use anyhow::bail;
 
 use crate::{
     borders, demo, deny, fuzz, tools,
-    workspace::{Workspace, run as run_command},
+    workspace::{Workspace, is_on_path, run as run_command},
 };
 
 /// Names the directory with check data that is too large for this repository.
@@ -71,6 +71,12 @@ const STEPS: &[Step] = &[
     },
     Step { name: "clippy", what: "no lint complains", only_in_full: false, check: clippy_step },
     Step { name: "build", what: "everything builds", only_in_full: false, check: build_step },
+    Step {
+        name: "fuzz-build",
+        what: "no lint complains about the fuzz targets",
+        only_in_full: false,
+        check: fuzz_build_step,
+    },
     Step { name: "test", what: "every test passes", only_in_full: false, check: test_step },
     Step {
         name: "docs",
@@ -158,7 +164,8 @@ fn tools_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
 }
 
 fn format_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
-    passes(&mut workspace.cargo(&["fmt", "--all", "--check"]))
+    run_command(&mut workspace.cargo(&["fmt", "--all", "--check"]))?;
+    passes(&mut workspace.cargo(&["fmt", "--manifest-path", fuzz::MANIFEST, "--check"]))
 }
 
 fn borders_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
@@ -204,6 +211,14 @@ fn long_tests_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
     let mut tests = workspace.cargo(&["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"]);
     tests.args(["--", "--include-ignored"]).env("SEKISHO_FULL", "1");
     passes(with_tools(workspace, &mut tests))
+}
+
+fn fuzz_build_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
+    // The one thing among these checks that is written in C++.
+    if !is_on_path("c++") {
+        return Ok(Verdict::Skipped("c++ is missing".to_owned()));
+    }
+    fuzz::check(workspace).map(|()| Verdict::Passed)
 }
 
 fn fuzz_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
