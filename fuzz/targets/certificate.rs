@@ -39,7 +39,11 @@ fuzz_target!(|der: &[u8]| {
         match &judged {
             Ok(peer) => {
                 let facts = facts.as_ref().expect("whoever is let in can be read");
-                assert_eq!(facts.identity.as_ref(), Ok(peer.identity()), "people and programs read the same identity");
+                assert_eq!(
+                    facts.identity.as_ref(),
+                    Ok(peer.identity()),
+                    "people and programs read the same identity"
+                );
                 assert!(explained.verdict.is_ok());
             }
             Err(fault) => {

@@ -4,8 +4,8 @@
 
 use std::sync::LazyLock;
 
-use libfuzzer_sys::fuzz_target;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use libfuzzer_sys::fuzz_target;
 use pki::{crl::UnverifiedCrl, inspect::CrlFacts, policy::Policy, trust::Trust};
 use protocol::moment::Moment;
 use rustls_pki_types::CertificateRevocationListDer;
