@@ -62,6 +62,8 @@ async fn case_41_every_prefix_followed_by_every_ending_is_never_committed() {
     let keys = workers.join_all().await;
     assert_eq!(done.lock().unwrap().len(), count);
 
+    // A reset is noticed a moment after it was sent.
+    centre.until("the end of the last attempts", |status| status.attempts_running == 0).await;
     for key in &keys {
         let state = caller.state(key).await;
         assert_eq!((state.phase.as_str(), state.offset, state.receipt), ("aborted", 0, None), "{key}");
