@@ -29,6 +29,8 @@ pub struct Hello {
     pub groups: Vec<u16>,
     /// Signature schemes.
     pub schemes: Vec<u16>,
+    /// The name of the server; empty, no extension.
+    pub name: String,
 }
 
 /// What a server answered.
@@ -58,6 +60,7 @@ impl Default for Hello {
             suites: vec![0x1301],
             groups: vec![0x001d],
             schemes: vec![0x0403],
+            name: String::new(),
         }
     }
 }
@@ -69,6 +72,9 @@ impl Hello {
         let mut extension = |number: u16, content: Vec<u8>| {
             extensions.extend([number.to_be_bytes().to_vec(), counted_16(&content)].concat());
         };
+        if !self.name.is_empty() {
+            extension(0, counted_16(&[&[0], counted_16(self.name.as_bytes()).as_slice()].concat()));
+        }
         extension(10, counted_16(&numbers(&self.groups)));
         extension(13, counted_16(&numbers(&self.schemes)));
         if !self.versions.is_empty() {
