@@ -39,7 +39,7 @@ use crate::{
     health,
     limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX},
     metrics,
-    reload::{Reloaded, Reloader, end},
+    reload::{Reloaded, Reloader, end_all},
 };
 
 /// The socket below the data directory.
@@ -304,7 +304,7 @@ fn target(text: &str) -> Result<Target, NotDone> {
 
 async fn disconnect(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disconnected, NotDone> {
     let target = target(&body::<Whom>(request).await?.target)?;
-    Ok(Disconnected { changed: false, ended: end_all(centre, &target, "disconnected").await })
+    Ok(Disconnected { changed: false, ended: end_open(centre, &target, "disconnected").await })
 }
 
 async fn block(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disconnected, NotDone> {
@@ -313,10 +313,11 @@ async fn block(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disco
     let since = pki::clock::now();
     let changed =
         centre.blocked.block(Block { target: target.clone(), since, reason }).map_err(block_not_done)?;
+    let ended = end_open(centre, &target, "blocked").await;
     if changed {
         note(centre, Event::Blocked, &target).await?;
     }
-    Ok(Disconnected { changed, ended: end_all(centre, &target, "blocked").await })
+    Ok(Disconnected { changed, ended })
 }
 
 async fn unblock(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disconnected, NotDone> {
@@ -339,11 +340,10 @@ async fn note(centre: &Arc<Centre>, event: Event, target: &Target) -> Result<(),
 }
 
 /// Ends every open connection of this target.
-async fn end_all(centre: &Arc<Centre>, target: &Target, reason: &'static str) -> usize {
-    let meant: Vec<_> = centre.live.all().into_iter().filter(|open| target.is(&open.peer)).collect();
-    for open in &meant {
-        end(centre, open, reason).await;
-    }
+async fn end_open(centre: &Arc<Centre>, target: &Target, reason: &'static str) -> usize {
+    let meant = centre.live.all().into_iter().filter(|open| target.is(&open.peer));
+    let meant: Vec<_> = meant.map(|open| (open, reason)).collect();
+    end_all(centre, &meant).await;
     meant.len()
 }
 

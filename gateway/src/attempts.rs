@@ -90,9 +90,11 @@ impl Attempts {
         withdrawn.inspect(|running| running.stop.stop(cause)).count()
     }
 
-    /// How many attempts of this identity are running.
-    pub fn of_identity(&self, identity: &Identity) -> usize {
-        self.lock().values().filter(|running| running.identity == *identity).count()
+    /// How many attempts of this identity are running, at other transfers than this one: a newer attempt takes the
+    /// place of the older.
+    pub fn of_identity(&self, identity: &Identity, except: &TransferKey) -> usize {
+        let running = self.lock();
+        running.iter().filter(|(key, running)| *key != except && running.identity == *identity).count()
     }
 
     /// Tells every attempt to end.

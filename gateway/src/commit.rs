@@ -81,6 +81,10 @@ pub async fn commit(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Tran
     };
     let step =
         steps::with_receipt(steps::logged(Input::Commit { attempt: receiving.attempt }, entry), receipt);
+    // Once more, as late as it can be asked: what is withdrawn while the ledger writes was committed before.
+    if receiving.is_withdrawn() {
+        return Err(record_abort(centre, receiving, Cause::Revoked, 0).await);
+    }
     match centre.step(&transfer.key, step).await {
         Ok(stepped) => {
             tracing::info!(transfer = %transfer.key, attempt = receiving.attempt, bytes = transfer.length, "committed");

@@ -13,8 +13,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use crate::{
-    centre::Centre, counters::Stage, in_force::InForce, limits::HEADERS_MAX, live::LiveConnection,
-    peer::Peer, service::serve,
+    centre::Centre, counters::Stage, in_force::InForce, limits::HEADERS_MAX, peer::Peer, service::serve,
 };
 
 /// The time in which a running request may still be answered after its connection was told to end: the answer says why.
@@ -25,7 +24,6 @@ pub async fn serve_connection(
     centre: Arc<Centre>,
     in_force: Arc<InForce>,
     peer: Peer,
-    live: LiveConnection,
     stream: TlsStream<TcpStream>,
 ) {
     tracing::debug!(identity = %peer.identity(), address = %peer.ends.source, "connection open");
@@ -41,7 +39,7 @@ pub async fn serve_connection(
     tokio::pin!(connection);
     let ended = tokio::select! {
         biased;
-        cause = live.stop.stopped() => {
+        cause = peer.stop().stopped() => {
             tracing::info!(identity = %peer.identity(), %cause, "connection ended from this side");
             centre.counters.count(Stage::Connection, "ended_by_us");
             connection.as_mut().graceful_shutdown();
@@ -59,7 +57,7 @@ pub async fn serve_connection(
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 biased;
-                _ = live.stop.stopped() => return,
+                _ = peer.stop().stopped() => return,
                 ended = connection => ended,
             }
         }

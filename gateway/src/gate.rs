@@ -173,8 +173,11 @@ impl State {
         }
         let passed = u64::try_from(now.duration_since(source.filled).as_millis()).unwrap_or(u64::MAX);
         let earned = passed.saturating_mul(per_second) / 1000;
-        source.tokens = source.tokens.saturating_add(earned).min(full);
-        source.filled = now;
+        // What is too little to be credited yet must not be forgotten.
+        if earned > 0 {
+            source.tokens = source.tokens.saturating_add(earned).min(full);
+            source.filled = now;
+        }
         source.tokens = source.tokens.checked_sub(1000).ok_or(Closed::TooFast)?;
         Ok(())
     }
@@ -214,7 +217,8 @@ impl Drop for Admission {
             source.open = source.open.saturating_sub(1);
         }
         drop(state);
-        self.gate.freed.notify_one();
+        // All who wait ask again: the first of them may not be let in for another reason.
+        self.gate.freed.notify_waiters();
     }
 }
 

@@ -23,7 +23,7 @@ use pki::{
 use protocol::{
     kind::System,
     moment::Moment,
-    party::{Identity, Role},
+    party::{Identity, Party, Role},
     permission::Action,
 };
 use rustls_pki_types::CertificateDer;
@@ -177,6 +177,11 @@ impl InForce {
             })
             .collect();
         (!named.is_empty()).then(|| named.join("; "))
+    }
+
+    /// May a caller of this role do this at this one of our parties?
+    pub fn permits_at(&self, from: Role, at: &Party, system: System, action: Action) -> bool {
+        self.config.permissions.allow(from, at.role(), system, action)
     }
 
     /// When our own certificates end, for people.

@@ -51,6 +51,9 @@ pub const SOURCES_NAMED_MAX: usize = 20;
 /// Headers of one request; ours need eight.
 pub const HEADERS_MAX: usize = 32;
 
+/// Hexadecimal digits of a serial number in the log: those of the longest that RFC 5280 allows, and some.
+pub const SERIAL_SHOWN_MAX: usize = 64;
+
 /// Connections that wait in the kernel to be accepted.
 pub const ACCEPT_QUEUE: i32 = 1024;
 

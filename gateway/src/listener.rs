@@ -33,8 +33,7 @@ use crate::{
     gate::{Admission, Closed},
     in_force::InForce,
     intake::Ends,
-    limits::{ACCEPT_PAUSE_MAX, ACCEPT_QUEUE},
-    live::LiveConnection,
+    limits::{ACCEPT_PAUSE_MAX, ACCEPT_QUEUE, SERIAL_SHOWN_MAX},
     peer::Peer,
     proxy_protocol::read_header,
 };
@@ -214,15 +213,17 @@ async fn connection(
     }
     let connection = stream.get_ref().1;
     let (identity, chain) = (judged.peer(connection), peer_chain(connection));
-    let (peer, live) = match take_in(&centre, &in_force, identity, chain, ends) {
+    let peer = match take_in(&centre, &in_force, identity, chain, ends) {
         Ok(taken) => taken,
         Err((stage, reason)) => {
             centre.counters.count_from(stage, reason, ends.source.ip());
-            tracing::warn!(address = %ends.source, reason, "peer turned away after its handshake");
+            if centre.refusals_logged.may(network_of(ends.source.ip()), pki::clock::now()) {
+                tracing::warn!(address = %ends.source, reason, "peer turned away after its handshake");
+            }
             return;
         }
     };
-    serve_connection(centre, in_force, peer, live, stream).await;
+    serve_connection(centre, in_force, peer, stream).await;
 }
 
 /// Gives a peer its place among the live connections. What changed since its handshake began counts for it too.
@@ -232,7 +233,7 @@ fn take_in(
     identity: Result<PeerIdentity, PeerFault>,
     chain: Vec<CertificateDer<'static>>,
     ends: Ends,
-) -> Result<(Peer, LiveConnection), (Stage, &'static str)> {
+) -> Result<Peer, (Stage, &'static str)> {
     let identity = identity.map_err(|fault| (Stage::Certificate, fault.code()))?;
     let of_identity_max = in_force.config.limits.connections_per_identity_max;
     let live = centre
@@ -251,7 +252,7 @@ fn take_in(
     if newest.generation != in_force.generation {
         newest.judge(&chain, pki::clock::now()).map_err(|fault| (Stage::Certificate, fault.code()))?;
     }
-    Ok((Peer::new(identity, ends, &live), live))
+    Ok(Peer::new(identity, ends, Arc::new(live)))
 }
 
 /// Counts a handshake that failed, and says in the log whose certificate was refused and why.
@@ -273,7 +274,8 @@ fn note_refusal(centre: &Centre, ends: Ends, error: &io::Error, refused: Option<
             address = %ends.source,
             reason,
             issuer = certificate.map(|certificate| certificate.issuer.as_str()),
-            serial = certificate.map(|certificate| certificate.serial.as_str()),
+            // Of a certificate that does not count, it can be of any length.
+            serial = certificate.and_then(|certificate| certificate.serial.get(..SERIAL_SHOWN_MAX.min(certificate.serial.len()))),
             subject = certificate.map(|certificate| certificate.subject.as_str()),
             "certificate refused"
         );

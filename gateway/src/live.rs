@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -44,13 +45,20 @@ pub struct Live {
     numbers: Arc<AtomicU64>,
 }
 
-/// A connection's place in the table; dropped when the connection is over.
+/// A connection's place in the table; dropped when the connection is over, and whatever it began: content that is still
+/// being checked after its connection closed can be withdrawn like any other.
 pub struct LiveConnection {
     live: Live,
     /// Its number.
     pub id: u64,
     /// Tells it to end.
     pub stop: Stop,
+}
+
+impl fmt::Debug for LiveConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveConnection").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Live {
@@ -91,6 +99,11 @@ impl Live {
 }
 
 impl Open {
+    /// Was it told to end? It may take a moment.
+    pub fn is_ending(&self) -> bool {
+        self.stop.told().is_some()
+    }
+
     /// Ends it for good.
     pub fn end(&self) {
         self.stop.stop(Cause::Revoked);

@@ -61,11 +61,12 @@ pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) ->
             "the signer is another identity than the TLS certificate",
         ));
     }
-    if !centre.room.has(signed.statement().length, &in_force.config.limits) {
-        return Err(Problem::StorageFull.into());
-    }
     let new = Offering { manifest: signed.statement(), text: signed.text(), manifest_sha256, now };
     let mut refusal = judge(centre, new.manifest, now).map(|reason| (reason, None));
+    // What is refused for good is told so, room or not.
+    if refusal.is_none() && !centre.room.has(new.manifest.length, &in_force.config.limits) {
+        return Err(Problem::StorageFull.into());
+    }
     for _ in 0..LOG_MOVES_MAX {
         let log_seen = match counterpart::verify(centre, new.manifest, offer.consistency.as_ref()).await {
             Err(turned) if turned.problem == Problem::LogForked => {
@@ -96,7 +97,14 @@ fn bind(centre: &Centre, peer: &Peer, manifest: &Manifest) -> Result<(), Turned>
     if manifest.acting != *peer.identity() || !peer.identity().acts_for(&manifest.sender) {
         return Err(Problem::NotYours.into());
     }
-    peer.permit(&centre.in_force(), manifest.system, Action::Offer)?;
+    let in_force = centre.in_force();
+    peer.permit(&in_force, manifest.system, Action::Offer)?;
+    // Of several parties here, it is the one named that the right is for.
+    let ours = centre.receives_for(&manifest.receiver);
+    let role = peer.identity().role();
+    if ours && !in_force.permits_at(role, &manifest.receiver, manifest.system, Action::Offer) {
+        return Err(Problem::NotPermitted.into());
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Who stands at the other end of an accepted connection, and what they are permitted to do.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use pki::peer::PeerIdentity;
 use protocol::{
@@ -16,9 +16,8 @@ pub struct Peer {
     identity: PeerIdentity,
     /// The connection's two ends.
     pub ends: Ends,
-    /// The connection's number: [`crate::live`].
-    pub connection: u64,
-    stop: Stop,
+    /// Keeps its place in the table of live connections for as long as anything is done for it.
+    live: Arc<LiveConnection>,
 }
 
 /// Proof that the peer's role may do this here. No handler runs without one; only [`Peer::permit`] makes it.
@@ -65,13 +64,23 @@ pub fn subject_of(peer: &PeerIdentity, source: SocketAddr) -> Subject {
 
 impl Peer {
     /// The holder of this identity, on this connection.
-    pub fn new(identity: PeerIdentity, ends: Ends, live: &LiveConnection) -> Self {
-        Peer { identity, ends, connection: live.id, stop: live.stop.clone() }
+    pub fn new(identity: PeerIdentity, ends: Ends, live: Arc<LiveConnection>) -> Self {
+        Peer { identity, ends, live }
+    }
+
+    /// The connection's number.
+    pub fn connection(&self) -> u64 {
+        self.live.id
+    }
+
+    /// Tells the connection to end.
+    pub fn stop(&self) -> &Stop {
+        &self.live.stop
     }
 
     /// Was its certificate or right withdrawn? Then nothing that it began may be committed.
     pub fn is_ended(&self) -> bool {
-        self.stop.told().is_some()
+        self.live.stop.told().is_some()
     }
 
     /// What its certificate says.

@@ -126,7 +126,7 @@ async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) 
     let (peer, key) = (permit.peer().clone(), permit.key());
     may_take_work(centre)?;
     let limits = centre.in_force().config.limits.clone();
-    if centre.attempts.of_identity(peer.identity()) >= limits.transfers_per_identity_max as usize {
+    if centre.attempts.of_identity(peer.identity(), key) >= limits.transfers_per_identity_max as usize {
         return Err(Problem::TooMany.into());
     }
     let slot = Arc::clone(&centre.slots).try_acquire_owned().map_err(|_| Problem::TooMany)?;
@@ -136,7 +136,7 @@ async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) 
     let room = centre.room.promise(sending.declared, &limits).ok_or(Problem::StorageFull)?;
     // From here on the older attempt ends. A drain that began meanwhile has told it, and not yet this one; a withdrawal
     // likewise.
-    let place = centre.attempts.take_place(key, peer.identity(), peer.connection).await;
+    let place = centre.attempts.take_place(key, peer.identity(), peer.connection()).await;
     may_take_work(centre)?;
     may_still_send(centre, &peer)?;
     if found.state.phase == Phase::Checking {

@@ -179,7 +179,7 @@ fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static 
 pub async fn judge_all(centre: &Arc<Centre>) -> (usize, usize) {
     let in_force = centre.in_force();
     let judging = Arc::clone(&in_force);
-    let open = centre.live.all();
+    let open: Vec<Open> = centre.live.all().into_iter().filter(|open| !open.is_ending()).collect();
     let judged = open.len();
     let judged_now = tokio::task::spawn_blocking(move || {
         let now = clock::now();
@@ -198,31 +198,37 @@ pub async fn judge_all(centre: &Arc<Centre>) -> (usize, usize) {
         }
     };
     let ended = no_longer.len();
-    for (open, reason) in no_longer {
-        end(centre, &open, reason).await;
-    }
     let lost = |role| !in_force.permits(role, System::Claims, Action::Send);
     let stopped = centre.attempts.stop_roles(lost, Cause::Revoked);
+    end_all(centre, &no_longer).await;
     if stopped > 0 {
         tracing::warn!(stopped, "attempts ended because their right was withdrawn");
     }
     (judged, ended)
 }
 
-/// Ends a connection and what runs on it, and puts it on record.
-pub async fn end(centre: &Arc<Centre>, open: &Open, reason: &'static str) {
+/// Ends connections and what runs on them; when all of them are told, puts each on record.
+pub async fn end_all(centre: &Arc<Centre>, ended: &[(Open, &'static str)]) {
+    for (open, reason) in ended {
+        tell_to_end(centre, open, reason);
+    }
+    for (open, reason) in ended {
+        let entry = Entry {
+            subject: Some(subject_of(&open.peer, open.source)),
+            cause: Some(Cause::Revoked),
+            note: Some((*reason).to_owned()),
+            ..centre.entry(Event::ConnectionEnded)
+        };
+        // A log that cannot be written has broken the centre, and says so itself.
+        let _ = centre.record(entry).await;
+    }
+}
+
+fn tell_to_end(centre: &Centre, open: &Open, reason: &'static str) {
     // The connection first: an attempt that begins only now finds it ended. It still carries what runs for a moment, in
     // which those attempts are told why.
     open.end();
     centre.attempts.stop_on(open.id, Cause::Revoked);
     centre.counters.count(crate::counters::Stage::Certificate, "ended_open_connection");
     tracing::warn!(identity = %open.peer.identity(), serial = open.peer.serial(), reason, "open connection ended");
-    let entry = Entry {
-        subject: Some(subject_of(&open.peer, open.source)),
-        cause: Some(Cause::Revoked),
-        note: Some(reason.to_owned()),
-        ..centre.entry(Event::ConnectionEnded)
-    };
-    // A log that cannot be written has broken the centre, and says so itself.
-    let _ = centre.record(entry).await;
 }

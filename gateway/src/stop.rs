@@ -10,11 +10,15 @@ use tokio_util::sync::CancellationToken;
 pub struct Stop {
     token: CancellationToken,
     cause: Arc<OnceLock<Cause>>,
+    withdrawn: CancellationToken,
 }
 
 impl Stop {
-    /// Tells it to end; the first cause counts.
+    /// Tells it to end; the first cause counts, unless certificate or right is withdrawn, which counts whenever it comes.
     pub fn stop(&self, cause: Cause) {
+        if cause == Cause::Revoked {
+            self.withdrawn.cancel();
+        }
         // A second cause changes nothing: it is ending already.
         let _ = self.cause.set(cause);
         self.token.cancel();
@@ -28,6 +32,9 @@ impl Stop {
 
     /// Why it was told to end, if it was.
     pub fn told(&self) -> Option<Cause> {
+        if self.withdrawn.is_cancelled() {
+            return Some(Cause::Revoked);
+        }
         self.cause.get().copied()
     }
 }

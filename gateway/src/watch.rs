@@ -17,7 +17,7 @@ use std::{
 use crate::{
     centre::Centre,
     in_force::files_of,
-    reload::{Reloader, end},
+    reload::{Reloader, end_all},
 };
 
 /// How often.
@@ -85,7 +85,6 @@ async fn look(centre: &Arc<Centre>, reloader: &Arc<Reloader>) -> HashMap<PathBuf
 /// A connection lives no longer than the certificate that it was opened with.
 async fn end_what_is_over(centre: &Arc<Centre>) {
     let now = pki::clock::now();
-    for open in centre.live.all().into_iter().filter(|open| open.peer.not_after() < now) {
-        end(centre, &open, "expired").await;
-    }
+    let over = centre.live.all().into_iter().filter(|open| open.peer.not_after() < now && !open.is_ending());
+    end_all(centre, &over.map(|open| (open, "expired")).collect::<Vec<_>>()).await;
 }

@@ -42,7 +42,8 @@ impl Work<'_> {
         let mut transfer = transfer_of(&new)?;
         let usage = self.usage.get(&new.key.sender).copied().unwrap_or_default();
         if usage.of_day >= new.allowance.of_day_max
-            || usage.bytes_of_day.saturating_add(new.length) > new.allowance.bytes_of_day_max
+            || new.refusal.is_none()
+                && usage.bytes_of_day.saturating_add(new.length) > new.allowance.bytes_of_day_max
         {
             return answer(Offered::OverQuota);
         }
