@@ -66,7 +66,7 @@ impl Credentials {
             .map(PathBuf::as_path)
     }
 
-    fn read(section: &Section<'_>) -> Option<Self> {
+    pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
         let certificate = section.required::<InputFile>(&Key::new(
             "certificate",
             "Our certificate followed by its chain, without the root; PEM.",

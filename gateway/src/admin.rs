@@ -185,13 +185,13 @@ impl Accepting for TcpListener {
 }
 
 /// Serves some connections at a time, so that one that is slow does not keep a monitoring system waiting; those beyond
-/// wait in the kernel. Ends, with all of them, when the centre stops.
+/// wait in the kernel. Ends, with all of them, when the centre does.
 async fn serve_all(admin: Admin, listener: &impl Accepting, may_act: bool) {
     let mut serving = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             biased;
-            () = admin.centre.stopping.cancelled() => break,
+            () = admin.centre.ending.cancelled() => break,
             Some(_) = serving.join_next() => continue,
             accepted = listener.next(), if serving.len() < ADMIN_CONNECTIONS_MAX => accepted,
         };

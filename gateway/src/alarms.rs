@@ -18,7 +18,7 @@ const CERTIFICATE_HOURS: [i64; 4] = [60 * 24, 14 * 24, 3 * 24, 24];
 /// What was said last of each end: how many of its thresholds had passed.
 #[derive(Default)]
 pub struct Alarms {
-    said: HashMap<(&'static str, String, Moment), usize>,
+    said: HashMap<(String, String, Moment), usize>,
 }
 
 /// One end that is near.
@@ -27,7 +27,7 @@ pub struct Alarm {
     /// `crl` or `certificate`.
     pub what: &'static str,
     /// Of which section of the configuration.
-    pub section: &'static str,
+    pub section: String,
     /// Whose list; empty for a certificate.
     pub issuer: String,
     /// When it ends.
@@ -40,13 +40,14 @@ impl Alarms {
     /// What has to be said now and was not said before.
     pub fn due(&mut self, in_force: &InForce, now: Moment) -> Vec<Alarm> {
         let lists = in_force.trusts().into_iter().flat_map(|(section, trust)| {
-            let of = move |issuer: &str, ends| ("crl", section, issuer.to_owned(), ends, &CRL_HOURS[..]);
+            let of = move |issuer: &str, ends| {
+                ("crl", section.to_owned(), issuer.to_owned(), ends, &CRL_HOURS[..])
+            };
             trust.crls().by_end().into_iter().map(move |list| of(list.issuer(), list.next_update()))
         });
-        let own = in_force
-            .ends()
-            .into_iter()
-            .map(|(section, ends)| ("certificate", section, String::new(), ends, &CERTIFICATE_HOURS[..]));
+        let own = in_force.ends().into_iter().map(|(section, ends)| {
+            ("certificate", section.to_owned(), String::new(), ends, &CERTIFICATE_HOURS[..])
+        });
         let ends: Vec<_> = lists.chain(own).collect();
         // What was replaced is forgotten.
         self.said.retain(|(section, issuer, at), _| {
@@ -57,7 +58,7 @@ impl Alarms {
                 let left = ends.ms_since(now);
                 // The end itself is the last threshold.
                 let passed = thresholds.iter().chain(&[0]).filter(|hours| left <= *hours * HOUR_MS).count();
-                let said = self.said.entry((section, issuer.clone(), ends)).or_default();
+                let said = self.said.entry((section.clone(), issuer.clone(), ends)).or_default();
                 let due = passed > *said;
                 *said = passed;
                 due.then(|| Alarm { what, section, issuer, ends, hours_left: left.div_euclid(HOUR_MS) })

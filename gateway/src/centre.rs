@@ -55,6 +55,8 @@ pub struct Centre {
     pub work: TaskTracker,
     /// Set when no new work is taken any more.
     pub stopping: CancellationToken,
+    /// Set when what ran is over too, and only then: until then the process can be asked, watched and reloaded.
+    pub ending: CancellationToken,
     /// Set when the outcome of a commit is unknown: the process stops and recovers.
     pub broken: CancellationToken,
     /// Rung when something was committed.

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use config::gateway::MAIN_LISTENER;
 use pki::{
     clock,
     explain::{Explanation, chain_from, explain},
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     blocked::{BlockFault, Blocked},
-    in_force::InForce,
+    in_force::{InForce, Listener, ROLE_NOT_HERE},
     reasons::{alert, reason},
 };
 
@@ -33,6 +34,9 @@ pub struct PeerQuestion {
     /// Judge it as a signer of evidence instead of a client on the line.
     #[arg(long, requires = "peer")]
     pub evidence: bool,
+    /// At this listener of the configuration, `[listener.NAME]`, and not at that of `[listen]`.
+    #[arg(long, value_name = "NAME", requires = "peer", conflicts_with = "evidence")]
+    pub listener: Option<String>,
     /// One JSON object.
     #[arg(long, requires = "peer")]
     pub json: bool,
@@ -47,6 +51,9 @@ pub enum NoAnswer {
     /// The list of blocked peers.
     #[error(transparent)]
     Blocked(#[from] BlockFault),
+    /// A listener that is none.
+    #[error("there is no listener \"{0}\"; the configuration has {1}")]
+    NoSuchListener(String, String),
 }
 
 /// An answer.
@@ -64,13 +71,21 @@ pub fn answer(in_force: &InForce, peer: &PathBuf, question: &PeerQuestion) -> Re
     let files: Vec<PathBuf> = std::iter::once(peer).chain(&question.chain).cloned().collect();
     let chain = chain_from(&files)?;
     let now = question.at.unwrap_or_else(clock::now);
-    let purpose = if question.evidence { Purpose::Evidence } else { Purpose::TlsClient };
-    let explanation = explain(in_force.trust_for(purpose), &chain, purpose, &in_force.own(), now);
+    let listener = listener(in_force, question.listener.as_deref().unwrap_or(MAIN_LISTENER))?;
+    let (purpose, trust) = match question.evidence {
+        true => (Purpose::Evidence, in_force.evidence_trust()),
+        false => (Purpose::TlsClient, listener.trust()),
+    };
+    let explanation = explain(trust, &chain, purpose, &[listener.own()], now);
     let blocked = Blocked::load(&in_force.config.storage.data)?;
     let verdict = match &explanation.verdict {
         Err(refused) => Err((refused.fault.code(), refused.causes.clone())),
         Ok(peer) if peer.identity().environment() != in_force.config.environment => {
             Err(("wrong_environment", vec![format!("it is for {}", peer.identity().environment())]))
+        }
+        Ok(peer) if !question.evidence && !listener.takes(peer.identity().role()) => {
+            let (role, name) = (peer.identity().role(), &listener.name);
+            Err((ROLE_NOT_HERE, vec![format!("the listener {name} takes no {role}")]))
         }
         Ok(peer) if blocked.keeps_out(peer) => {
             Err(("blocked", vec!["the operator keeps it out: `sekisho-gateway blocked`".to_owned()]))
@@ -125,6 +140,13 @@ pub fn answer(in_force: &InForce, peer: &PathBuf, question: &PeerQuestion) -> Re
             Answer { let_in: false, text, json }
         }
     })
+}
+
+fn listener<'f>(in_force: &'f InForce, name: &str) -> Result<&'f Listener, NoAnswer> {
+    let names =
+        || in_force.listeners().iter().map(|listener| listener.name.as_str()).collect::<Vec<_>>().join(", ");
+    let found = in_force.listeners().iter().find(|listener| listener.name == name);
+    found.ok_or_else(|| NoAnswer::NoSuchListener(name.to_owned(), names()))
 }
 
 /// Which revocation lists were asked, and what they said.

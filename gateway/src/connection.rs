@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use config::GatewayConfig;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use protocol::cause::of_connection_error;
@@ -12,17 +13,28 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::{
-    centre::Centre, counters::Stage, in_force::InForce, limits::HEADERS_MAX, peer::Peer, service::serve,
-};
+use crate::{centre::Centre, counters::Stage, limits::HEADERS_MAX, peer::Peer, service::serve};
 
 /// The time in which a running request may still be answered after its connection was told to end: the answer says why.
 const LAST_ANSWER_MAX: Duration = Duration::from_secs(1);
 
+/// How long what may take on a connection.
+pub struct Patience {
+    head: Duration,
+    life: Duration,
+}
+
+impl Patience {
+    /// By these settings.
+    pub fn of(config: &GatewayConfig) -> Self {
+        Patience { head: config.link.header_max, life: config.limits.connection_life_max }
+    }
+}
+
 /// Serves it to its end.
 pub async fn serve_connection(
     centre: Arc<Centre>,
-    in_force: Arc<InForce>,
+    patience: Patience,
     peer: Peer,
     stream: TlsStream<TcpStream>,
 ) {
@@ -33,33 +45,33 @@ pub async fn serve_connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(in_force.config.link.header_max)
+        .header_read_timeout(patience.head)
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         biased;
-        cause = peer.stop().stopped() => {
+        cause = peer.stop().stopped() => Err(cause),
+        ended = &mut connection => Ok(ended),
+        // The running request is answered, then the connection closes.
+        () = no_more_requests(&centre, patience.life) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                biased;
+                cause = peer.stop().stopped() => Err(cause),
+                ended = &mut connection => Ok(ended),
+            }
+        }
+    };
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(cause) => {
             tracing::info!(identity = %peer.identity(), %cause, "connection ended from this side");
             centre.counters.count(Stage::Connection, "ended_by_us");
             connection.as_mut().graceful_shutdown();
             // Whatever is not answered by then is lost with the connection.
             let _ = timeout(LAST_ANSWER_MAX, connection).await;
             return;
-        }
-        ended = &mut connection => ended,
-        () = centre.stopping.cancelled() => {
-            // The running request is answered, then the connection closes.
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = sleep(in_force.config.limits.connection_life_max) => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                biased;
-                _ = peer.stop().stopped() => return,
-                ended = connection => ended,
-            }
         }
     };
     if let Err(error) = ended {
@@ -73,5 +85,13 @@ pub async fn serve_connection(
         };
         centre.counters.count(Stage::Http, reason);
         tracing::debug!(identity = %peer.identity(), reason, %error, "connection ended");
+    }
+}
+
+/// Until the centre stops, or the connection has lived long enough.
+async fn no_more_requests(centre: &Centre, life: Duration) {
+    tokio::select! {
+        () = centre.stopping.cancelled() => {}
+        () = sleep(life) => {}
     }
 }

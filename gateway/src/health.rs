@@ -12,6 +12,8 @@ pub struct Ready {
     pub ready: bool,
     /// Stable words for what stands in the way.
     pub reasons: Vec<String>,
+    /// Settings that weaken the gateway while they stand; it takes work all the same.
+    pub dangers: Option<String>,
 }
 
 /// Is the process in a state in which waiting helps? If not it should be restarted.
@@ -39,5 +41,5 @@ pub fn ready(centre: &Centre, now: Moment) -> Ready {
     ];
     let reasons: Vec<String> =
         reasons.into_iter().filter(|(_, true_now)| *true_now).map(|(reason, _)| reason.to_owned()).collect();
-    Ready { ready: reasons.is_empty(), reasons }
+    Ready { ready: reasons.is_empty(), reasons, dangers: in_force.dangers() }
 }

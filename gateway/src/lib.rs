@@ -38,6 +38,7 @@ pub mod metrics;
 pub mod minutes;
 pub mod offer;
 pub mod operate;
+pub mod overdue;
 pub mod pace;
 pub mod peer;
 pub mod per_minute;

@@ -14,7 +14,7 @@ use pki::{
     fault::PeerFault,
     peer::{PeerIdentity, peer_chain},
     platform::apply_link_timers,
-    tls::{RefusalObserver, Refused},
+    tls::{RefusalObserver, Refused, is_tls12},
 };
 use protocol::link::LinkTimers;
 use rustls_pki_types::CertificateDer;
@@ -28,10 +28,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     centre::Centre,
-    connection::serve_connection,
+    connection::{Patience, serve_connection},
     counters::{Stage, network_of},
     gate::{Admission, Closed},
-    in_force::InForce,
+    in_force::{Accepted, InForce, ROLE_NOT_HERE},
     intake::Ends,
     limits::{ACCEPT_PAUSE_MAX, ACCEPT_QUEUE, SERIAL_SHOWN_MAX},
     peer::Peer,
@@ -65,8 +65,9 @@ pub fn bind(listen: &Listen) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts until the centre stops. Each connection is a task in `connections` and ends by itself.
-pub async fn listen(centre: Arc<Centre>, listener: TcpListener, connections: TaskTracker) {
+/// Accepts at the listener with this place in the list until the centre stops. Each connection is a task in `connections`
+/// and ends by itself.
+pub async fn listen(centre: Arc<Centre>, at: usize, listener: TcpListener, connections: TaskTracker) {
     let mut pause = Duration::from_millis(5);
     loop {
         // Both waits may be dropped without loss: an accepted connection is returned at once.
@@ -78,7 +79,7 @@ pub async fn listen(centre: Arc<Centre>, listener: TcpListener, connections: Tas
         match accepted {
             Ok((stream, ends)) => {
                 pause = Duration::from_millis(5);
-                open(&centre, stream, ends, &connections).await;
+                open(&centre, at, stream, ends, &connections).await;
             }
             Err(error) => {
                 tracing::error!(%error, "a connection could not be accepted");
@@ -97,9 +98,11 @@ async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, Ends)> {
 }
 
 /// Decides before a task or a byte is spent on it whether a connection may come in.
-async fn open(centre: &Arc<Centre>, stream: TcpStream, ends: Ends, connections: &TaskTracker) {
+async fn open(centre: &Arc<Centre>, at: usize, stream: TcpStream, ends: Ends, connections: &TaskTracker) {
     let in_force = centre.in_force();
-    let balancers = &in_force.config.listen.proxy_protocol_from;
+    // There is always one: which listeners there are does not change.
+    let Some(listen) = in_force.listeners().get(at).map(|listener| &listener.listen) else { return };
+    let balancers = &listen.proxy_protocol_from;
     let remote = ends.remote.ip().to_canonical();
     if balancers.iter().any(|net| net.contains(&remote)) {
         // Its header says who is to be admitted; until then it has a place of its own.
@@ -111,23 +114,23 @@ async fn open(centre: &Arc<Centre>, stream: TcpStream, ends: Ends, connections: 
         connections.spawn(async move {
             let mut stream = stream;
             if let Some(source) = balanced_source(&centre, &in_force, &mut stream, remote).await
-                && let Some(admission) = admit(&centre, &in_force, source.ip()).await
+                && let Some(admission) = admit(&centre, &in_force, at, source.ip()).await
             {
                 drop(place);
-                connection(centre, in_force, stream, Ends { source, ..ends }, admission).await;
+                connection(centre, in_force, at, stream, Ends { source, ..ends }, admission).await;
             }
         });
-    } else if let Some(admission) = admit(centre, &in_force, remote).await {
-        connections.spawn(connection(Arc::clone(centre), in_force, stream, ends, admission));
+    } else if let Some(admission) = admit(centre, &in_force, at, remote).await {
+        connections.spawn(connection(Arc::clone(centre), in_force, at, stream, ends, admission));
     }
 }
 
 /// Asks at the gate. While every place is taken by a judged peer, whoever comes waits its turn, and those behind it in
 /// the kernel.
-async fn admit(centre: &Centre, in_force: &InForce, source: IpAddr) -> Option<Admission> {
-    let (listen, limits) = (&in_force.config.listen, &in_force.config.limits);
+async fn admit(centre: &Centre, in_force: &InForce, at: usize, source: IpAddr) -> Option<Admission> {
+    let (listener, limits) = (in_force.listeners().get(at)?, &in_force.config.limits);
     loop {
-        match centre.gate.admit(source, &listen.allowed_prefixes, limits, Instant::now()) {
+        match centre.gate.admit(source, &listener.listen.allowed_prefixes, limits, Instant::now()) {
             Ok(admission) => return Some(admission),
             Err(Closed::Full) => {
                 // Dropping the wait loses nothing: it is asked again.
@@ -167,10 +170,12 @@ async fn balanced_source(
 async fn connection(
     centre: Arc<Centre>,
     in_force: Arc<InForce>,
+    at: usize,
     stream: TcpStream,
     ends: Ends,
     admission: Admission,
 ) {
+    let Some(listener) = in_force.listeners().get(at) else { return };
     let timers = LinkTimers::for_detect_max(in_force.config.link.detect_max);
     if let Err(error) = apply_link_timers(&stream, timers) {
         // Without its timers a dead line would be held for ever.
@@ -178,7 +183,7 @@ async fn connection(
         centre.counters.count(Stage::Connection, "link_timers_failed");
         return;
     }
-    let (config, judged) = match in_force.server.connection() {
+    let (config, judged) = match listener.server.connection() {
         Ok(prepared) => prepared,
         Err(error) => {
             tracing::error!(%error, "the TLS library refused the settings; connection closed");
@@ -212,8 +217,12 @@ async fn connection(
         return;
     }
     let connection = stream.get_ref().1;
-    let (identity, chain) = (judged.peer(connection), peer_chain(connection));
-    let peer = match take_in(&centre, &in_force, identity, chain, ends) {
+    let shown = Shown {
+        identity: judged.peer(connection),
+        chain: peer_chain(connection),
+        accepted: Accepted { listener: at, source: ends.source.ip(), is_tls12: is_tls12(connection) },
+    };
+    let peer = match take_in(&centre, &in_force, shown, ends) {
         Ok(taken) => taken,
         Err((stage, reason)) => {
             centre.counters.count_from(stage, reason, ends.source.ip());
@@ -223,22 +232,35 @@ async fn connection(
             return;
         }
     };
-    serve_connection(centre, in_force, peer, stream).await;
+    let patience = Patience::of(&in_force.config);
+    // A connection may live for hours, and certificates and lists of then must not.
+    drop(in_force);
+    serve_connection(centre, patience, peer, stream).await;
+}
+
+/// What a finished handshake showed.
+struct Shown {
+    identity: Result<PeerIdentity, PeerFault>,
+    chain: Vec<CertificateDer<'static>>,
+    accepted: Accepted,
 }
 
 /// Gives a peer its place among the live connections. What changed since its handshake began counts for it too.
 fn take_in(
     centre: &Arc<Centre>,
     in_force: &InForce,
-    identity: Result<PeerIdentity, PeerFault>,
-    chain: Vec<CertificateDer<'static>>,
+    shown: Shown,
     ends: Ends,
 ) -> Result<Peer, (Stage, &'static str)> {
+    let Shown { identity, chain, accepted } = shown;
     let identity = identity.map_err(|fault| (Stage::Certificate, fault.code()))?;
+    if in_force.listeners().get(accepted.listener).is_none_or(|at| !at.takes(identity.identity().role())) {
+        return Err((Stage::Certificate, ROLE_NOT_HERE));
+    }
     let of_identity_max = in_force.config.limits.connections_per_identity_max;
     let live = centre
         .live
-        .register(identity.clone(), chain.clone(), ends.source, of_identity_max)
+        .register(identity.clone(), chain.clone(), accepted, ends.source, of_identity_max)
         .ok_or((Stage::Connection, "identity_full"))?;
     if let Some(grace) = identity.grace() {
         centre.counters.count(Stage::Certificate, "let_in_by_grace");
@@ -250,7 +272,7 @@ fn take_in(
     }
     let newest = centre.in_force();
     if newest.generation != in_force.generation {
-        newest.judge(&chain, pki::clock::now()).map_err(|fault| (Stage::Certificate, fault.code()))?;
+        newest.judge(&chain, accepted, pki::clock::now()).map_err(|code| (Stage::Certificate, code))?;
     }
     Ok(Peer::new(identity, ends, Arc::new(live)))
 }

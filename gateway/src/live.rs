@@ -15,7 +15,7 @@ use pki::peer::PeerIdentity;
 use protocol::{cause::Cause, party::Identity};
 use rustls_pki_types::CertificateDer;
 
-use crate::stop::Stop;
+use crate::{in_force::Accepted, stop::Stop};
 
 /// One open connection, as the table has it.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct Open {
     pub peer: PeerIdentity,
     /// Where it comes from.
     pub source: SocketAddr,
+    /// What it was accepted with.
+    pub accepted: Accepted,
     /// The chain that was shown, leaf first.
     pub chain: Arc<[CertificateDer<'static>]>,
     /// Tells it to end.
@@ -67,6 +69,7 @@ impl Live {
         &self,
         peer: PeerIdentity,
         chain: Vec<CertificateDer<'static>>,
+        accepted: Accepted,
         source: SocketAddr,
         of_identity_max: u32,
     ) -> Option<LiveConnection> {
@@ -78,7 +81,7 @@ impl Live {
         *count += 1;
         let id = self.numbers.fetch_add(1, Ordering::Relaxed);
         let stop = Stop::default();
-        table.open.insert(id, Open { id, peer, source, chain: chain.into(), stop: stop.clone() });
+        table.open.insert(id, Open { id, peer, source, accepted, chain: chain.into(), stop: stop.clone() });
         Some(LiveConnection { live: self.clone(), id, stop })
     }
 

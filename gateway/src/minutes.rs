@@ -21,7 +21,7 @@ pub async fn run(centre: Arc<Centre>) {
         say(&alarms.due(&centre.in_force(), pki::clock::now()));
         tokio::select! {
             biased;
-            () = centre.stopping.cancelled() => break,
+            () = centre.ending.cancelled() => break,
             () = tokio::time::sleep(EVERY) => {}
         }
         write_turned_away(&centre).await;

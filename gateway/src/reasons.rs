@@ -128,6 +128,9 @@ pub const CERTIFICATE: &[Reason] = reasons! {
     "blocked", AfterCentre,
         "The centre's operator keeps this party or certificate out.", "受信側の運用者がこの機関または証明書を遮断している。",
         "Call the centre; there: `sekisho-gateway blocked`, `unblock`.", "受信側に連絡する（受信側：blocked で確認、unblock で解除）。";
+    "role_not_here", AfterPeer,
+        "Parties of this role do not come in at this address.", "この役割の機関が接続する宛先ではない。",
+        "Use the address for your role; centre: `roles` of the listener.", "役割に合った宛先に接続する（受信側：待受けの roles）。";
     "other", AfterPeer,
         "The certificate's path could not be built.", "証明書の検証経路を構成できなかった。",
         "Centre: look at it with `check --peer`.", "受信側：check --peer で確認する。";

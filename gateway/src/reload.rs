@@ -5,9 +5,10 @@
 //! handshake was under way meanwhile finds the new generation when it registers, so that none is missed.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -26,7 +27,7 @@ use tokio::sync::Mutex;
 use crate::{
     centre::Centre,
     chain::chain,
-    in_force::{InForce, MaterialFault},
+    in_force::{InForce, MaterialFault, files_of},
     listener::refusal_observer,
     live::Open,
     peer::subject_of,
@@ -80,6 +81,8 @@ pub struct Reloaded {
 pub struct Reloader {
     file: PathBuf,
     one_at_a_time: Mutex<()>,
+    /// What the last settings name, if they could be read and were refused.
+    refused_files: std::sync::Mutex<Vec<PathBuf>>,
     done: AtomicU64,
     refused: AtomicU64,
 }
@@ -90,6 +93,7 @@ impl Reloader {
         Reloader {
             file: file.to_owned(),
             one_at_a_time: Mutex::new(()),
+            refused_files: std::sync::Mutex::default(),
             done: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }
@@ -98,6 +102,15 @@ impl Reloader {
     /// The configuration file.
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// The files that the last settings name, if these were refused.
+    pub fn files_of_refused(&self) -> Vec<PathBuf> {
+        self.refused_files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_files_of_refused(&self, files: Vec<PathBuf>) {
+        *self.refused_files.lock().unwrap_or_else(PoisonError::into_inner) = files;
     }
 
     /// Reloads so far: (took effect, refused).
@@ -129,8 +142,10 @@ impl Reloader {
     async fn replace(&self, centre: &Arc<Centre>) -> Result<Reloaded, ReloadFault> {
         let held = centre.in_force();
         let file = self.file.clone();
+        let read = tokio::task::spawn_blocking(move || GatewayConfig::load(&file));
+        let config = read.await.map_err(|_| ReloadFault::ThreadLost)?.map_err(ReloadFault::Configuration)?;
+        self.note_files_of_refused(files_of(&config));
         let built = tokio::task::spawn_blocking(move || {
-            let config = GatewayConfig::load(&file).map_err(ReloadFault::Configuration)?;
             let fixed = changed_but_fixed(&held.config, &config);
             if !fixed.is_empty() {
                 return Err(ReloadFault::NeedsRestart(fixed));
@@ -151,6 +166,7 @@ impl Reloader {
         let note = Some(note);
         centre.record(Entry { note, ..centre.entry(Event::Reloaded) }).await?;
         centre.publish(new);
+        self.note_files_of_refused(Vec::new());
         let (judged, ended) = judge_all(centre).await;
         Ok(Reloaded { generation, judged, ended })
     }
@@ -164,6 +180,7 @@ fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static 
         ("parties", held.parties == new.parties),
         ("listen.address", held.listen.address == new.listen.address),
         ("listen.interface", held.listen.interface == new.listen.interface),
+        ("listener (its tables, address, interface)", sockets(held).eq(sockets(new))),
         ("storage.data", held.storage.data == new.storage.data),
         ("storage.inbox", held.storage.inbox == new.storage.inbox),
         ("limits.transfers_max", held.limits.transfers_max == new.limits.transfers_max),
@@ -172,6 +189,12 @@ fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static 
         ("log.level", held.log.level == new.log.level),
     ];
     compared.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
+}
+
+/// What the sockets of further listeners were opened with.
+fn sockets(config: &GatewayConfig) -> impl Iterator<Item = (&str, SocketAddr, Option<&str>)> {
+    let listeners = config.listeners.iter();
+    listeners.map(|of| (of.name.as_str(), of.listen.address, of.listen.interface.as_deref()))
 }
 
 /// Judges every open connection by what is in force now, and ends those that no longer count. Also ends the attempts of
@@ -184,8 +207,8 @@ pub async fn judge_all(centre: &Arc<Centre>) -> (usize, usize) {
     let judged_now = tokio::task::spawn_blocking(move || {
         let now = clock::now();
         let no_longer = |open: Open| {
-            let fault = judging.judge(&open.chain, now).err()?;
-            Some((open, fault.code()))
+            let reason = judging.judge(&open.chain, open.accepted, now).err()?;
+            Some((open, reason))
         };
         open.into_iter().filter_map(no_longer).collect::<Vec<_>>()
     });

@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, path::Path, sync::Arc};
 
-use config::gateway::GatewayConfig;
+use config::gateway::{GatewayConfig, MAIN_LISTENER};
 use durable::Access;
 use protocol::{cause::Cause, entry::Event};
 use tokio::{net::TcpListener, sync::Notify, time::timeout};
@@ -12,16 +12,20 @@ use crate::{
     admin::{self, Admin, listen_for_metrics},
     centre::Centre,
     delivery, expiry,
+    in_force::{InForce, Listener},
     limits::{ABORT_GRACE, CLOSE_GRACE},
     listener::{bind, listen},
-    minutes,
+    minutes, overdue,
     reload::Reloader,
     start::{Ready, StartFault, start},
-    watch,
+    watch::{self, Seen},
 };
 
-/// The file below the data directory that names the address in use, for whoever let the system choose the port.
-pub const ADDRESS_FILE: &str = "address";
+/// The file below the data directory that names the address in use at this listener, for whoever let the system choose the
+/// port.
+pub fn address_file(listener: &str) -> String {
+    if listener == MAIN_LISTENER { "address".to_owned() } else { format!("address-{listener}") }
+}
 
 /// Why the process ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -71,14 +75,11 @@ pub async fn run(
     hangup: Arc<Notify>,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Stopped, RunFault> {
+    let seen = Seen::now(file, &config);
     let Ready { centre, ledger } = start(config).await?;
     let in_force = centre.in_force();
-    let configured = in_force.config.listen.address;
-    let failed = |source| RunFault::Listen { address: configured, source };
-    let listener = bind(&in_force.config.listen).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    durable::replace(&centre.data.join(ADDRESS_FILE), format!("{address}\n").as_bytes(), Access::Shared)
-        .map_err(RunFault::AddressFile)?;
+    let sockets = open_sockets(&centre, &in_force)?;
+    let address = sockets.first().map(|socket| socket.address);
     let reloader = Arc::new(Reloader::new(file));
     let admin = Admin { centre: Arc::clone(&centre), reloader: Arc::clone(&reloader), stop: stop.clone() };
     let connections = TaskTracker::new();
@@ -88,17 +89,24 @@ pub async fn run(
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         tracing::info!(%address, "metrics and health");
-        services.spawn(for_life(&centre, listen_for_metrics(admin.clone(), listener)));
+        services.spawn(until_ending(&centre, listen_for_metrics(admin.clone(), listener)));
     }
-    services.spawn(for_life(&centre, admin::listen(admin).map_err(RunFault::Admin)?));
-    services.spawn(for_life(&centre, delivery::run(Arc::clone(&centre))));
-    services.spawn(for_life(&centre, expiry::run(Arc::clone(&centre))));
-    services.spawn(for_life(&centre, minutes::run(Arc::clone(&centre))));
-    services.spawn(for_life(&centre, watch::run(Arc::clone(&centre), Arc::clone(&reloader))));
-    services.spawn(for_life(&centre, reload_on(Arc::clone(&centre), reloader, hangup)));
-    services.spawn(for_life(&centre, listen(Arc::clone(&centre), listener, connections.clone())));
-    tracing::info!(%address, parties = ?centre.parties.iter().map(ToString::to_string).collect::<Vec<_>>(), "listening");
-    listening(address);
+    services.spawn(until_ending(&centre, admin::listen(admin).map_err(RunFault::Admin)?));
+    services.spawn(until_ending(&centre, minutes::run(Arc::clone(&centre))));
+    services.spawn(until_ending(&centre, overdue::run(Arc::clone(&centre))));
+    services.spawn(until_ending(&centre, watch::run(Arc::clone(&centre), Arc::clone(&reloader), seen)));
+    services.spawn(until_ending(&centre, reload_on(Arc::clone(&centre), reloader, hangup)));
+    services.spawn(until_stopping(&centre, delivery::run(Arc::clone(&centre))));
+    services.spawn(until_stopping(&centre, expiry::run(Arc::clone(&centre))));
+    let parties: Vec<String> = centre.parties.iter().map(ToString::to_string).collect();
+    for (at, Opened { socket, name, address }) in sockets.into_iter().enumerate() {
+        tracing::info!(%address, listener = name, ?parties, "listening");
+        services.spawn(until_stopping(&centre, listen(Arc::clone(&centre), at, socket, connections.clone())));
+    }
+    drop(in_force);
+    if let Some(address) = address {
+        listening(address);
+    }
     tokio::select! {
         () = stop.cancelled() => {}
         () = centre.broken.cancelled() => {}
@@ -136,44 +144,81 @@ async fn drain(centre: &Arc<Centre>, connections: &TaskTracker, services: &TaskT
         }
     }
     // Answers are on their way now; a peer that does not read them is not waited for.
-    let ended = timeout(centre.in_force().config.link.detect_max, async {
-        connections.wait().await;
-        services.wait().await;
-    });
-    if ended.await.is_err() {
+    if timeout(centre.in_force().config.link.detect_max, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections were still open at the end");
+    }
+    centre.ending.cancel();
+    if timeout(CLOSE_GRACE, services.wait()).await.is_err() {
+        tracing::warn!(services = services.len(), "services were still running at the end");
     }
     stopped
 }
 
-/// A service that must run as long as the centre takes work: if it ends before, however that came, the process stops
-/// and the next start recovers.
-fn for_life(
+/// A socket that connections will be accepted from.
+struct Opened {
+    socket: TcpListener,
+    name: String,
+    address: SocketAddr,
+}
+
+/// Opens the socket of every listener, in their order, and writes down where.
+fn open_sockets(centre: &Centre, in_force: &InForce) -> Result<Vec<Opened>, RunFault> {
+    let open = |listener: &Listener| {
+        let failed = |source| RunFault::Listen { address: listener.listen.address, source };
+        let socket = bind(&listener.listen).map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        let file = centre.data.join(address_file(&listener.name));
+        durable::replace(&file, format!("{address}\n").as_bytes(), Access::Shared)
+            .map_err(RunFault::AddressFile)?;
+        Ok(Opened { socket, name: listener.name.clone(), address })
+    };
+    in_force.listeners().iter().map(open).collect()
+}
+
+/// A service that must run as long as the centre takes work.
+fn until_stopping(
     centre: &Arc<Centre>,
     service: impl Future<Output = ()> + Send + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
-    struct EndsWithIt(Arc<Centre>);
+    for_life(centre, centre.stopping.clone(), service)
+}
+
+/// A service that must run as long as anything else does.
+fn until_ending(
+    centre: &Arc<Centre>,
+    service: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    for_life(centre, centre.ending.clone(), service)
+}
+
+/// If the service ends before it may, however that came, the process stops and the next start recovers.
+fn for_life(
+    centre: &Arc<Centre>,
+    may_end: CancellationToken,
+    service: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    struct EndsWithIt(Arc<Centre>, CancellationToken);
     impl Drop for EndsWithIt {
         fn drop(&mut self) {
-            if !self.0.stopping.is_cancelled() {
+            if !self.1.is_cancelled() {
                 tracing::error!("a service of the centre ended unexpectedly; stopping");
                 self.0.broken.cancel();
             }
         }
     }
-    let guard = EndsWithIt(Arc::clone(centre));
+    let guard = EndsWithIt(Arc::clone(centre), may_end);
     async move {
         let _guard = guard;
         service.await;
     }
 }
 
-/// Reloads whenever it is asked for, until the centre stops.
+/// Reloads whenever it is asked for, until the centre ends.
 async fn reload_on(centre: Arc<Centre>, reloader: Arc<Reloader>, hangup: Arc<Notify>) {
     loop {
         tokio::select! {
             biased;
-            () = centre.stopping.cancelled() => return,
+            () = centre.ending.cancelled() => return,
             () = hangup.notified() => {}
         }
         // What came of it stands in the log.

@@ -74,6 +74,8 @@ async fn dispatch(centre: &Arc<Centre>, peer: &Peer, request: Request<Incoming>)
         }
         Route::Send(key) => {
             let permit = permit(key)?;
+            // Content may come for hours, and certificates and lists of now must not stay with it.
+            drop(in_force);
             send(centre, permit, request, log_seen).await
         }
         Route::Ask(key) => {

@@ -142,6 +142,7 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         slots: Arc::new(Semaphore::new(config.limits.transfers_max as usize)),
         work: TaskTracker::new(),
         stopping: CancellationToken::new(),
+        ending: CancellationToken::new(),
         broken: CancellationToken::new(),
         committed: Notify::new(),
         gate: Gate::default(),

@@ -1,5 +1,4 @@
-//! What time brings: once a second, whether a file that counts has changed, and whether the certificate of an open
-//! connection has ended.
+//! Whether a file that counts has changed, once a second.
 //!
 //! Files are looked at and not listened for: a look also sees what a network file system, a symbolic link that is swapped,
 //! or another container did. A change is taken up once it has stood still for a second, so that nobody's half-written
@@ -14,11 +13,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    centre::Centre,
-    in_force::files_of,
-    reload::{Reloader, end_all},
-};
+use config::GatewayConfig;
+
+use crate::{centre::Centre, in_force::files_of, reload::Reloader};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);
@@ -43,17 +40,27 @@ fn look_at_all(paths: Vec<PathBuf>) -> HashMap<PathBuf, Look> {
     paths.into_iter().map(|path| (path.clone(), look_at(&path))).collect()
 }
 
-/// Watches until the centre stops.
-pub async fn run(centre: Arc<Centre>, reloader: Arc<Reloader>) {
-    let mut taken_up = look(&centre, &reloader).await;
+/// What the files looked like at some time.
+pub struct Seen(HashMap<PathBuf, Look>);
+
+impl Seen {
+    /// Looks now, at the file with the settings and at those that they name. To be done before they are read: what
+    /// changes after that is another change.
+    pub fn now(file: &Path, config: &GatewayConfig) -> Self {
+        Seen(look_at_all(files_of(config).into_iter().chain([file.to_owned()]).collect()))
+    }
+}
+
+/// Watches until the centre stops; `taken_up` is what the files looked like when they were read.
+pub async fn run(centre: Arc<Centre>, reloader: Arc<Reloader>, taken_up: Seen) {
+    let mut taken_up = taken_up.0;
     let mut before = taken_up.clone();
     loop {
         tokio::select! {
             biased;
-            () = centre.stopping.cancelled() => return,
+            () = centre.ending.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        end_what_is_over(&centre).await;
         if !centre.in_force().config.reload.watch {
             continue;
         }
@@ -78,13 +85,8 @@ pub async fn run(centre: Arc<Centre>, reloader: Arc<Reloader>) {
 async fn look(centre: &Arc<Centre>, reloader: &Arc<Reloader>) -> HashMap<PathBuf, Look> {
     let mut paths = files_of(&centre.in_force().config);
     paths.push(reloader.file().to_owned());
+    // Of settings that were refused too: what they lack may come.
+    paths.extend(reloader.files_of_refused());
     // A file system that hangs must not hold up a worker.
     tokio::task::spawn_blocking(|| look_at_all(paths)).await.unwrap_or_default()
-}
-
-/// A connection lives no longer than the certificate that it was opened with.
-async fn end_what_is_over(centre: &Arc<Centre>) {
-    let now = pki::clock::now();
-    let over = centre.live.all().into_iter().filter(|open| open.peer.not_after() < now && !open.is_ending());
-    end_all(centre, &over.map(|open| (open, "expired")).collect::<Vec<_>>()).await;
 }

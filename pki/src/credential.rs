@@ -17,6 +17,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::{
+    clock::moment_of_asn1,
     fault::PeerFault,
     leaf::{self, Purpose},
     names::distinguished_name,
@@ -162,7 +163,12 @@ impl OwnCertificate {
         let identity = identify(&certificate, issued_by, policy).map_err(CredentialFault::Identity)?;
         Ok(OwnCertificate {
             der: der.clone(),
-            peer: PeerIdentity::new(identity, &certificate, None),
+            peer: PeerIdentity::new(
+                identity,
+                &certificate,
+                moment_of_asn1(certificate.validity().not_after),
+                None,
+            ),
             signatures: policy.signatures,
             test_only: leaf::is_test_only(&certificate),
         })

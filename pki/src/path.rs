@@ -16,6 +16,7 @@ use x509_parser::certificate::X509Certificate;
 
 use crate::{
     anchors::{Anchor, Anchors},
+    clock::moment_of_asn1,
     clock::unix_time,
     crl_index::{Consulted, Status},
     fault::PeerFault,
@@ -83,6 +84,8 @@ struct Way {
     issued_by: IssuedBy,
     test_only: bool,
     grace: Option<Grace>,
+    /// When the first of its certificates ends, the leaf and the anchor included.
+    ends: Moment,
 }
 
 impl Judge<'_> {
@@ -153,7 +156,9 @@ impl Judge<'_> {
             anchor_key: Some(anchor.issuer().id().key()),
         };
         let test_only = anchor.is_test_only() || std::iter::once(leaf).chain(&parsed).any(leaf::is_test_only);
-        Ok(Way { issued_by, test_only, grace })
+        let ends = std::iter::once(leaf).chain(&parsed).map(|cert| moment_of_asn1(cert.validity().not_after));
+        let ends = ends.fold(anchor.not_after(), Moment::min);
+        Ok(Way { issued_by, test_only, grace, ends })
     }
 
     fn check_dates_of(&self, anchor: &Anchor) -> Result<(), Refusal> {
@@ -179,7 +184,7 @@ impl Judge<'_> {
         if identity.environment() == Environment::Production && way.test_only {
             return Err(of_leaf(PeerFault::WrongEnvironment));
         }
-        Ok(PeerIdentity::new(identity, certificate, way.grace))
+        Ok(PeerIdentity::new(identity, certificate, way.ends, way.grace))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
 pub struct PeerIdentity {
     identity: Identity,
     description: Description,
+    path_ends: Moment,
     grace: Option<Grace>,
 }
 
@@ -41,8 +42,13 @@ impl Grace {
 }
 
 impl PeerIdentity {
-    pub(crate) fn new(identity: Identity, certificate: &X509Certificate<'_>, grace: Option<Grace>) -> Self {
-        PeerIdentity { identity, description: Description::of(certificate), grace }
+    pub(crate) fn new(
+        identity: Identity,
+        certificate: &X509Certificate<'_>,
+        path_ends: Moment,
+        grace: Option<Grace>,
+    ) -> Self {
+        PeerIdentity { identity, description: Description::of(certificate), path_ends, grace }
     }
 
     /// Environment, role and codes: what rights belong to.
@@ -75,7 +81,13 @@ impl PeerIdentity {
         self.description.not_before
     }
 
-    /// The end of the certificate's life: the connection must not outlive it.
+    /// When the first certificate of the path ends, up to the root: the connection must not outlive it. Of our own
+    /// certificate, whose path only the other side knows, its own end.
+    pub fn path_ends(&self) -> Moment {
+        self.path_ends
+    }
+
+    /// The end of the certificate's life.
     pub fn not_after(&self) -> Moment {
         self.description.not_after
     }

@@ -35,6 +35,11 @@ pub enum TlsFault {
     Library(#[from] rustls::Error),
 }
 
+/// Does this connection, whose handshake is done, speak TLS 1.2?
+pub fn is_tls12(connection: &rustls::CommonState) -> bool {
+    connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_2)
+}
+
 fn refuse_lab_anchor(
     trust: &crate::trust::Trust,
     environment: protocol::party::Environment,

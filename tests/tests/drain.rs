@@ -3,6 +3,7 @@
 use protocol::{cause::Cause, kind::Kind, problem::Problem, transfer_id::TransferKey};
 use tests::{
     setting::Setting,
+    upkeep::gateway_does,
     wire::{Line, send_head},
 };
 
@@ -74,4 +75,23 @@ async fn case_50_a_transfer_that_does_not_finish_in_time_is_aborted_and_can_be_r
     line.write(&send_head(&key, state.offset, (content.len() - offset) as u64)).await;
     line.ask(&content[offset..]).await.receipt();
     assert_eq!(centre.delivered(&key).await.content, content);
+}
+
+#[tokio::test]
+async fn during_a_drain_the_gateway_can_be_asked_and_told_whom_to_end() {
+    let mut setting = setting("\"60s\"").await;
+    let (key, mut line) = half_sent(&setting).await;
+    setting.centre.process.terminate().await.unwrap();
+    setting.centre.logs(&["draining"]).await;
+    let status = setting.centre.status().await;
+    assert!(!status.accepting);
+    assert_eq!((status.not_ready, status.attempts_running), (vec!["draining".to_owned()], 1));
+    let party = setting.papers.party.to_string();
+    let said = gateway_does(&setting.centre.site, &["block", &party, "--reason", "key lost"]).await;
+    assert!(said.contains("1 connections ended"), "{said}");
+    line.closed().await;
+    setting.centre.logs(&["attempt aborted", &key.to_string(), "revoked"]).await;
+    // Nothing runs any more, so the drain is over.
+    assert_eq!(setting.centre.process.ended().await.unwrap().code(), Some(0));
+    assert_eq!(setting.centre.inbox(), []);
 }

@@ -19,7 +19,7 @@ use protocol::{
     permission::Permissions,
 };
 
-pub use listen::{Listen, Network};
+pub use listen::{Listen, Listener, MAIN_LISTENER, Network};
 pub use operation::{Metrics, Reload};
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 
@@ -47,6 +47,8 @@ pub struct GatewayConfig {
     pub network: Network,
     /// Who it is on the line, and whom it lets in.
     pub tls: Credentials,
+    /// Further addresses that it listens at.
+    pub listeners: Vec<Listener>,
     /// What signs its evidence, and whose evidence counts.
     pub evidence: Credentials,
     /// Who is who, told by certificates.
@@ -205,9 +207,10 @@ impl GatewayConfig {
         let environment = read_environment(root);
         let role = root.required(&Key::new("role", "Which end of the line this gateway is.", "\"centre\""));
         let parties = read_parties(root);
-        let listen = Listen::read(root, environment);
+        let listen = Listen::read_main(root, environment);
         let network = Network::read(root, environment);
         let tls = Credentials::read_tls(root);
+        let listeners = Listener::read_all(root, environment, listen.as_ref());
         let evidence = Credentials::read_evidence(root, tls.as_ref());
         let identities = read_identities(root);
         let crypto = Crypto::read(root);
@@ -228,6 +231,7 @@ impl GatewayConfig {
             listen: listen?,
             network: network?,
             tls: tls?,
+            listeners: listeners?,
             evidence: evidence?,
             identities: identities?,
             crypto: crypto?,

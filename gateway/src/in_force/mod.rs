@@ -1,23 +1,24 @@
 //! What a reload replaces as a whole: settings, certificates, keys, anchors, revocation lists and rights. Built and
 //! checked whole before anybody sees it, then published at once, and never changed.
 
+mod listener;
+
 use std::{path::PathBuf, sync::Arc};
 
 use config::{
     GatewayConfig,
     crypto::{Acceptance, CryptoProfile},
+    gateway::MAIN_LISTENER,
     shared::Credentials,
 };
 use pki::{
     clock,
-    credential::{Credential, CredentialFault},
+    credential::CredentialFault,
     evidence::{EvidenceSigner, EvidenceSignerFault, EvidenceVerifier},
-    fault::PeerFault,
-    leaf::Purpose,
     peer::PeerIdentity,
     policy::{CrlGrace, Policy},
     signatures::Signatures,
-    tls::{Groups, RefusalObserver, TlsFault, TlsPolicy, TlsServer, Versions},
+    tls::{RefusalObserver, TlsFault},
     trust::{Trust, TrustFault, TrustFiles},
 };
 use protocol::{
@@ -28,17 +29,26 @@ use protocol::{
 };
 use rustls_pki_types::CertificateDer;
 
+use listener::Line;
+pub use listener::{Accepted, Listener, ROLE_NOT_HERE};
+
 /// Why certificates, keys or lists cannot be used as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum MaterialFault {
     /// TLS certificate or key.
-    #[error("the certificate or key under [tls] cannot be used")]
-    Credential(#[from] CredentialFault),
+    #[error("the certificate or key under [{section}] cannot be used")]
+    Credential {
+        /// Section of the configuration.
+        section: String,
+        /// Why.
+        #[source]
+        source: CredentialFault,
+    },
     /// Anchors or CRLs.
     #[error("the anchors or revocation lists under [{section}] cannot be used")]
     Trust {
         /// Section of the configuration.
-        section: &'static str,
+        section: String,
         /// Why.
         #[source]
         source: TrustFault,
@@ -55,7 +65,7 @@ pub enum MaterialFault {
     )]
     NotOurs {
         /// Section of the configuration.
-        section: &'static str,
+        section: String,
         /// What the certificate names.
         identity: Box<Identity>,
         /// What it does not.
@@ -71,12 +81,11 @@ pub struct InForce {
     pub signer: EvidenceSigner,
     /// Judges manifests and acknowledgements.
     pub verifier: EvidenceVerifier,
-    /// What connections are accepted with.
-    pub server: TlsServer,
     /// One more with each reload: who was judged under an older one is judged again.
     pub generation: u64,
-    credential: Credential,
-    trust: Arc<Trust>,
+    listeners: Vec<Listener>,
+    /// Those of the listeners, each once.
+    lines: Vec<Arc<Line>>,
     evidence_trust: Arc<Trust>,
 }
 
@@ -88,9 +97,22 @@ impl InForce {
         observer: RefusalObserver,
         generation: u64,
     ) -> Result<Self, MaterialFault> {
-        let (tls, evidence) = (policy(&config, &config.tls), policy(&config, &config.evidence));
-        let credential = Credential::load(&config.tls.certificate, &config.tls.key, &tls)?;
-        let trust = load_trust("tls", &config.tls, tls)?;
+        let main = Arc::new(Line::load("tls".to_owned(), &config, &config.tls)?);
+        let mut listeners =
+            vec![Listener::new(MAIN_LISTENER, &config.listen, &config, &main, Arc::clone(&observer))?];
+        let mut lines = vec![Arc::clone(&main)];
+        for further in &config.listeners {
+            let line = match &further.tls {
+                None => Arc::clone(&main),
+                Some(tls) => Arc::new(Line::load(further.tls_section(), &config, tls)?),
+            };
+            let observer = Arc::clone(&observer);
+            listeners.push(Listener::new(&further.name, &further.listen, &config, &line, observer)?);
+            if further.tls.is_some() {
+                lines.push(line);
+            }
+        }
+        let evidence = policy(&config, &config.evidence);
         let signer = EvidenceSigner::load(
             &config.evidence.certificate,
             &config.evidence.key,
@@ -98,65 +120,63 @@ impl InForce {
             config.environment,
             clock::now(),
         )?;
+        check_stands_for_parties("evidence", signer.identity(), &config)?;
         let evidence_trust = load_trust("evidence", &config.evidence, evidence)?;
-        for party in &config.parties {
-            for (section, identity) in [("tls", credential.own().identity()), ("evidence", signer.identity())]
-            {
-                if !identity.acts_for(party) {
-                    let identity = Box::new(identity.clone());
-                    return Err(MaterialFault::NotOurs { section, identity, party: party.to_string() });
-                }
-            }
-        }
-        let server = TlsServer::new(
-            &credential,
-            Arc::clone(&trust),
-            config.environment,
-            tls_policy(&config),
-            observer,
-        )?;
         Ok(InForce {
             signer,
             verifier: EvidenceVerifier::live(Arc::clone(&evidence_trust)),
-            server,
             generation,
-            credential,
-            trust,
+            listeners,
+            lines,
             evidence_trust,
             config,
         })
     }
 
+    /// Every listener, that of `[listen]` first.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// Judges a connection that is open already as its listener would now; the stable word for why not.
+    pub fn judge(
+        &self,
+        chain: &[CertificateDer<'_>],
+        accepted: Accepted,
+        now: Moment,
+    ) -> Result<PeerIdentity, &'static str> {
+        // There is always one: which listeners there are does not change.
+        let listener = self.listeners.get(accepted.listener).ok_or("other")?;
+        listener.judge(chain, accepted, now)
+    }
+
     /// Refuses a step back in revocation from what is in force now.
     pub fn check_follows(&self, held: &InForce) -> Result<(), MaterialFault> {
-        for (section, new, old) in
-            [("tls", &self.trust, &held.trust), ("evidence", &self.evidence_trust, &held.evidence_trust)]
-        {
-            new.check_follows(old).map_err(|source| MaterialFault::Trust { section, source })?;
+        for (section, new) in self.trusts() {
+            let held = held.trusts().into_iter().find(|(held, _)| *held == section);
+            if let Some((_, held)) = held {
+                let failed = |source| MaterialFault::Trust { section: section.to_owned(), source };
+                new.check_follows(held).map_err(failed)?;
+            }
         }
         Ok(())
     }
 
-    /// Judges the chain of a connection that is open already, as a handshake would now.
-    pub fn judge(&self, chain: &[CertificateDer<'_>], now: Moment) -> Result<PeerIdentity, PeerFault> {
-        let peer = self.trust.verify(chain, Purpose::TlsClient, now)?;
-        if peer.identity().environment() != self.config.environment {
-            return Err(PeerFault::WrongEnvironment);
-        }
-        Ok(peer)
+    /// What certificates shown as evidence are judged by.
+    pub fn evidence_trust(&self) -> &Trust {
+        &self.evidence_trust
     }
 
-    /// What certificates shown for this purpose are judged by.
-    pub fn trust_for(&self, purpose: Purpose) -> &Trust {
-        match purpose {
-            Purpose::Evidence => &self.evidence_trust,
-            Purpose::TlsClient | Purpose::TlsServer => &self.trust,
-        }
+    /// When our own certificates end, for people.
+    pub fn ends(&self) -> Vec<(&str, Moment)> {
+        let line = self.lines.iter().map(|line| (line.section.as_str(), line.credential.own().not_after()));
+        line.chain([("evidence", self.signer.not_after())]).collect()
     }
 
-    /// Our own certificates: what they say of the time is held against the clock.
-    pub fn own(&self) -> [&PeerIdentity; 1] {
-        [self.credential.own()]
+    /// What certificates are judged by, with the section of the configuration that says so.
+    pub fn trusts(&self) -> Vec<(&str, &Trust)> {
+        let line = self.lines.iter().map(|line| (line.section.as_str(), &*line.trust));
+        line.chain([("evidence", &*self.evidence_trust)]).collect()
     }
 
     /// May a caller of this role do this at one of our parties?
@@ -167,9 +187,7 @@ impl InForce {
 
     /// What weakens this gateway by its settings, for the audit log; nothing as it should be.
     pub fn dangers(&self) -> Option<String> {
-        let graces = [("tls", &self.config.tls), ("evidence", &self.config.evidence)];
-        let named: Vec<String> = graces
-            .into_iter()
+        let named: Vec<String> = sections(&self.config)
             .filter_map(|(section, credentials)| {
                 let grace = credentials.danger_crl_grace.as_ref()?;
                 let (seconds, issuer) = (grace.length.as_secs(), &grace.issuer);
@@ -183,21 +201,34 @@ impl InForce {
     pub fn permits_at(&self, from: Role, at: &Party, system: System, action: Action) -> bool {
         self.config.permissions.allow(from, at.role(), system, action)
     }
+}
 
-    /// When our own certificates end, for people.
-    pub fn ends(&self) -> [(&'static str, Moment); 2] {
-        [("tls", self.credential.own().not_after()), ("evidence", self.signer.not_after())]
-    }
-
-    /// The revocation lists of this section, for people and metrics.
-    pub fn trusts(&self) -> [(&'static str, &Trust); 2] {
-        [("tls", &self.trust), ("evidence", &self.evidence_trust)]
-    }
+/// Every table with certificates, by its name.
+fn sections(config: &GatewayConfig) -> impl Iterator<Item = (String, &Credentials)> {
+    let further =
+        config.listeners.iter().filter_map(|listener| Some((listener.tls_section(), listener.tls.as_ref()?)));
+    [("tls".to_owned(), &config.tls), ("evidence".to_owned(), &config.evidence)].into_iter().chain(further)
 }
 
 /// Every file whose change means something.
 pub fn files_of(config: &GatewayConfig) -> Vec<PathBuf> {
-    config.tls.files().chain(config.evidence.files()).map(PathBuf::from).collect()
+    sections(config).flat_map(|(_, credentials)| credentials.files()).map(PathBuf::from).collect()
+}
+
+/// Our certificate must name everybody whom we receive for.
+fn check_stands_for_parties(
+    section: &str,
+    identity: &Identity,
+    config: &GatewayConfig,
+) -> Result<(), MaterialFault> {
+    match config.parties.iter().find(|party| !identity.acts_for(party)) {
+        None => Ok(()),
+        Some(party) => Err(MaterialFault::NotOurs {
+            section: section.to_owned(),
+            identity: Box::new(identity.clone()),
+            party: party.to_string(),
+        }),
+    }
 }
 
 /// How certificates of one section are judged.
@@ -212,31 +243,13 @@ fn policy(config: &GatewayConfig, section: &Credentials) -> Policy {
     Policy { identities: config.identities.clone(), signatures, danger_crl_grace }
 }
 
-/// What the listener offers and takes.
-fn tls_policy(config: &GatewayConfig) -> TlsPolicy {
-    TlsPolicy {
-        versions: match config.listen.tls12 {
-            Acceptance::Accept => Versions::Tls13AndTls12,
-            Acceptance::Refuse => Versions::Tls13,
-        },
-        groups: match config.crypto.profile {
-            CryptoProfile::GuidelineStrict => Groups::Guideline,
-            CryptoProfile::Usual => Groups::HybridFirst,
-        },
-    }
-}
-
-fn load_trust(
-    section: &'static str,
-    credentials: &Credentials,
-    policy: Policy,
-) -> Result<Arc<Trust>, MaterialFault> {
+fn load_trust(section: &str, credentials: &Credentials, policy: Policy) -> Result<Arc<Trust>, MaterialFault> {
     let files = TrustFiles {
         anchors: credentials.anchors.clone(),
         issuers: credentials.issuers.clone(),
         crls: credentials.crls.clone(),
     };
     let trust = Trust::load(&files, policy, clock::now())
-        .map_err(|source| MaterialFault::Trust { section, source })?;
+        .map_err(|source| MaterialFault::Trust { section: section.to_owned(), source })?;
     Ok(Arc::new(trust))
 }
