@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::reader::{Limit, Size};
 
 const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// The shortest `detect_max` in production: below it a slow disk sync or a lossy line is taken for a dead one.
@@ -293,4 +294,34 @@ pub const RETRY_LONGEST_WAIT: Limit<Duration> = Limit {
     low: Duration::from_millis(100),
     high: Duration::from_secs(3600),
     reason: "the person at the screen still sees that work goes on",
+};
+
+/// `route.*.body_bytes_max` of the gateway.
+pub const ROUTE_BODY_BYTES_MAX: Limit<Size> = Limit {
+    name: "body_bytes_max",
+    meaning: "The largest content of a request.",
+    default: Size(MIB),
+    low: Size(0),
+    high: Size(1 << 40),
+    reason: "a question is some kilobytes; a route that carries files says so",
+};
+
+/// `route.*.answer_max` of the gateway.
+pub const ROUTE_ANSWER_MAX: Limit<Duration> = Limit {
+    name: "answer_max",
+    meaning: "From the end of a request to the beginning of the backend's answer.",
+    default: Duration::from_secs(30),
+    low: Duration::from_millis(100),
+    high: Duration::from_secs(3600),
+    reason: "somebody stands at a counter and waits; later the answer helps nobody",
+};
+
+/// `route.*.requests_max` of the gateway.
+pub const ROUTE_REQUESTS_MAX: Limit<u32> = Limit {
+    name: "requests_max",
+    meaning: "Requests passed on at the same time. Further ones are answered 429 at once.",
+    default: 256,
+    low: 1,
+    high: 100_000,
+    reason: "a backend that hangs holds this many connections and no more; other routes and transfers go on",
 };

@@ -1,6 +1,6 @@
 //! Answers: the one place that turns outcomes into HTTP.
 
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::{
     Response, StatusCode,
     body::Bytes,
@@ -12,10 +12,13 @@ use protocol::{
 };
 use serde::Serialize;
 
-use crate::turned::Turned;
+use crate::{stream::Answering, turned::Turned};
 
 /// What every handler returns.
-pub type Answer = Response<Full<Bytes>>;
+pub type Answer = Response<AnswerBody>;
+
+/// Ours is there whole; that of a streamed route comes while it is sent.
+pub type AnswerBody = Either<Full<Bytes>, Answering>;
 
 /// Seconds after which a sender asks again while its content is being checked.
 const ASK_AGAIN_SECONDS: u64 = 1;
@@ -24,7 +27,7 @@ const ASK_AGAIN_SECONDS: u64 = 1;
 const RETRY_SECONDS: u64 = 30;
 
 fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
+    let mut answer = Response::new(AnswerBody::Left(Full::new(body.into())));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -73,7 +76,7 @@ pub fn text(text: String) -> Answer {
 
 /// Done, nothing to say.
 pub fn done() -> Answer {
-    let mut answer = Response::new(Full::default());
+    let mut answer = Response::new(AnswerBody::Left(Full::default()));
     *answer.status_mut() = StatusCode::NO_CONTENT;
     answer
 }

@@ -25,7 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     attempts::Attempts, blocked::Blocked, counters::Counters, gate::Gate, in_force::InForce, live::Live,
-    peer::Peer, per_minute::PerMinute, room::Room,
+    peer::Peer, per_minute::PerMinute, room::Room, stream::Backends,
 };
 
 /// One running centre.
@@ -47,6 +47,8 @@ pub struct Centre {
     pub inbox: Arc<Inbox>,
     /// The centre's log, as named in what it signs.
     pub log: LogIdentity,
+    /// Connections to the systems behind streamed routes.
+    pub backends: Backends,
     /// Attempts that bring content now.
     pub attempts: Attempts,
     /// One permit for each attempt that may run at a time.

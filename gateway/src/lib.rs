@@ -56,5 +56,6 @@ pub mod sink;
 pub mod start;
 pub mod steps;
 pub mod stop;
+pub mod stream;
 pub mod turned;
 pub mod watch;

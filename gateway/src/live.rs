@@ -55,6 +55,8 @@ pub struct LiveConnection {
     pub id: u64,
     /// Tells it to end.
     pub stop: Stop,
+    /// The chain that was shown, leaf first.
+    pub chain: Arc<[CertificateDer<'static>]>,
 }
 
 impl fmt::Debug for LiveConnection {
@@ -81,8 +83,10 @@ impl Live {
         *count += 1;
         let id = self.numbers.fetch_add(1, Ordering::Relaxed);
         let stop = Stop::default();
-        table.open.insert(id, Open { id, peer, source, accepted, chain: chain.into(), stop: stop.clone() });
-        Some(LiveConnection { live: self.clone(), id, stop })
+        let chain: Arc<[_]> = chain.into();
+        let open = Open { id, peer, source, accepted, chain: Arc::clone(&chain), stop: stop.clone() };
+        table.open.insert(id, open);
+        Some(LiveConnection { live: self.clone(), id, stop, chain })
     }
 
     /// All open connections. Who registers later is judged by what is in force then.

@@ -1,6 +1,9 @@
 //! Who stands at the other end of an accepted connection, and what they are permitted to do.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use pki::peer::PeerIdentity;
 use protocol::{
@@ -8,7 +11,7 @@ use protocol::{
     transfer_id::TransferKey,
 };
 
-use crate::{in_force::InForce, intake::Ends, live::LiveConnection, stop::Stop};
+use crate::{in_force::InForce, intake::Ends, live::LiveConnection, stop::Stop, stream::Credentials};
 
 /// A peer whose certificate was judged.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub struct Peer {
     pub ends: Ends,
     /// Keeps its place in the table of live connections for as long as anything is done for it.
     live: Arc<LiveConnection>,
+    /// What a system behind is told of it; made when the first request for one comes.
+    credentials: Arc<OnceLock<Option<Arc<Credentials>>>>,
 }
 
 /// Proof that the peer's role may do this here. No handler runs without one; only [`Peer::permit`] makes it.
@@ -65,7 +70,7 @@ pub fn subject_of(peer: &PeerIdentity, source: SocketAddr) -> Subject {
 impl Peer {
     /// The holder of this identity, on this connection.
     pub fn new(identity: PeerIdentity, ends: Ends, live: Arc<LiveConnection>) -> Self {
-        Peer { identity, ends, live }
+        Peer { identity, ends, live, credentials: Arc::default() }
     }
 
     /// The connection's number.
@@ -91,6 +96,13 @@ impl Peer {
     /// Environment, role and codes.
     pub fn identity(&self) -> &Identity {
         self.identity.identity()
+    }
+
+    /// What a system behind the gateway is told of it.
+    pub fn credentials(&self) -> Option<Arc<Credentials>> {
+        self.credentials
+            .get_or_init(|| Credentials::new(&self.live.chain, self.identity()).map(Arc::new))
+            .clone()
     }
 
     /// Who it was, for the log.

@@ -27,6 +27,7 @@ use crate::{
     peer::{Peer, TransferPermit},
     receive::{self, Sending, Teller, Told},
     route::{Route, route},
+    stream::{self, Patience},
     turned::Turned,
 };
 
@@ -55,8 +56,17 @@ pub async fn serve(
 
 async fn dispatch(centre: &Arc<Centre>, peer: &Peer, request: Request<Incoming>) -> Result<Answer, Turned> {
     check_framing(&request)?;
-    let route = route(request.method(), request.uri().path(), request.uri().query())?;
     let in_force = centre.in_force();
+    if let Some(streamed) = in_force.route(request.uri().path()) {
+        let (system, action) = streamed.config.right;
+        let permit = peer.permit(&in_force, system, action)?;
+        let declared = one_number(request.headers(), CONTENT_LENGTH.as_str())?.unwrap_or_default();
+        let link = &in_force.config.link;
+        let patience =
+            Patience { stall_max: link.stall_max, bytes_per_second_min: link.min_rate_bytes_per_second };
+        return stream::pass_on(centre, permit, streamed, patience, request, declared).await;
+    }
+    let route = route(request.method(), request.uri().path(), request.uri().query())?;
     let (system, action) = route.right();
     let permit = |key| peer.permit_transfer(&in_force, system, action, key);
     let log_seen = one_number(request.headers(), LOG_SEEN)?;

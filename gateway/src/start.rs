@@ -41,6 +41,7 @@ use crate::{
     per_minute::PerMinute,
     room::Room,
     steps,
+    stream::Backends,
 };
 
 /// The ledger below the data directory.
@@ -138,6 +139,7 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         spool,
         inbox,
         log,
+        backends: Backends::new(TaskTracker::new()),
         attempts: Attempts::default(),
         slots: Arc::new(Semaphore::new(config.limits.transfers_max as usize)),
         work: TaskTracker::new(),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use protocol::cause::Cause;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Tells one thing to end. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,11 @@ impl Stop {
     pub async fn stopped(&self) -> Cause {
         self.token.cancelled().await;
         self.cause.get().copied().unwrap_or(Cause::Draining)
+    }
+
+    /// Ready when it is told to end.
+    pub fn told_to_end(&self) -> WaitForCancellationFutureOwned {
+        self.token.clone().cancelled_owned()
     }
 
     /// Why it was told to end, if it was.

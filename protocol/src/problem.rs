@@ -147,6 +147,10 @@ problems! {
     Draining = "draining", 503, Retry, "The gateway is being shut down; try again later.";
     /// Could not write fast enough.
     StorageStalled = "storage_stalled", 503, Retry, "The receiver could not store the content fast enough; try again later.";
+    /// The system behind did not answer in time.
+    BackendTimeout = "backend_timeout", 504, Retry, "The system behind the gateway did not answer in time; whether it did what was asked is not known.";
+    /// The system behind could not be reached, or answered nonsense.
+    BackendFailed = "backend_failed", 502, Retry, "The system behind the gateway cannot be reached, or its answer is broken.";
     /// Could not make durable.
     StorageFailed = "storage_failed", 503, Retry, "The receiver cannot store anything at present; nothing was accepted.";
 }

@@ -3,6 +3,7 @@
 mod listen;
 mod operation;
 mod permissions;
+mod route;
 mod words;
 
 use std::{
@@ -21,6 +22,7 @@ use protocol::{
 
 pub use listen::{Listen, Listener, MAIN_LISTENER, Network};
 pub use operation::{Metrics, Reload};
+pub use route::Route;
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 
 use crate::{
@@ -63,6 +65,8 @@ pub struct GatewayConfig {
     pub limits: Limits,
     /// Who may do what, beside the built-in table.
     pub permissions: Permissions,
+    /// Requests that are passed on to systems behind the gateway.
+    pub routes: Vec<Route>,
     /// How claims files are checked.
     pub claims: Claims,
     /// The kinds of file it takes.
@@ -218,6 +222,7 @@ impl GatewayConfig {
         let link = Link::read(root, environment);
         let limits = Limits::read(root);
         let permissions = permissions::read(root, parties.as_deref());
+        let routes = Route::read_all(root, environment, parties.as_deref());
         let claims = Claims::read(root);
         let kinds = AcceptedKinds::read(root);
         let log = Log::read(root);
@@ -239,6 +244,7 @@ impl GatewayConfig {
             link: link?,
             limits: limits?,
             permissions: permissions?,
+            routes: routes?,
             claims: claims?,
             kinds: kinds?,
             log: log?,

@@ -1,5 +1,7 @@
 //! The words an operator chooses between in `gateway.toml`.
 
+use protocol::kind::Kind;
+
 use crate::reader::{Fault, Given, Value, Word};
 
 /// Which end of the line a gateway is.
@@ -25,6 +27,20 @@ impl Value for GatewayRole {
     }
     fn show(&self) -> String {
         Self::form()
+    }
+}
+
+impl Value for Kind {
+    fn form() -> String {
+        let names: Vec<String> = Kind::ALL.into_iter().map(|kind| format!("\"{}\"", kind.name())).collect();
+        names.join(" or ")
+    }
+    fn read(given: &Given<'_>) -> Result<Self, Fault> {
+        let text = given.text_for::<Self>()?;
+        Kind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| given.is_not::<Self>())
+    }
+    fn show(&self) -> String {
+        format!("\"{}\"", self.name())
     }
 }
 

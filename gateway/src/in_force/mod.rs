@@ -29,6 +29,7 @@ use protocol::{
 };
 use rustls_pki_types::CertificateDer;
 
+use crate::stream::Route;
 use listener::Line;
 pub use listener::{Accepted, Listener, ROLE_NOT_HERE};
 
@@ -87,6 +88,7 @@ pub struct InForce {
     /// Those of the listeners, each once.
     lines: Vec<Arc<Line>>,
     evidence_trust: Arc<Trust>,
+    routes: Vec<Arc<Route>>,
 }
 
 impl InForce {
@@ -129,6 +131,7 @@ impl InForce {
             listeners,
             lines,
             evidence_trust,
+            routes: config.routes.iter().cloned().map(Route::new).map(Arc::new).collect(),
             config,
         })
     }
@@ -136,6 +139,11 @@ impl InForce {
     /// Every listener, that of `[listen]` first.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// The streamed route that covers this path.
+    pub fn route(&self, path: &str) -> Option<Arc<Route>> {
+        self.routes.iter().find(|route| route.covers(path)).cloned()
     }
 
     /// Judges a connection that is open already as its listener would now; the stable word for why not.
