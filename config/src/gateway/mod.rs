@@ -1,5 +1,6 @@
 //! The gateway's configuration file, `gateway.toml`.
 
+mod lists;
 mod listen;
 mod operation;
 mod permissions;
@@ -19,6 +20,7 @@ use protocol::{
     permission::Permissions,
 };
 
+pub use lists::Lists;
 pub use listen::{Listen, Network};
 pub use operation::{Metrics, Reload};
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
@@ -53,6 +55,8 @@ pub struct GatewayConfig {
     pub identities: IdentityRules,
     /// Which algorithms count.
     pub crypto: Crypto,
+    /// How revocation lists are fetched and served.
+    pub crl: Lists,
     /// Where it keeps things.
     pub storage: Storage,
     /// How a lost, stalled or slow line is noticed.
@@ -211,6 +215,7 @@ impl GatewayConfig {
         let evidence = Credentials::read_evidence(root, tls.as_ref());
         let identities = read_identities(root);
         let crypto = Crypto::read(root);
+        let crl = Lists::read(root, environment);
         let storage = Storage::read(root);
         let link = Link::read(root, environment);
         let limits = Limits::read(root);
@@ -231,6 +236,7 @@ impl GatewayConfig {
             evidence: evidence?,
             identities: identities?,
             crypto: crypto?,
+            crl: crl?,
             storage: storage?,
             link: link?,
             limits: limits?,
