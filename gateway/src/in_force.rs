@@ -11,6 +11,7 @@ use config::{
 use pki::{
     clock,
     credential::{Credential, CredentialFault},
+    crl_cache::CrlCache,
     evidence::{EvidenceSigner, EvidenceSignerFault, EvidenceVerifier},
     fault::PeerFault,
     leaf::Purpose,
@@ -68,7 +69,7 @@ pub struct InForce {
     /// The settings. Those that a running gateway cannot change are the same in every one: see [`crate::reload`].
     pub config: GatewayConfig,
     /// Signs receipts and refusals.
-    pub signer: EvidenceSigner,
+    pub signer: Arc<EvidenceSigner>,
     /// Judges manifests and acknowledgements.
     pub verifier: EvidenceVerifier,
     /// What connections are accepted with.
@@ -88,9 +89,30 @@ impl InForce {
         observer: RefusalObserver,
         generation: u64,
     ) -> Result<Self, MaterialFault> {
+        InForce::build_after(None, config, observer, generation)
+    }
+
+    /// As [`InForce::build`], to take the place of `held`.
+    pub fn rebuild(
+        config: GatewayConfig,
+        observer: RefusalObserver,
+        held: &InForce,
+    ) -> Result<Self, MaterialFault> {
+        let new = InForce::build_after(Some(held), config, observer, held.generation + 1)?;
+        new.check_follows(held)?;
+        Ok(new)
+    }
+
+    fn build_after(
+        held: Option<&InForce>,
+        config: GatewayConfig,
+        observer: RefusalObserver,
+        generation: u64,
+    ) -> Result<Self, MaterialFault> {
         let (tls, evidence) = (policy(&config, &config.tls), policy(&config, &config.evidence));
         let credential = Credential::load(&config.tls.certificate, &config.tls.key, &tls)?;
-        let trust = load_trust("tls", &config.tls, tls)?;
+        let cache = CrlCache::below(&config.storage.data);
+        let trust = load_trust("tls", &config.tls, tls, &cache, held.map(|held| &*held.trust))?;
         let signer = EvidenceSigner::load(
             &config.evidence.certificate,
             &config.evidence.key,
@@ -98,7 +120,8 @@ impl InForce {
             config.environment,
             clock::now(),
         )?;
-        let evidence_trust = load_trust("evidence", &config.evidence, evidence)?;
+        let evidence_held = held.map(|held| &*held.evidence_trust);
+        let evidence_trust = load_trust("evidence", &config.evidence, evidence, &cache, evidence_held)?;
         for party in &config.parties {
             for (section, identity) in [("tls", credential.own().identity()), ("evidence", signer.identity())]
             {
@@ -108,15 +131,9 @@ impl InForce {
                 }
             }
         }
-        let server = TlsServer::new(
-            &credential,
-            Arc::clone(&trust),
-            config.environment,
-            tls_policy(&config),
-            observer,
-        )?;
+        let server = server(&config, &credential, &trust, observer)?;
         Ok(InForce {
-            signer,
+            signer: Arc::new(signer),
             verifier: EvidenceVerifier::live(Arc::clone(&evidence_trust)),
             server,
             generation,
@@ -127,8 +144,30 @@ impl InForce {
         })
     }
 
+    /// The same with other lists, taken from what is in force and not from files: a configuration that is being edited, or a
+    /// key that is being renewed, cannot hold up a revocation.
+    pub fn with_lists(
+        &self,
+        tls: Option<Trust>,
+        evidence: Option<Trust>,
+        observer: RefusalObserver,
+    ) -> Result<Self, MaterialFault> {
+        let trust = tls.map_or_else(|| Arc::clone(&self.trust), Arc::new);
+        let evidence_trust = evidence.map_or_else(|| Arc::clone(&self.evidence_trust), Arc::new);
+        Ok(InForce {
+            signer: Arc::clone(&self.signer),
+            verifier: EvidenceVerifier::live(Arc::clone(&evidence_trust)),
+            server: server(&self.config, &self.credential, &trust, observer)?,
+            generation: self.generation + 1,
+            credential: self.credential.clone(),
+            config: self.config.clone(),
+            trust,
+            evidence_trust,
+        })
+    }
+
     /// Refuses a step back in revocation from what is in force now.
-    pub fn check_follows(&self, held: &InForce) -> Result<(), MaterialFault> {
+    fn check_follows(&self, held: &InForce) -> Result<(), MaterialFault> {
         for (section, new, old) in
             [("tls", &self.trust, &held.trust), ("evidence", &self.evidence_trust, &held.evidence_trust)]
         {
@@ -226,17 +265,32 @@ fn tls_policy(config: &GatewayConfig) -> TlsPolicy {
     }
 }
 
+fn server(
+    config: &GatewayConfig,
+    credential: &Credential,
+    trust: &Arc<Trust>,
+    observer: RefusalObserver,
+) -> Result<TlsServer, TlsFault> {
+    TlsServer::new(credential, Arc::clone(trust), config.environment, tls_policy(config), observer)
+}
+
 fn load_trust(
     section: &'static str,
     credentials: &Credentials,
     policy: Policy,
+    cache: &CrlCache,
+    held: Option<&Trust>,
 ) -> Result<Arc<Trust>, MaterialFault> {
     let files = TrustFiles {
         anchors: credentials.anchors.clone(),
         issuers: credentials.issuers.clone(),
         crls: credentials.crls.clone(),
+        fetched: credentials.crl_urls.iter().map(|url| cache.file(url.as_str())).collect(),
     };
-    let trust = Trust::load(&files, policy, clock::now())
-        .map_err(|source| MaterialFault::Trust { section, source })?;
-    Ok(Arc::new(trust))
+    let now = clock::now();
+    let trust = match held {
+        Some(held) => Trust::load_after(held, &files, policy, now),
+        None => Trust::load(&files, policy, now),
+    };
+    Ok(Arc::new(trust.map_err(|source| MaterialFault::Trust { section, source })?))
 }

@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin::{self, Admin, listen_for_metrics},
     centre::Centre,
-    delivery, expiry,
+    crl_fetch, crl_serve, delivery, expiry,
     limits::{ABORT_GRACE, CLOSE_GRACE},
     listener::{bind, listen},
     minutes,
@@ -72,6 +72,8 @@ pub async fn run(
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Stopped, RunFault> {
     let Ready { centre, ledger } = start(config).await?;
+    let reloader = Arc::new(Reloader::new(file));
+    let fetching = crl_fetch::begin(&centre, &reloader, &stop).await;
     let in_force = centre.in_force();
     let configured = in_force.config.listen.address;
     let failed = |source| RunFault::Listen { address: configured, source };
@@ -79,7 +81,6 @@ pub async fn run(
     let address = listener.local_addr().map_err(failed)?;
     durable::replace(&centre.data.join(ADDRESS_FILE), format!("{address}\n").as_bytes(), Access::Shared)
         .map_err(RunFault::AddressFile)?;
-    let reloader = Arc::new(Reloader::new(file));
     let admin = Admin { centre: Arc::clone(&centre), reloader: Arc::clone(&reloader), stop: stop.clone() };
     let connections = TaskTracker::new();
     let services = TaskTracker::new();
@@ -90,6 +91,14 @@ pub async fn run(
         tracing::info!(%address, "metrics and health");
         services.spawn(for_life(&centre, listen_for_metrics(admin.clone(), listener)));
     }
+    if let Some(address) = in_force.config.crl.serve {
+        let failed = |source| RunFault::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        tracing::info!(%address, "revocation lists are served");
+        services.spawn(for_life(&centre, crl_serve::listen(Arc::clone(&centre), listener)));
+    }
+    services.spawn(for_life(&centre, crl_fetch::run(Arc::clone(&centre), Arc::clone(&reloader), fetching)));
     services.spawn(for_life(&centre, admin::listen(admin).map_err(RunFault::Admin)?));
     services.spawn(for_life(&centre, delivery::run(Arc::clone(&centre))));
     services.spawn(for_life(&centre, expiry::run(Arc::clone(&centre))));

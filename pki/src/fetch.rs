@@ -57,8 +57,7 @@ pub fn fetch(url: &str, within: Duration) -> Result<Vec<u8>, FetchFault> {
         .user_agent("sekisho")
         .build()
         .new_agent();
-    let mut answer =
-        agent.get(url).call().map_err(|error| fault(error, within, FetchFault::Unreachable))?;
+    let mut answer = agent.get(url).call().map_err(|error| fault(error, within, FetchFault::Unreachable))?;
     if answer.status() != 200 {
         return Err(FetchFault::Status(answer.status().as_u16()));
     }

@@ -75,7 +75,9 @@ pub enum TrustFault {
         source: CrlRefused,
     },
     /// A configured authority has no revocation list: nobody it certified could be let in.
-    #[error("there is no revocation list of {issuer}; next: name its file under crls, or its address under crl_urls")]
+    #[error(
+        "there is no revocation list of {issuer}; next: name its file under crls, or its address under crl_urls"
+    )]
     CrlMissing {
         /// The authority's name.
         issuer: String,

@@ -1,7 +1,7 @@
 //! The gateway's configuration file, `gateway.toml`.
 
-mod lists;
 mod listen;
+mod lists;
 mod operation;
 mod permissions;
 mod words;
@@ -20,8 +20,8 @@ use protocol::{
     permission::Permissions,
 };
 
-pub use lists::Lists;
 pub use listen::{Listen, Network};
+pub use lists::Lists;
 pub use operation::{Metrics, Reload};
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 

@@ -51,13 +51,15 @@ impl Value for HttpUrl {
         let scheme = text.split_once("://").map(|(scheme, _)| scheme);
         match scheme {
             Some("https") => Err(Fault::new(
-                format!("{} asks for HTTPS: a list is signed, and whom to trust is not left to a second place", given.shown()),
+                format!(
+                    "{} asks for HTTPS: a list is signed, and whom to trust is not left to a second place",
+                    given.shown()
+                ),
                 "write the http:// address of the same list",
             )),
-            Some("file") => Err(Fault::new(
-                format!("{} is a file", given.shown()),
-                "write its path under crls",
-            )),
+            Some("file") => {
+                Err(Fault::new(format!("{} is a file", given.shown()), "write its path under crls"))
+            }
             _ => HttpUrl::parse(text).ok_or_else(|| given.is_not::<Self>()),
         }
     }

@@ -53,11 +53,8 @@ impl Place {
     }
 
     fn load(&self, anchors: &Path, crls: &Path) -> Result<Trust, TrustFault> {
-        let files = TrustFiles {
-            anchors: vec![anchors.into()],
-            crls: vec![crls.into()],
-            ..TrustFiles::default()
-        };
+        let files =
+            TrustFiles { anchors: vec![anchors.into()], crls: vec![crls.into()], ..TrustFiles::default() };
         Trust::load(&files, Policy::default(), now())
     }
 
