@@ -3,7 +3,7 @@
 
 use std::{
     sync::Arc,
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::{Duration, SystemTime},
 };
 
@@ -15,7 +15,7 @@ use pki::{
 };
 use protocol::moment::Moment;
 
-use crate::error::OpenError;
+use crate::{error::OpenError, limits::LISTS_AT_ONCE};
 
 /// A revocation list that could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,7 @@ pub(crate) struct Trusted<'s> {
     pub trust: Trust,
 }
 
-/// Fetches what is due, all addresses at once, and says what failed. An authority that is without a list even then is an
+/// Fetches what is due, and says what failed. An authority that is without a list even then is an
 /// error.
 pub(crate) fn bring_up_to_date<const N: usize>(
     settings: &ClientSettings,
@@ -59,7 +59,7 @@ pub(crate) fn bring_up_to_date<const N: usize>(
 ) -> Result<([Arc<Trust>; N], Vec<ListNotFetched>), OpenError> {
     let cache = CrlCache::below(&settings.storage.data);
     let (mut failed, fetch_max) = (Vec::new(), settings.crl.fetch_max);
-    for (url, fetched) in fetch_all(due(settings, &trusted, &cache, now), fetch_max) {
+    for (url, fetched) in fetch_all(&due(settings, &trusted, &cache, now), fetch_max) {
         let taken = fetched.and_then(|bytes| Ok(take_up(&mut trusted, &url, &bytes, &cache, now)?));
         if let Err(fault) = taken {
             failed.push(ListNotFetched { url, fault });
@@ -94,17 +94,23 @@ fn due(settings: &ClientSettings, trusted: &[Trusted<'_>], cache: &CrlCache, now
     due
 }
 
-fn fetch_all(urls: Vec<HttpUrl>, within: Duration) -> Vec<(HttpUrl, Result<Vec<u8>, ListFault>)> {
-    thread::scope(|scope| {
-        let fetching: Vec<_> = urls
-            .into_iter()
-            .map(|url| (url.clone(), scope.spawn(move || fetch(url.as_str(), within))))
-            .collect();
-        let ended = |fetching: thread::ScopedJoinHandle<'_, Result<Vec<u8>, FetchFault>>| {
-            fetching.join().map_err(|_| ListFault::ThreadLost)?.map_err(ListFault::from)
-        };
-        fetching.into_iter().map(|(url, fetching)| (url, ended(fetching))).collect()
-    })
+/// Some at a time.
+fn fetch_all(urls: &[HttpUrl], within: Duration) -> Vec<(HttpUrl, Result<Vec<u8>, ListFault>)> {
+    let at_once = |urls: &[HttpUrl]| {
+        thread::scope(|scope| {
+            let begin = |url: &HttpUrl| {
+                let owned = url.clone();
+                (url.clone(), scope.spawn(move || fetch(owned.as_str(), within)))
+            };
+            let begun: Vec<_> = urls.iter().map(begin).collect();
+            let end = |(url, fetching): (HttpUrl, ScopedJoinHandle<'_, Result<Vec<u8>, FetchFault>>)| {
+                let ended = fetching.join().map_err(|_| ListFault::ThreadLost);
+                (url, ended.and_then(|fetched| Ok(fetched?)))
+            };
+            begun.into_iter().map(end).collect::<Vec<_>>()
+        })
+    };
+    urls.chunks(LISTS_AT_ONCE).flat_map(at_once).collect()
 }
 
 /// Lets what was fetched count wherever its address is named, and keeps it.

@@ -79,8 +79,8 @@ impl NotFetched {
 /// One address, as it stands.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// When it is asked next.
-    next: Instant,
+    /// When it is asked next; none while it is asked.
+    next: Option<Instant>,
     /// When the list that it gave last was made, and when it ends; none if it gave none since the start.
     life: Option<(Moment, Moment)>,
     /// When it last gave a good list.
@@ -118,17 +118,17 @@ impl CrlSources {
         RESULTS.into_iter().map(move |result| (result, counts.get(result).copied().unwrap_or_default()))
     }
 
-    /// The configured addresses that are due. They are not due again before the fetch that begins now is surely over.
+    /// The configured addresses that are due. None of them is due again before [`CrlSources::note`] was told what came.
     fn due(&self, config: &GatewayConfig, now: Instant) -> Vec<HttpUrl> {
         let mut sources = lock(&self.sources);
         let configured: Vec<&HttpUrl> = config.tls.crl_urls.iter().chain(&config.evidence.crl_urls).collect();
         sources.retain(|url, _| configured.contains(&url));
         let mut due = Vec::new();
         for url in configured {
-            let new = || Source { next: now, life: None, fetched_at: None, failing: None };
+            let new = || Source { next: Some(now), life: None, fetched_at: None, failing: None };
             let source = sources.entry(url.clone()).or_insert_with(new);
-            if source.next <= now {
-                source.next = now + 2 * config.crl.fetching.fetch_max;
+            if source.next.is_some_and(|next| next <= now) {
+                source.next = None;
                 due.push(url.clone());
             }
         }
@@ -171,7 +171,7 @@ impl CrlSources {
                 source.failing = Some((fault.reason(), chain(&fault)));
             }
         }
-        source.next = Instant::now() + pause(source.life, refresh, clock::now());
+        source.next = Some(Instant::now() + pause(source.life, refresh, clock::now()));
     }
 }
 

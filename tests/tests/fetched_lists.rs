@@ -1,8 +1,6 @@
 //! Revocation lists that are fetched: what is good counts at once, what is not leaves the last good one in force, and what
 //! was once here is not lost when its server is away.
 
-#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
-
 use std::{
     fs,
     path::PathBuf,
@@ -30,7 +28,7 @@ const CENTRE: Changes<'_> =
     &[("reload.watch", "false"), ("link.stall_max", "\"60s\""), ("link.header_max", "\"120s\"")];
 
 /// The list of the issuing authority is fetched from here, the root's is a file.
-fn fetching<'c>(urls: &'c str) -> Vec<(&'static str, &'c str)> {
+fn fetching(urls: &str) -> Vec<(&'static str, &str)> {
     vec![
         ("tls.crls", "[\"tls/root.crl\"]"),
         ("tls.crl_urls", urls),
@@ -179,6 +177,18 @@ async fn a_centre_without_a_list_refuses_with_the_reason_of_a_missing_one_until_
     publisher.publish(&setting.lab.sites, LIST);
     setting.centre.until("the list", |status| status.missing_lists.is_empty()).await;
     expect_let_in(&setting).await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_holds_up_a_start_no_longer_than_one_fetch() {
+    let (publisher, lab) = (Publisher::start().await, TestLab::new());
+    publisher.answers(LIST, Answers::Never);
+    let urls = urls(&publisher);
+    let changes = [&fetching(&urls), CENTRE, &[("crl.fetch_max", "\"1s\"")]].concat();
+    // It listens, or the test has no patience any more.
+    let setting = Setting::in_lab(lab, 100_000, &changes).await;
+    setting.centre.logs(&["there is no revocation list"]).await;
+    expect_kept_out(&setting, "crl_missing").await;
 }
 
 #[tokio::test]
