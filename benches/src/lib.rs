@@ -61,6 +61,7 @@ pub fn sender_config(
         anchors: vec![tls.join("root.pem")],
         issuers: vec![tls.join("issuing.pem")],
         crls: vec![tls.join("root.crl"), tls.join("issuing.crl")],
+        fetched: vec![],
     };
     let trust = Trust::load(&files, Policy::default(), clock::now())?;
     Ok(client_config(&own, Arc::new(trust), centre.clone(), Environment::Test, policy)?)

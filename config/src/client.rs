@@ -12,6 +12,7 @@ use protocol::{
 
 use crate::{
     crypto::Crypto,
+    fetching::{self, Fetching},
     identity::read_identities,
     limits,
     mistake::ConfigError,
@@ -36,6 +37,8 @@ pub struct ClientSettings {
     pub identities: IdentityRules,
     /// Which algorithms count.
     pub crypto: Crypto,
+    /// How revocation lists are fetched.
+    pub crl: Fetching,
     /// Where the client keeps things.
     pub storage: ClientStorage,
     /// How a lost or stalled line is noticed.
@@ -112,6 +115,7 @@ impl ClientSettings {
         let evidence = Credentials::read_evidence(root, tls.as_ref());
         let identities = read_identities(root);
         let crypto = Crypto::read(root);
+        let crl = Fetching::read(&root.section("crl", fetching::MEANING), environment);
         let storage = ClientStorage::read(root);
         let link = ClientLink::read(root, environment);
         let retry = Retry::read(root);
@@ -124,6 +128,7 @@ impl ClientSettings {
             evidence: evidence?,
             identities: identities?,
             crypto: crypto?,
+            crl: crl?,
             storage: storage?,
             link: link?,
             retry: retry?,

@@ -11,6 +11,7 @@
 
 pub mod client;
 pub mod crypto;
+pub mod fetching;
 pub mod gateway;
 mod identity;
 pub mod limits;

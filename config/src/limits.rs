@@ -31,6 +31,31 @@ pub const DANGER_CRL_GRACE: Limit<Duration> = Limit {
     reason: "nobody passes without a list in force; a day of grace is for an authority whose publication broke down",
 };
 
+/// The shortest `crl.refresh` in production: authorities publish by the hour, and every client asks the same server.
+pub const CRL_REFRESH_PRODUCTION_LOW: Duration = Duration::from_secs(60);
+
+/// `crl.refresh` of both programs.
+pub const CRL_REFRESH: Limit<Duration> = Limit {
+    name: "refresh",
+    meaning: "How often a revocation list is fetched again; one that is missing, has ended or soon ends is tried every \
+              minute. In production at least \"1m\".",
+    default: Duration::from_secs(60 * 60),
+    low: Duration::from_secs(1),
+    high: Duration::from_secs(24 * 60 * 60),
+    reason: "a revocation counts within the hour, and a server is asked by all no more often than it publishes",
+};
+
+/// `crl.fetch_max` of both programs.
+pub const CRL_FETCH_MAX: Limit<Duration> = Limit {
+    name: "fetch_max",
+    meaning: "How long fetching one list may take, from the name's address to its last byte; also how long a start \
+              waits for lists that are missing.",
+    default: Duration::from_secs(30),
+    low: Duration::from_secs(1),
+    high: Duration::from_secs(600),
+    reason: "a list of 100,000 revoked certificates (4 MB) comes in it at 1.1 Mbit/s, and no start seems to hang",
+};
+
 /// `link.stall_max` of both programs.
 pub const STALL_MAX: Limit<Duration> = Limit {
     name: "stall_max",

@@ -197,6 +197,9 @@ fn production_asks_for_more_than_test() {
         ("192.0.2.10:443", "0.0.0.0:443", "listen.address: 0.0.0.0 listens on every line"),
         ("192.0.2.10:443", "[::]:443", "listen.address: :: listens on every line"),
         ("192.0.2.10:443", "192.0.2.10:0", "listen.address: port 0 is another port at every start"),
+        ("# refresh = \"1h\"", "refresh = \"59s\"", "crl.refresh: is below \"1m\" in production"),
+        ("192.0.2.10:80", "0.0.0.0:80", "crl.serve: 0.0.0.0:80 is no address that senders could be told"),
+        ("192.0.2.10:80", "192.0.2.10:0", "crl.serve: 192.0.2.10:0 is no address that senders could be told"),
     ] {
         let shown = only_mistake(AGENCY, from, to);
         assert!(shown.contains(expected), "{shown}");
@@ -230,6 +233,14 @@ fn what_contradicts_itself_is_refused() {
             "longest_wait = \"100ms\"",
             "retry.longest_wait: is below first_wait",
         ),
+        (
+            AGENCY,
+            "http://crl",
+            "https://crl",
+            "tls.crl_urls: \"https://crl.example.jp/insurers.crl\" asks for HTTPS",
+        ),
+        (AGENCY, "http://crl.example.jp/insurers", "file:///insurers", "write its path under crls"),
+        (AGENCY, "http://crl", "http://me:secret@crl", "is not understood"),
         (CLIENT, "127.0.0.1:8443", "127.0.0.1:0", "centre.address: \"127.0.0.1:0\" is not understood"),
     ] {
         let shown = only_mistake(good, from, to);

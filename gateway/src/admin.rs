@@ -13,6 +13,7 @@
 
 use std::{collections::BTreeMap, convert::Infallible, future::Future, io, sync::Arc};
 
+use config::reader::HttpUrl;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -36,7 +37,8 @@ use crate::{
     blocked::{Block, BlockFault, Target},
     centre::Centre,
     chain::chain,
-    health,
+    crl_fetch::Source,
+    crl_serve, health,
     limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX},
     metrics,
     reload::{Reloaded, Reloader, end_all},
@@ -74,6 +76,12 @@ pub struct Status {
     pub certificates: BTreeMap<String, String>,
     /// The revocation lists in force.
     pub revocation_lists: Vec<ListStatus>,
+    /// The authorities without one, each with what stands in the way.
+    pub missing_lists: Vec<String>,
+    /// Where lists are fetched from.
+    pub list_sources: Vec<SourceStatus>,
+    /// Fetches since the start, by what came of them.
+    pub list_fetches: BTreeMap<String, u64>,
     /// Peers kept out by hand.
     pub blocked: usize,
     /// What was turned down since the start, by reason.
@@ -89,10 +97,25 @@ pub struct ListStatus {
     pub issuer: String,
     /// Its number.
     pub number: String,
+    /// When it was made.
+    pub this_update: String,
     /// When it ends.
     pub next_update: String,
     /// Certificates that it names.
     pub revoked: usize,
+    /// Where it is served, if lists are served.
+    pub served_at: Option<String>,
+}
+
+/// Where a revocation list is fetched from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// The address.
+    pub url: String,
+    /// When it last gave a good list; none since the start.
+    pub fetched_at: Option<String>,
+    /// Why it gave none when it was asked last.
+    pub failing: Option<String>,
 }
 
 /// Somebody.
@@ -353,19 +376,28 @@ async fn status(admin: &Admin) -> Option<Status> {
     let counts = centre.ledger.counts().await.ok()?;
     let head = centre.audit.head().await.ok()?;
     let lists = in_force.trusts().into_iter().flat_map(|(section, trust)| {
-        trust.crls().by_end().into_iter().map(move |list| ListStatus {
+        let is_served = in_force.config.crl.serve.is_some();
+        trust.crls().each().map(move |(issuer, list)| ListStatus {
             section: section.to_owned(),
             issuer: list.issuer().to_owned(),
             number: list.number().to_string(),
+            this_update: list.this_update().to_string(),
             next_update: list.next_update().to_string(),
             revoked: list.revoked_count(),
+            served_at: is_served.then(|| crl_serve::path_of(issuer, list)),
         })
     });
     let mut revocation_lists: Vec<ListStatus> = lists.collect();
     revocation_lists.sort_by(|one, other| (&one.section, &one.issuer).cmp(&(&other.section, &other.issuer)));
+    let source = |(url, source): (HttpUrl, Source)| SourceStatus {
+        url: url.to_string(),
+        fetched_at: source.fetched_at.map(|at| at.to_string()),
+        failing: source.failing.map(|(_, text)| text),
+    };
+    let ready = health::ready(centre, pki::clock::now());
     Some(Status {
         accepting: !centre.stopping.is_cancelled(),
-        not_ready: health::ready(centre, pki::clock::now()).reasons,
+        not_ready: ready.reasons,
         storage_failed: centre.ledger.is_poisoned()
             || centre.spool.is_poisoned()
             || centre.inbox.is_poisoned(),
@@ -383,6 +415,9 @@ async fn status(admin: &Admin) -> Option<Status> {
             .map(|(section, ends)| (section.to_owned(), ends.to_string()))
             .collect(),
         revocation_lists,
+        missing_lists: ready.missing_lists,
+        list_fetches: centre.crl_sources.counts().map(|(result, count)| (result.to_owned(), count)).collect(),
+        list_sources: centre.crl_sources.all().into_iter().map(source).collect(),
         blocked: centre.blocked.all().len(),
         turned_down: centre.counters.read(),
     })

@@ -24,8 +24,8 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    attempts::Attempts, blocked::Blocked, counters::Counters, gate::Gate, in_force::InForce, live::Live,
-    peer::Peer, per_minute::PerMinute, room::Room,
+    attempts::Attempts, blocked::Blocked, counters::Counters, crl_fetch::CrlSources, gate::Gate,
+    in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room,
 };
 
 /// One running centre.
@@ -71,6 +71,8 @@ pub struct Centre {
     pub blocked: Blocked,
     /// Room on the disk, less what belongs to ledger and log alone.
     pub room: Room,
+    /// Where revocation lists are fetched from, and what came of it.
+    pub crl_sources: CrlSources,
     /// What was turned down, counted by reason.
     pub counters: Counters,
     /// Keeps one identity from filling the audit log with refusals.

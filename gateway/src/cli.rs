@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::chain,
+    check_lists,
     check_peer::{self, PeerQuestion},
     in_force::InForce,
     limits::{BLOCKING_THREADS_SPARE, CLOSE_GRACE},
@@ -259,6 +260,7 @@ fn check(configured: &Configured, question: &PeerQuestion) -> Result<ExitCode, F
     let in_force = InForce::build(config.clone(), refusal_observer(), 0).map_err(StartFault::from)?;
     println!("○ certificates, keys, anchors and revocation lists");
     let now = clock::now();
+    print!("{}", check_lists::text(&in_force, now));
     for (section, ends) in in_force.ends() {
         let days = ends.ms_since(now) / 86_400_000;
         println!("  the certificate under [{section}] ends {ends}, in {days} days");

@@ -78,6 +78,25 @@ pub const BLOCKING_THREADS_SPARE: usize = 64;
 /// dead after three quarters of `detect_max`, on every attempt again.
 pub const PREFIX_HASHED_FIRST_MAX: u64 = 16 * 1024 * 1024;
 
+/// Revocation lists that are fetched at the same time: each may take the memory of a list of a million entries.
+pub const CRL_FETCHES_AT_ONCE: usize = 4;
+
+/// Milliseconds before the end of a fetched list at which a newer one is asked for again and again, unless it lives for so
+/// short a time that more than a quarter of its life is left: from the last alarm on.
+pub const CRL_SOON_MS: i64 = 6 * 60 * 60 * 1000;
+
+/// How often a list is asked for that is missing, has ended or soon ends.
+pub const CRL_SOON_EVERY: Duration = Duration::from_secs(60);
+
+/// Connections that are served revocation lists at a time; the list itself is in memory once for all of them.
+pub const SERVED_LISTS_CONNECTIONS_MAX: u32 = 256;
+
+/// Of these, from one source prefix: a quarter.
+pub const SERVED_LISTS_CONNECTIONS_PER_PREFIX_MAX: u32 = 64;
+
+/// The time that one request for a list may take with its answer: 4 MB at 64 kbit/s, and some.
+pub const SERVED_LIST_ANSWER_MAX: Duration = Duration::from_secs(600);
+
 /// Connections to the admin socket, or to the metrics address, that are served at a time.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 

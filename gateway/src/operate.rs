@@ -138,6 +138,19 @@ fn print_status(status: &Status) {
             "revocation list    [{}] {}: number {}, ends {}, {} revoked",
             list.section, list.issuer, list.number, list.next_update, list.revoked
         );
+        if let Some(path) = &list.served_at {
+            println!("  served at        {path}");
+        }
+    }
+    for missing in &status.missing_lists {
+        println!("NO LIST            {missing}");
+    }
+    for source in &status.list_sources {
+        let fetched = source.fetched_at.as_deref().unwrap_or("not since the start");
+        println!("fetches lists      {}: last good one {fetched}", source.url);
+        if let Some(failing) = &source.failing {
+            println!("  fails            {failing}");
+        }
     }
     if status.blocked > 0 {
         println!("kept out by hand   {}", status.blocked);

@@ -22,7 +22,7 @@ use protocol::{
     permission::Action,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     centre::Centre,
@@ -121,7 +121,7 @@ impl Reloader {
     /// Reads everything anew and lets it count, or keeps what is in force. `why` is a word for the log.
     pub async fn reload(&self, centre: &Arc<Centre>, why: &'static str) -> Result<Reloaded, ReloadFault> {
         // Whoever waits here may go away without harm; a reload that began is driven to its end by its own caller.
-        let _turn = self.one_at_a_time.lock().await;
+        let _turn = self.turn().await;
         match self.replace(centre).await {
             Ok(reloaded) => {
                 self.done.fetch_add(1, Ordering::Relaxed);
@@ -139,6 +139,11 @@ impl Reloader {
         }
     }
 
+    /// Waits for the turn of whoever else wants to replace what is in force.
+    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.one_at_a_time.lock().await
+    }
+
     async fn replace(&self, centre: &Arc<Centre>) -> Result<Reloaded, ReloadFault> {
         let held = centre.in_force();
         let file = self.file.clone();
@@ -150,26 +155,35 @@ impl Reloader {
             if !fixed.is_empty() {
                 return Err(ReloadFault::NeedsRestart(fixed));
             }
-            let new = InForce::build(config, refusal_observer(), held.generation + 1)?;
-            new.check_follows(&held)?;
-            Ok(new)
+            Ok(InForce::rebuild(config, refusal_observer(), &held)?)
         });
         let new = built.await.map_err(|_| ReloadFault::ThreadLost)??;
-        let generation = new.generation;
-        let note = match new.dangers() {
-            None => format!("generation {generation}"),
-            Some(dangers) => {
-                tracing::warn!(dangers, "the settings weaken this gateway");
-                format!("generation {generation}; {dangers}")
-            }
-        };
-        let note = Some(note);
-        centre.record(Entry { note, ..centre.entry(Event::Reloaded) }).await?;
-        centre.publish(new);
+        let dangers = new.dangers();
+        if let Some(dangers) = &dangers {
+            tracing::warn!(dangers, "the settings weaken this gateway");
+        }
+        let reloaded = let_count(centre, new, dangers).await?;
         self.note_files_of_refused(Vec::new());
-        let (judged, ended) = judge_all(centre).await;
-        Ok(Reloaded { generation, judged, ended })
+        Ok(reloaded)
     }
+}
+
+/// Puts the new one on record, lets it count, and judges every open connection by it. For whoever has the
+/// [`Reloader::turn`].
+pub(crate) async fn let_count(
+    centre: &Arc<Centre>,
+    new: InForce,
+    remark: Option<String>,
+) -> Result<Reloaded, ReloadFault> {
+    let generation = new.generation;
+    let note = match remark {
+        None => format!("generation {generation}"),
+        Some(remark) => format!("generation {generation}; {remark}"),
+    };
+    centre.record(Entry { note: Some(note), ..centre.entry(Event::Reloaded) }).await?;
+    centre.publish(new);
+    let (judged, ended) = judge_all(centre).await;
+    Ok(Reloaded { generation, judged, ended })
 }
 
 /// Settings that a running gateway cannot change, by name, and that differ.
@@ -184,6 +198,7 @@ fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static 
         ("storage.data", held.storage.data == new.storage.data),
         ("storage.inbox", held.storage.inbox == new.storage.inbox),
         ("limits.transfers_max", held.limits.transfers_max == new.limits.transfers_max),
+        ("crl.serve", held.crl.serve == new.crl.serve),
         ("metrics.address", held.metrics.address == new.metrics.address),
         ("log.format", held.log.format == new.log.format),
         ("log.level", held.log.level == new.log.level),

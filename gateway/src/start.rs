@@ -28,7 +28,9 @@ use crate::{
     attempts::Attempts,
     blocked::{BlockFault, Blocked},
     centre::Centre,
+    chain::chain,
     counters::Counters,
+    crl_fetch::CrlSources,
     gate::Gate,
     in_force::{InForce, MaterialFault},
     limits::{
@@ -150,6 +152,7 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         live: Live::default(),
         blocked: Blocked::load(&data)?,
         room: Room::of(&data),
+        crl_sources: CrlSources::default(),
         counters: Counters::default(),
         denials: PerMinute::new(DENIALS_PER_MINUTE_MAX, DENIED_IDENTITIES_MAX),
         refusals_logged: PerMinute::new(REFUSALS_PER_MINUTE_MAX, REFUSED_SOURCES_MAX),
@@ -160,6 +163,11 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         centre.record(centre.entry(Event::LogOpened)).await?;
     }
     recover(&centre).await?;
+    for (section, trust) in centre.in_force().trusts() {
+        for fault in trust.left_out() {
+            tracing::warn!(section, fault = %chain(fault), "a revocation list that was fetched before cannot be used");
+        }
+    }
     let dangers = centre.in_force().dangers();
     if let Some(dangers) = &dangers {
         tracing::warn!(dangers, "the settings weaken this gateway");

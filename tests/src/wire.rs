@@ -92,6 +92,7 @@ impl Caller {
             anchors: vec![tls.join("root.pem")],
             issuers: vec![tls.join("issuing.pem")],
             crls: vec![tls.join("root.crl"), tls.join("issuing.crl")],
+            fetched: vec![],
         };
         let trust = Arc::new(Trust::load(&files, Policy::default(), clock::now()).unwrap());
         let config = client_config(&own, trust, centre, Environment::Test, TlsPolicy::default()).unwrap();

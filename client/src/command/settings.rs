@@ -6,7 +6,7 @@ use config::{ClientSettings, ConfigError};
 use pki::clock;
 use protocol::one_line::in_one_line;
 
-use super::report::Failure;
+use super::{print::to_stderr, report::Failure};
 use crate::{Client, SendError};
 
 /// Reads the settings.
@@ -27,7 +27,16 @@ pub(super) fn load(file: &Path) -> Result<ClientSettings, Failure> {
 pub(super) async fn open(settings: &ClientSettings) -> Result<Client, Failure> {
     let (settings, data) = (settings.clone(), settings.storage.data.clone());
     match tokio::task::spawn_blocking(move || Client::open(&settings)).await {
-        Ok(opened) => opened.map_err(|error| Failure::from(&error).with_clock(&data, clock::now())),
+        Ok(Ok(client)) => {
+            for not_fetched in client.not_fetched() {
+                to_stderr(&format!(
+                    "sekisho: 失効リストを更新できません。前回のものを使います (the last good one counts): {}",
+                    in_one_line(not_fetched)
+                ));
+            }
+            Ok(client)
+        }
+        Ok(Err(error)) => Err(Failure::from(&error).with_clock(&data, clock::now())),
         Err(lost) => Err(Failure::usage(
             "state",
             format!("the client could not be opened: {lost}"),

@@ -1,6 +1,7 @@
 //! The gateway's configuration file, `gateway.toml`.
 
 mod listen;
+mod lists;
 mod operation;
 mod permissions;
 mod words;
@@ -20,6 +21,7 @@ use protocol::{
 };
 
 pub use listen::{Listen, Listener, MAIN_LISTENER, Network};
+pub use lists::Lists;
 pub use operation::{Metrics, Reload};
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 
@@ -55,6 +57,8 @@ pub struct GatewayConfig {
     pub identities: IdentityRules,
     /// Which algorithms count.
     pub crypto: Crypto,
+    /// How revocation lists are fetched and served.
+    pub crl: Lists,
     /// Where it keeps things.
     pub storage: Storage,
     /// How a lost, stalled or slow line is noticed.
@@ -214,6 +218,7 @@ impl GatewayConfig {
         let evidence = Credentials::read_evidence(root, tls.as_ref());
         let identities = read_identities(root);
         let crypto = Crypto::read(root);
+        let crl = Lists::read(root, environment);
         let storage = Storage::read(root);
         let link = Link::read(root, environment);
         let limits = Limits::read(root);
@@ -235,6 +240,7 @@ impl GatewayConfig {
             evidence: evidence?,
             identities: identities?,
             crypto: crypto?,
+            crl: crl?,
             storage: storage?,
             link: link?,
             limits: limits?,
