@@ -136,6 +136,13 @@ impl Centre {
         Ok(stepped)
     }
 
+    /// Returns when nothing can be committed any more that was told to end before: what the ledger had taken by then is
+    /// durable, and whatever it takes later it is forbidden.
+    pub async fn settle(&self) {
+        // A ledger that cannot write commits nothing either; the centre is broken, and says so itself.
+        let _ = self.ledger.settle().await.inspect_err(|fault| self.note_fault(fault));
+    }
+
     /// Looks at what a ledger fault means for the process.
     pub fn note_fault(&self, fault: &LedgerFault) {
         if self.ledger.is_poisoned() && !self.broken.is_cancelled() {
