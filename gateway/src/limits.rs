@@ -87,5 +87,8 @@ pub const ADMIN_BODY_BYTES_MAX: usize = 4096;
 /// The time that one request to the admin socket may take; a reload that takes longer goes on without its caller.
 pub const ADMIN_ANSWER_MAX: Duration = Duration::from_secs(60);
 
-/// Bytes of an answer of the admin socket.
-pub const ADMIN_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of an answer of the admin socket: the longest is a full list of blocked peers, a thousand bytes each.
+pub const ADMIN_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The time that whoever asks waits for an answer: somewhat longer than a gateway that works may take.
+pub const ADMIN_ASK_MAX: Duration = Duration::from_secs(75);

@@ -16,7 +16,7 @@ use protocol::{
     statement::Manifest,
     transfer_id::TransferKey,
 };
-use storage::transfer::Transfer;
+use storage::transfer::{Guard, Transfer};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{
@@ -88,7 +88,13 @@ pub struct Receiving {
 impl Receiving {
     /// Was the certificate or the right behind it withdrawn? Then it is not committed, however whole its content is.
     pub fn is_withdrawn(&self) -> bool {
-        self.peer.is_ended() || self.place.stop.told() == Some(Cause::Revoked)
+        !self.guard().allows()
+    }
+
+    /// Asks the same for the ledger, at the moment when it takes the step.
+    pub fn guard(&self) -> Guard {
+        let (connection, attempt) = (self.peer.stop().clone(), self.place.stop.clone());
+        Guard::new(move || connection.told().is_none() && attempt.told() != Some(Cause::Revoked))
     }
 }
 
@@ -126,9 +132,6 @@ async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) 
     let (peer, key) = (permit.peer().clone(), permit.key());
     may_take_work(centre)?;
     let limits = centre.in_force().config.limits.clone();
-    if centre.attempts.of_identity(peer.identity(), key) >= limits.transfers_per_identity_max as usize {
-        return Err(Problem::TooMany.into());
-    }
     let slot = Arc::clone(&centre.slots).try_acquire_owned().map_err(|_| Problem::TooMany)?;
     let found = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
     let manifest = Arc::new(refusal::manifest(&found)?);
@@ -136,9 +139,11 @@ async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) 
     let room = centre.room.promise(sending.declared, &limits).ok_or(Problem::StorageFull)?;
     // From here on the older attempt ends. A drain that began meanwhile has told it, and not yet this one; a withdrawal
     // likewise.
-    let place = centre.attempts.take_place(key, peer.identity(), peer.connection()).await;
+    let of_identity_max = limits.transfers_per_identity_max;
+    let place = centre.attempts.take_place(key, peer.identity(), peer.connection(), of_identity_max).await;
+    let place = place.ok_or(Problem::TooMany)?;
     may_take_work(centre)?;
-    may_still_send(centre, &peer)?;
+    may_still_send(centre, &peer, key)?;
     if found.state.phase == Phase::Checking {
         let restart = steps::unlogged(Input::Restart, pki::clock::now());
         centre.step(key, restart).await.map_err(turn_step)?;
@@ -164,7 +169,10 @@ fn may_take_work(centre: &Centre) -> Result<(), Problem> {
 
 /// Certificate and right may have been withdrawn since the request was permitted, and its attempt was not there yet to
 /// be ended with them.
-fn may_still_send(centre: &Centre, peer: &Peer) -> Result<(), Problem> {
+fn may_still_send(centre: &Centre, peer: &Peer, key: &TransferKey) -> Result<(), Problem> {
+    if centre.blocked.names(&key.sender) {
+        return Err(Problem::Blocked);
+    }
     peer.permit(&centre.in_force(), System::Claims, Action::Send).map(drop)
 }
 

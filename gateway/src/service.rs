@@ -58,7 +58,11 @@ async fn dispatch(centre: &Arc<Centre>, peer: &Peer, request: Request<Incoming>)
     let route = route(request.method(), request.uri().path(), request.uri().query())?;
     let in_force = centre.in_force();
     let (system, action) = route.right();
-    let permit = |key| peer.permit_transfer(&in_force, system, action, key);
+    let permit = |key| {
+        let permit = peer.permit_transfer(&in_force, system, action, key)?;
+        // Who acts for a sender that is kept out has no work for it.
+        if centre.blocked.names(&permit.key().sender) { Err(Problem::Blocked) } else { Ok(permit) }
+    };
     let log_seen = one_number(request.headers(), LOG_SEEN)?;
     match route {
         Route::Offer => {
