@@ -73,6 +73,12 @@ pub struct Centre {
     pub counters: Counters,
     /// Keeps one identity from filling the audit log with refusals.
     pub denials: PerMinute<Identity>,
+    /// Keeps one identity from filling it with forks of its log; apart from the others, so that no fork goes unnoticed.
+    pub forks_recorded: PerMinute<Identity>,
+    /// Keeps peers that are let in by grace from filling the log.
+    pub graces_logged: PerMinute<Identity>,
+    /// Attempts that each sender began; how many it may is a setting.
+    pub attempts_begun: PerMinute<Party>,
     /// Keeps strangers from filling the log with refused certificates.
     pub refusals_logged: PerMinute<IpNet>,
 }

@@ -154,6 +154,11 @@ impl InForce {
         }
     }
 
+    /// Does this host stand in the certificate that we show on the line?
+    pub fn is_dialled_as(&self, host: &str) -> bool {
+        self.credential.is_dialled_as(host)
+    }
+
     /// Our own certificates: what they say of the time is held against the clock.
     pub fn own(&self) -> [&PeerIdentity; 1] {
         [self.credential.own()]

@@ -10,6 +10,7 @@ use protocol::{
     entry::{Entry, Event},
     kind::System,
     moment::Moment,
+    party::Party,
     permission::Action,
     problem::Problem,
     receiver::{Input, Phase},
@@ -27,6 +28,7 @@ use crate::{
     commit,
     intake::{Deadlines, Shortfall, take_content},
     peer::{Peer, TransferPermit},
+    per_minute::PerMinute,
     refusal,
     room::Promise,
     sink::Sink,
@@ -82,7 +84,7 @@ pub struct Receiving {
     pub peer: Peer,
     place: Place,
     _slot: OwnedSemaphorePermit,
-    _room: Promise,
+    room: Arc<Promise>,
 }
 
 impl Receiving {
@@ -130,13 +132,19 @@ pub async fn receive(
 /// Takes the place of the transfer's attempt, gives it its number, and fences every older one.
 async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) -> Result<Receiving, Turned> {
     let (peer, key) = (permit.peer().clone(), permit.key());
-    may_take_work(centre)?;
     let limits = centre.in_force().config.limits.clone();
+    // First of all: each attempt costs rows, entries and syncs, whatever it brings.
+    let (now, max) = (pki::clock::now(), limits.attempts_per_sender_per_minute_max);
+    if !centre.attempts_begun.may_up_to(max, key.sender.clone(), now) {
+        return Err(Turned::too_many_attempts(PerMinute::<Party>::next_in(now)));
+    }
+    may_take_work(centre)?;
     let slot = Arc::clone(&centre.slots).try_acquire_owned().map_err(|_| Problem::TooMany)?;
     let found = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
     let manifest = Arc::new(refusal::manifest(&found)?);
     may_begin(centre, &found, sending)?;
     let room = centre.room.promise(sending.declared, &limits).ok_or(Problem::StorageFull)?;
+    let room = Arc::new(room);
     // From here on the older attempt ends. A drain that began meanwhile has told it, and not yet this one; a withdrawal
     // likewise.
     let of_identity_max = limits.transfers_per_identity_max;
@@ -157,7 +165,7 @@ async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) 
     let transfer = stepped.map_err(turn_step)?.transfer;
     let attempt = transfer.state.attempt;
     tracing::info!(transfer = %key, attempt, offset = sending.offset, "attempt began");
-    Ok(Receiving { transfer, manifest, attempt, began, peer, place, _slot: slot, _room: room })
+    Ok(Receiving { transfer, manifest, attempt, began, peer, place, _slot: slot, room })
 }
 
 fn may_take_work(centre: &Centre) -> Result<(), Problem> {
@@ -204,7 +212,8 @@ async fn take(
         let (key, manifest, attempt) =
             (receiving.transfer.key.clone(), Arc::clone(&receiving.manifest), receiving.attempt);
         let (spool, ledger) = (Arc::clone(&centre.spool), Arc::clone(&centre.ledger));
-        blocking(move || Sink::open(key, manifest, attempt, offset, spool, ledger)).await
+        let room = Arc::clone(&receiving.room);
+        blocking(move || Sink::open(key, manifest, attempt, offset, spool, ledger, room)).await
     };
     let sink = match opened {
         Ok(sink) => sink,
