@@ -89,7 +89,10 @@ async fn case_29_a_certificate_revoked_in_mid_upload_ends_the_connection_and_not
     expect_ended(&setting, &key, line).await;
     // Nor does it come in again.
     assert!(setting.caller.try_ask(&get("/v1/log/checkpoint")).await.is_none());
-    setting.centre.logs(&["certificate refused", "revoked"]).await;
+    setting
+        .centre
+        .logs(&["certificate refused", "causes", "it is revoked since", "revocation list number"])
+        .await;
 
     assert_eq!(other_line.ask(&content[100_000..]).await.status, 200);
     let ended = setting.centre.entries().await;

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     clock::{moment_of_unix, now},
     credential::Credential,
-    explain::causes_of,
+    explain::causes_for_log,
     fault::PeerFault,
     leaf::Purpose,
     peer::PeerIdentity,
@@ -206,7 +206,7 @@ impl ClientCertVerifier for ClientVerifier {
         match self.judge(&chain, now) {
             Ok(()) => Ok(ClientCertVerified::assertion()),
             Err(refusal) => {
-                let causes = causes_of(&self.shared.trust, &chain, Purpose::TlsClient, now, &refusal);
+                let causes = causes_for_log(&self.shared.trust, &chain, Purpose::TlsClient, now, &refusal);
                 self.refuse(&Refused::because(causes, refusal.fault, end_entity));
                 Err(refusal.fault.to_tls())
             }
