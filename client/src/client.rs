@@ -86,7 +86,7 @@ impl Client {
         let server_name = ServerName::try_from(name.clone()).map_err(|_| OpenError::ServerName(name))?;
         let dialer = Dialer {
             address: settings.centre.address.clone(),
-            host: settings.centre.address.to_string(),
+            host: settings.centre.host(),
             secure: Secure::Tls(TlsConnector::from(tls), server_name),
             deadlines: Deadlines {
                 detect_max: settings.link.detect_max,

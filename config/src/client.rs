@@ -158,6 +158,11 @@ fn read_sender(root: &Section<'_>) -> Option<Party> {
 }
 
 impl Centre {
+    /// What a request names as its host: that of the handshake, at the port that is dialled.
+    pub fn host(&self) -> String {
+        self.address.at(&self.server_name).to_string()
+    }
+
     fn read(root: &Section<'_>) -> Option<Self> {
         let section = root.section("centre", "Where files go.");
         let address: Option<HostPort> = section.required(&Key::new(

@@ -24,7 +24,7 @@ pub const DETECT_MAX: Limit<Duration> = Limit {
 pub const DANGER_CRL_GRACE: Limit<Duration> = Limit {
     name: "danger_crl_grace",
     meaning: "How long the ended revocation list of one authority is still used. Meanwhile certificates revoked since \
-              count; each use is logged.",
+              count; each use is counted.",
     default: Duration::ZERO,
     low: Duration::ZERO,
     high: Duration::from_secs(24 * 60 * 60),
@@ -180,8 +180,8 @@ pub const PREFIX_BITS_V6: Limit<u32> = Limit {
 /// `limits.handshakes_max` of the gateway.
 pub const HANDSHAKES_MAX: Limit<u32> = Limit {
     name: "handshakes_max",
-    meaning: "Connections whose handshake is under way at the same time. For one more, the one that has taken longest \
-              is closed.",
+    meaning: "Connections whose handshake is under way at the same time. For one more, one of the source prefix that \
+              has most of them is closed, the one that has taken longest.",
     default: 512,
     low: 8,
     high: 100_000,
@@ -217,6 +217,17 @@ pub const TRANSFERS_PER_IDENTITY_MAX: Limit<u32> = Limit {
     low: 1,
     high: 100_000,
     reason: "all kinds of a hospital at once, and an agent's; one identity cannot take every place",
+};
+
+/// `limits.attempts_per_sender_per_minute_max` of the gateway.
+pub const ATTEMPTS_PER_SENDER_PER_MINUTE_MAX: Limit<u32> = Limit {
+    name: "attempts_per_sender_per_minute_max",
+    meaning: "Attempts to send content that one sender may begin in a minute, at all its transfers; one more is told \
+              when to come back.",
+    default: 60,
+    low: 1,
+    high: 100_000,
+    reason: "five transfers at once over a line that breaks every five seconds; each attempt costs ledger, log and disk",
 };
 
 /// `limits.transfers_per_sender_per_day_max` of the gateway.

@@ -104,6 +104,20 @@ fn a_mistake_is_shown_with_file_line_key_reason_and_next_step() {
 }
 
 #[test]
+fn a_day_that_is_shorter_than_its_largest_file_is_a_mistake() {
+    let few = "[limits]\nfile_bytes_max = \"2GiB\"\nbytes_per_sender_per_day_max = \"1GiB\"";
+    let shown = only_mistake(LAB, "[limits]", few);
+    let expected = "limits.bytes_per_sender_per_day_max: is less than file_bytes_max: the largest file that is taken \
+                    could never be offered — raise it, or lower file_bytes_max";
+    assert!(shown.contains(expected), "{shown}");
+    // The default of the one against a large other is the same mistake.
+    let shown = only_mistake(LAB, "[limits]", "[limits]\nfile_bytes_max = \"51GiB\"");
+    assert!(shown.contains("limits.bytes_per_sender_per_day_max: is less than"), "{shown}");
+    let enough = "[limits]\nfile_bytes_max = \"2GiB\"\nbytes_per_sender_per_day_max = \"2GiB\"";
+    assert_eq!(gateway_mistakes(&LAB.replacen("[limits]", enough, 1)), []);
+}
+
+#[test]
 fn an_empty_file_names_every_required_key() {
     let keys: Vec<String> = gateway_mistakes("").into_iter().map(|mistake| mistake.key).collect();
     assert_eq!(
@@ -140,7 +154,7 @@ fn syntax_errors_do_not_hide_the_mistakes_behind_them() {
         gateway_mistakes(&text).into_iter().map(|mistake| (mistake.line, mistake.key)).collect();
     assert!(found.contains(&(Some(5), "role".to_owned())), "{found:?}");
     assert!(found.contains(&(Some(25), "storage".to_owned())), "{found:?}");
-    assert!(found.contains(&(Some(52), "log.format".to_owned())), "{found:?}");
+    assert!(found.contains(&(Some(53), "log.format".to_owned())), "{found:?}");
     // Keys that vanished behind the broken lines are not reported as missing.
     assert_eq!(found.len(), 3, "{found:?}");
 }
@@ -154,7 +168,7 @@ fn a_key_that_stands_twice_is_refused() {
 #[test]
 fn a_table_written_as_a_value_is_refused() {
     let shown = only_mistake(LAB, "[log]\nformat = \"human\"", "[[log]]\nformat = \"human\"");
-    assert_eq!(shown, "g.toml:51: log: is a list — write it as a table, [log]");
+    assert_eq!(shown, "g.toml:52: log: is a list — write it as a table, [log]");
 }
 
 #[test]

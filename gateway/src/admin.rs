@@ -23,7 +23,10 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use protocol::entry::{Entry, Event};
+use protocol::{
+    cause::Cause,
+    entry::{Entry, Event},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -34,7 +37,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    blocked::{Block, BlockFault, Target},
+    blocked::{Block, BlockFault, Blocked, Target},
     centre::Centre,
     chain::chain,
     crl_fetch::Source,
@@ -266,7 +269,7 @@ async fn answer(admin: &Admin, request: Request<Incoming>, may_act: bool) -> Res
             Some(status) => json(StatusCode::OK, &status),
             None => json(StatusCode::SERVICE_UNAVAILABLE, &not_done("storage", "the ledger does not answer")),
         },
-        (Method::GET, "/blocked") => json(StatusCode::OK, &centre.blocked.all()),
+        (Method::GET, "/blocked") => json(StatusCode::OK, &*centre.blocked.all()),
         (Method::POST, "/reload") => match admin.reloader.reload(centre, "asked for").await {
             Ok(reloaded) => json::<Reloaded>(StatusCode::OK, &reloaded),
             Err(fault) => json(StatusCode::CONFLICT, &not_done(fault.reason(), chain(&fault))),
@@ -334,9 +337,17 @@ async fn block(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disco
     let Blocking { target: text, reason } = body(request).await?;
     let target = target(&text)?;
     let since = pki::clock::now();
-    let changed =
-        centre.blocked.block(Block { target: target.clone(), since, reason }).map_err(block_not_done)?;
+    let new = Block { target: target.clone(), since, reason };
+    let changed = change_blocked(centre, move |blocked| blocked.block(new)).await?;
+    let stopped = match &target {
+        // Agents that act for it stay; what they bring for it ends.
+        Target::Party(party) => centre.attempts.stop_for(party, Cause::Revoked),
+        Target::Certificate(_) => 0,
+    };
     let ended = end_open(centre, &target, "blocked").await;
+    if stopped > 0 {
+        tracing::warn!(%target, stopped, "attempts ended because their sender is blocked");
+    }
     if changed {
         note(centre, Event::Blocked, &target).await?;
     }
@@ -345,15 +356,24 @@ async fn block(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disco
 
 async fn unblock(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disconnected, NotDone> {
     let target = target(&body::<Whom>(request).await?.target)?;
-    let changed = centre.blocked.unblock(&target).map_err(block_not_done)?;
+    let lifted = target.clone();
+    let changed = change_blocked(centre, move |blocked| blocked.unblock(&lifted)).await?;
     if changed {
         note(centre, Event::Unblocked, &target).await?;
     }
     Ok(Disconnected { changed, ended: 0 })
 }
 
-fn block_not_done(fault: BlockFault) -> NotDone {
-    not_done("block", chain(&fault))
+/// Changes the list on a thread that may wait for the disk.
+async fn change_blocked(
+    centre: &Arc<Centre>,
+    change: impl FnOnce(&Blocked) -> Result<bool, BlockFault> + Send + 'static,
+) -> Result<bool, NotDone> {
+    let owned = Arc::clone(centre);
+    match tokio::task::spawn_blocking(move || change(&owned.blocked)).await {
+        Ok(changed) => changed.map_err(|fault| not_done("block", chain(&fault))),
+        Err(lost) => Err(not_done("block", lost)),
+    }
 }
 
 async fn note(centre: &Arc<Centre>, event: Event, target: &Target) -> Result<(), NotDone> {

@@ -77,6 +77,12 @@ pub struct Centre {
     pub counters: Counters,
     /// Keeps one identity from filling the audit log with refusals.
     pub denials: PerMinute<Identity>,
+    /// Keeps one identity from filling it with forks of its log; apart from the others, so that no fork goes unnoticed.
+    pub forks_recorded: PerMinute<Identity>,
+    /// Keeps peers that are let in by grace from filling the log.
+    pub graces_logged: PerMinute<Identity>,
+    /// Attempts that each sender began; how many it may is a setting.
+    pub attempts_begun: PerMinute<Party>,
     /// Keeps strangers from filling the log with refused certificates.
     pub refusals_logged: PerMinute<IpNet>,
 }
@@ -138,6 +144,13 @@ impl Centre {
             }
         }
         Ok(stepped)
+    }
+
+    /// Returns when nothing can be committed any more that was told to end before: what the ledger had taken by then is
+    /// durable, and whatever it takes later it is forbidden.
+    pub async fn settle(&self) {
+        // A ledger that cannot write commits nothing either; the centre is broken, and says so itself.
+        let _ = self.ledger.settle().await.inspect_err(|fault| self.note_fault(fault));
     }
 
     /// Looks at what a ledger fault means for the process.

@@ -4,7 +4,10 @@ use pki::trust::Trust;
 use protocol::moment::Moment;
 use serde::{Deserialize, Serialize};
 
-use crate::{centre::Centre, in_force::{InForce, sections}};
+use crate::{
+    centre::Centre,
+    in_force::{InForce, sections},
+};
 
 /// Whether the gateway takes work, and why not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

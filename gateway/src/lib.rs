@@ -30,6 +30,7 @@ pub mod delivery;
 pub mod expiry;
 pub mod gate;
 pub mod health;
+pub mod host;
 pub mod in_force;
 pub mod intake;
 pub mod limits;

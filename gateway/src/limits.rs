@@ -16,6 +16,18 @@ pub const DENIALS_PER_MINUTE_MAX: u32 = 60;
 /// Identities that may cause such entries in a minute; those beyond are only counted.
 pub const DENIED_IDENTITIES_MAX: usize = 10_000;
 
+/// Audit entries about forks of its log that one identity may cause in a minute: the first says it all.
+pub const FORKS_PER_MINUTE_MAX: u32 = 10;
+
+/// Lines that one identity may cause in a minute by coming in under an ended revocation list.
+pub const GRACES_PER_MINUTE_MAX: u32 = 1;
+
+/// Identities that may cause such lines in a minute; each is counted besides.
+pub const GRACED_IDENTITIES_MAX: usize = 100;
+
+/// Senders that may begin attempts in a minute, some 60 bytes each: five times as many as come on the last claim day.
+pub const ATTEMPTING_SENDERS_MAX: usize = 100_000;
+
 /// Peers that are blocked by hand at the same time: beyond it their certificates should be revoked.
 pub const BLOCKED_MAX: usize = 10_000;
 
@@ -50,6 +62,9 @@ pub const SOURCES_NAMED_MAX: usize = 20;
 
 /// Headers of one request; ours need eight.
 pub const HEADERS_MAX: usize = 32;
+
+/// Characters of the causes in the log for which a certificate was refused: some sentences, with two long names.
+pub const CAUSES_SHOWN_MAX: usize = 1000;
 
 /// Hexadecimal digits of a serial number in the log: those of the longest that RFC 5280 allows, and some.
 pub const SERIAL_SHOWN_MAX: usize = 64;
@@ -106,5 +121,8 @@ pub const ADMIN_BODY_BYTES_MAX: usize = 4096;
 /// The time that one request to the admin socket may take; a reload that takes longer goes on without its caller.
 pub const ADMIN_ANSWER_MAX: Duration = Duration::from_secs(60);
 
-/// Bytes of an answer of the admin socket.
-pub const ADMIN_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of an answer of the admin socket: the longest is a full list of blocked peers, a thousand bytes each.
+pub const ADMIN_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The time that whoever asks waits for an answer: somewhat longer than a gateway that works may take.
+pub const ADMIN_ASK_MAX: Duration = Duration::from_secs(75);

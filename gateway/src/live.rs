@@ -55,6 +55,8 @@ pub struct LiveConnection {
     pub id: u64,
     /// Tells it to end.
     pub stop: Stop,
+    /// What it was accepted with.
+    pub accepted: Accepted,
 }
 
 impl fmt::Debug for LiveConnection {
@@ -82,7 +84,7 @@ impl Live {
         let id = self.numbers.fetch_add(1, Ordering::Relaxed);
         let stop = Stop::default();
         table.open.insert(id, Open { id, peer, source, accepted, chain: chain.into(), stop: stop.clone() });
-        Some(LiveConnection { live: self.clone(), id, stop })
+        Some(LiveConnection { live: self.clone(), id, stop, accepted })
     }
 
     /// All open connections. Who registers later is judged by what is in force then.

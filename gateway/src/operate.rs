@@ -57,7 +57,7 @@ pub fn exit_code(fault: &AskFault) -> u8 {
             "material" => 3,
             _ => 1,
         },
-        AskFault::Unreachable { .. } => 1,
+        AskFault::Unreachable { .. } | AskFault::Silent { .. } => 1,
     }
 }
 

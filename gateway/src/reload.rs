@@ -245,11 +245,13 @@ pub async fn judge_all(centre: &Arc<Centre>) -> (usize, usize) {
     (judged, ended)
 }
 
-/// Ends connections and what runs on them; when all of them are told, puts each on record.
+/// Ends connections and what runs on them. When all of them are told and none of what they, or attempts told before,
+/// brought can be committed any more, puts each on record.
 pub async fn end_all(centre: &Arc<Centre>, ended: &[(Open, &'static str)]) {
     for (open, reason) in ended {
         tell_to_end(centre, open, reason);
     }
+    centre.settle().await;
     for (open, reason) in ended {
         let entry = Entry {
             subject: Some(subject_of(&open.peer, open.source)),

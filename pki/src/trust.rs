@@ -21,6 +21,7 @@ use crate::{
     peer::PeerIdentity,
     pem::{self, PemFault},
     policy::Policy,
+    refusal::Refusal,
 };
 
 /// The PEM files that make up trust.
@@ -299,6 +300,16 @@ impl Trust {
         purpose: Purpose,
         now: Moment,
     ) -> Result<PeerIdentity, PeerFault> {
+        Ok(self.judge(chain, purpose, now)?)
+    }
+
+    /// As [`Trust::verify`], with what is known of the place where the chain failed.
+    pub(crate) fn judge(
+        &self,
+        chain: &[CertificateDer<'_>],
+        purpose: Purpose,
+        now: Moment,
+    ) -> Result<PeerIdentity, Refusal> {
         let judge = Judge {
             anchors: &self.anchors,
             policy: &self.policy,
@@ -306,7 +317,7 @@ impl Trust {
             at: now,
             revocation: &|issuer, subject| self.crls.consult(&issuer.id(), subject, now, None),
         };
-        Ok(judge.judge(chain)?)
+        judge.judge(chain)
     }
 
     /// The roots.

@@ -136,6 +136,8 @@ pub struct Limits {
     pub transfers_max: u32,
     /// Transfers receiving content at the same time, of one identity.
     pub transfers_per_identity_max: u32,
+    /// Attempts that one sender may begin in a minute.
+    pub attempts_per_sender_per_minute_max: u32,
     /// Transfers of one sender that are not yet ended.
     pub open_transfers_per_sender_max: u32,
     /// Transfers that one sender may offer in a day.
@@ -349,12 +351,24 @@ impl Limits {
             section.limit(&limits::HANDSHAKES_PER_PREFIX_PER_SECOND_MAX);
         let connection_life_max = section.limit(&limits::CONNECTION_LIFE_MAX);
         let transfers_per_identity_max = section.limit(&limits::TRANSFERS_PER_IDENTITY_MAX);
+        let attempts_per_sender_per_minute_max = section.limit(&limits::ATTEMPTS_PER_SENDER_PER_MINUTE_MAX);
         let transfers_per_sender_per_day_max = section.limit(&limits::TRANSFERS_PER_SENDER_PER_DAY_MAX);
         let bytes_per_sender_per_day_max = section.limit(&limits::BYTES_PER_SENDER_PER_DAY_MAX);
         let audit_reserve_bytes = section.limit(&limits::AUDIT_RESERVE_BYTES);
         let transfers_max = section.limit(&limits::TRANSFERS_MAX);
         let open_transfers_per_sender_max = section.limit(&limits::OPEN_TRANSFERS_PER_SENDER_MAX);
         let body_bytes_max = section.limit(&limits::BODY_BYTES_MAX);
+        if let (Some(file), Some(day)) = (&file_bytes_max, &bytes_per_sender_per_day_max)
+            && day.0 < file.0
+        {
+            section.refuse(
+                "bytes_per_sender_per_day_max",
+                Fault::new(
+                    "is less than file_bytes_max: the largest file that is taken could never be offered",
+                    "raise it, or lower file_bytes_max",
+                ),
+            );
+        }
         Some(Limits {
             file_bytes_max: file_bytes_max?.0,
             connections_max: connections_max?,
@@ -368,6 +382,7 @@ impl Limits {
             connection_life_max: connection_life_max?,
             transfers_max: transfers_max?,
             transfers_per_identity_max: transfers_per_identity_max?,
+            attempts_per_sender_per_minute_max: attempts_per_sender_per_minute_max?,
             transfers_per_sender_per_day_max: transfers_per_sender_per_day_max?,
             bytes_per_sender_per_day_max: bytes_per_sender_per_day_max?.0,
             audit_reserve_bytes: audit_reserve_bytes?.0,

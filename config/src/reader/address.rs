@@ -30,6 +30,11 @@ impl HostPort {
         &self.host
     }
 
+    /// Another host at the same port.
+    pub fn at(&self, host: &HostName) -> Self {
+        HostPort { host: host.clone(), port: self.port }
+    }
+
     /// The port, never 0.
     pub fn port(&self) -> u16 {
         self.port

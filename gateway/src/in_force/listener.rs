@@ -129,6 +129,11 @@ impl Listener {
         &self.line.trust
     }
 
+    /// Does this host stand in the certificate that we show here?
+    pub fn is_dialled_as(&self, host: &str) -> bool {
+        self.line.credential.is_dialled_as(host)
+    }
+
     /// Our own certificate here: what it says of the time is held against the clock.
     pub fn own(&self) -> &PeerIdentity {
         self.line.credential.own()

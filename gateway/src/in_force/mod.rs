@@ -199,6 +199,11 @@ impl InForce {
         &self.listeners
     }
 
+    /// Does this host stand in the certificate that we show at this listener?
+    pub fn is_dialled_as(&self, listener: usize, host: &str) -> bool {
+        self.listeners.get(listener).is_some_and(|listener| listener.is_dialled_as(host))
+    }
+
     /// Judges a connection that is open already as its listener would now; the stable word for why not.
     pub fn judge(
         &self,

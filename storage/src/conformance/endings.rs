@@ -1,6 +1,9 @@
 //! Claims about what ends a transfer, and what follows: receipts, refusals, acknowledgements, deliveries, deadlines.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use protocol::{
     cause::Cause,
@@ -15,7 +18,7 @@ use super::{LedgerBench, samples::*};
 use crate::{
     audit::AuditLog as _,
     ledger::{Ledger as _, LedgerFault},
-    transfer::{Acknowledged, Acknowledging, NewTransfer},
+    transfer::{Acknowledged, Acknowledging, Guard, NewTransfer, Step},
 };
 
 pub async fn a_commit_keeps_the_receipt_and_its_entry(bench: &impl LedgerBench) {
@@ -39,6 +42,38 @@ pub async fn a_commit_that_lost_the_race_for_the_same_content_is_not_done(bench:
     let fault = step_fault(&ledger, &slow, commit(&slow, 1)).await;
     assert!(matches!(&fault, LedgerFault::AlreadyHeld(held) if **held == fast), "{fault:?}");
     assert_eq!(found(&ledger, &slow).await, before);
+}
+
+pub async fn nothing_is_committed_once_it_was_forbidden_and_the_ledger_has_settled(bench: &impl LedgerBench) {
+    let ledger = Arc::new(bench.open().await);
+    let mut ready = Vec::new();
+    for n in 0..40 {
+        ready.push(checking(&*ledger, offer(n)).await);
+    }
+    let forbidden = Arc::new(AtomicBool::new(false));
+    let committing: Vec<_> = ready
+        .iter()
+        .map(|key| {
+            let (ledger, key, forbidden) = (Arc::clone(&ledger), key.clone(), Arc::clone(&forbidden));
+            let guard = Guard::new(move || !forbidden.load(Ordering::SeqCst));
+            let step = Step { guard: Some(guard), ..commit(&key, 1) };
+            tokio::spawn(async move { ledger.step(&key, step).await })
+        })
+        .collect();
+    forbidden.store(true, Ordering::SeqCst);
+    ledger.settle().await.unwrap();
+    let mut committed = Vec::new();
+    for key in &ready {
+        committed.push(found(&*ledger, key).await.state.phase == Phase::Committed);
+    }
+    for ((step, key), committed) in committing.into_iter().zip(&ready).zip(committed) {
+        match step.await.unwrap() {
+            Ok(_) => assert!(committed, "{key} was committed after the ledger had settled"),
+            Err(LedgerFault::Forbidden) => assert!(!committed, "{key}"),
+            Err(fault) => panic!("{fault:?}"),
+        }
+        assert_eq!(found(&*ledger, key).await.state.phase == Phase::Committed, committed);
+    }
 }
 
 pub async fn one_of_many_commits_of_the_same_content_wins(bench: &impl LedgerBench) {
