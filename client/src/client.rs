@@ -78,6 +78,7 @@ impl Client {
         let server_name = ServerName::try_from(name.clone()).map_err(|_| OpenError::ServerName(name))?;
         let dialer = Dialer {
             address: settings.centre.address.clone(),
+            line: settings.line.clone(),
             host: settings.centre.address.to_string(),
             secure: Secure::Tls(TlsConnector::from(tls), server_name),
             deadlines: Deadlines {

@@ -35,6 +35,7 @@ pub use bundle::{Place, Verified, VerifyFault, verify_bundle};
 pub use client::Client;
 pub use error::{Blame, LastTry, OpenError, SendError};
 pub use filing::Filing;
+pub use line::LineFault;
 pub use progress::{Progress, ProgressEvent, Unwatched};
 pub use store::Attempt;
 pub use view::{Sent, TransferStatus, read_transfers};

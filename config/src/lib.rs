@@ -15,6 +15,7 @@ pub mod gateway;
 mod identity;
 pub mod limits;
 mod mistake;
+pub mod network;
 pub mod reader;
 mod reference;
 pub mod shared;

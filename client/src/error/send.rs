@@ -17,7 +17,7 @@ use super::{
     next_of_store,
 };
 use crate::{
-    again::Mark, centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault,
+    again::Mark, centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault, line::LineFault,
     source::SourceFault, store::StoreFault, times::TimeFault,
 };
 
@@ -154,6 +154,8 @@ pub enum SendError {
 pub enum LastTry {
     /// No connection, or none that counts.
     Unreachable(String),
+    /// The line that connections must leave on cannot be used; no other was tried.
+    OwnLine(LineFault),
     /// The machine at the centre's address answered that nobody listens there.
     NobodyListens(String),
     /// A connection that was cut.
@@ -171,6 +173,7 @@ impl LastTry {
     pub const fn code(&self) -> &'static str {
         match self {
             LastTry::Unreachable(_) => "unreachable",
+            LastTry::OwnLine(_) => "line_unusable",
             LastTry::NobodyListens(_) => "nobody_listens",
             LastTry::Cut(cause) => cause.name(),
             LastTry::Turned(problem) => problem.code(),
@@ -184,6 +187,7 @@ impl std::fmt::Display for LastTry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             LastTry::Unreachable(reason) => f.write_str(reason),
+            LastTry::OwnLine(fault) => write!(f, "{fault}"),
             LastTry::NobodyListens(address) => write!(f, "nobody listens at {address}"),
             LastTry::Cut(cause) => write!(f, "the connection was lost ({cause})"),
             LastTry::Turned(problem) => write!(f, "{} ({problem})", problem.title()),
@@ -311,6 +315,7 @@ impl SendError {
             SendError::NotDelivered { last: LastTry::NobodyListens(_), .. } => {
                 "nothing is lost: the centre's machine is there and its gateway is not; run the same command again later, and if that does not help check centre.address in the settings"
             }
+            SendError::NotDelivered { last: LastTry::OwnLine(fault), .. } => fault.next_step(),
             SendError::NotDelivered { .. } => {
                 "nothing is lost: run the same command again when the line is back; it goes on where it stopped"
             }

@@ -19,7 +19,7 @@ use protocol::{
     permission::Permissions,
 };
 
-pub use listen::{Listen, Network};
+pub use listen::Listen;
 pub use operation::{Metrics, Reload};
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 
@@ -28,6 +28,7 @@ use crate::{
     identity::read_identities,
     limits,
     mistake::ConfigError,
+    network::Network,
     reader::{self, Choice, Fault, Key, Section},
     shared::{Contact, Credentials, read_detect_max, read_environment},
 };
