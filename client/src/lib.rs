@@ -31,7 +31,7 @@ mod transfer;
 mod view;
 
 pub use again::Mark;
-pub use bundle::{Place, Verified, VerifyFault, verify_bundle};
+pub use bundle::{Believed, Place, Verified, VerifyFault, verify_bundle};
 pub use client::Client;
 pub use error::{Blame, LastTry, OpenError, SendError};
 pub use filing::Filing;

@@ -22,5 +22,6 @@ pub mod shared;
 
 pub use client::ClientSettings;
 pub use gateway::GatewayConfig;
+pub use identity::load_identities;
 pub use mistake::{ConfigError, Mistake};
 pub use reference::reference_page;
