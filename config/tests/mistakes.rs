@@ -198,6 +198,7 @@ fn production_asks_for_more_than_test() {
         ("192.0.2.10:443", "0.0.0.0:443", "listen.address: 0.0.0.0 listens on every line"),
         ("192.0.2.10:443", "[::]:443", "listen.address: :: listens on every line"),
         ("192.0.2.10:443", "192.0.2.10:0", "listen.address: port 0 is another port at every start"),
+        ("# confine = \"if-possible\"", "confine = \"off\"", "process.confine: is \"off\", and claims"),
     ] {
         let shown = only_mistake(AGENCY, from, to);
         assert!(shown.contains(expected), "{shown}");

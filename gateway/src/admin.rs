@@ -36,7 +36,7 @@ use crate::{
     blocked::{Block, BlockFault, Target},
     centre::Centre,
     chain::chain,
-    health,
+    confine, health,
     limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX},
     metrics,
     reload::{Reloaded, Reloader, end_all},
@@ -54,6 +54,8 @@ pub struct Status {
     pub not_ready: Vec<String>,
     /// Ledger, spool or inbox failed; the process must be started again.
     pub storage_failed: bool,
+    /// How far the kernel confines the process: `full`, `partly`, `not` or `off`.
+    pub confined: String,
     /// Number of the settings in force.
     pub generation: u64,
     /// Reloads that took effect, and that were refused.
@@ -369,6 +371,7 @@ async fn status(admin: &Admin) -> Option<Status> {
         storage_failed: centre.ledger.is_poisoned()
             || centre.spool.is_poisoned()
             || centre.inbox.is_poisoned(),
+        confined: confine::in_force().to_string(),
         generation: in_force.generation,
         reloads: admin.reloader.counts(),
         connections: centre.live.count(),

@@ -168,6 +168,7 @@ fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static 
         ("storage.inbox", held.storage.inbox == new.storage.inbox),
         ("limits.transfers_max", held.limits.transfers_max == new.limits.transfers_max),
         ("metrics.address", held.metrics.address == new.metrics.address),
+        ("process.confine", held.process == new.process),
         ("log.format", held.log.format == new.log.format),
         ("log.level", held.log.level == new.log.level),
     ];

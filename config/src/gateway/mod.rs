@@ -3,6 +3,7 @@
 mod listen;
 mod operation;
 mod permissions;
+mod process;
 mod words;
 
 use std::{
@@ -21,6 +22,7 @@ use protocol::{
 
 pub use listen::Listen;
 pub use operation::{Metrics, Reload};
+pub use process::{Confine, Process};
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 
 use crate::{
@@ -72,6 +74,8 @@ pub struct GatewayConfig {
     pub metrics: Metrics,
     /// When changed files are taken up.
     pub reload: Reload,
+    /// What the process takes from itself.
+    pub process: Process,
     /// Whom to call.
     pub contact: Contact,
 }
@@ -221,6 +225,7 @@ impl GatewayConfig {
         let log = Log::read(root);
         let metrics = Metrics::read(root);
         let reload = Reload::read(root);
+        let process = Process::read(root, environment);
         let contact = Contact::read(root);
         Some(GatewayConfig {
             environment: environment?,
@@ -241,6 +246,7 @@ impl GatewayConfig {
             log: log?,
             metrics: metrics?,
             reload: reload?,
+            process: process?,
             contact: contact?,
         })
     }
