@@ -22,8 +22,10 @@ use tests::{
 };
 
 /// How this authority names its holders: role by the length of a code, and the code as the common name.
-const RULES: [(&str, &str, &str); 2] =
-    [("institutions", r"'(?<code>\d{10})'", "institution"), ("agencies", r"'(?<code>\d{3})'", "review-agency")];
+const RULES: [(&str, &str, &str); 2] = [
+    ("institutions", r"'(?<code>\d{10})'", "institution"),
+    ("agencies", r"'(?<code>\d{3})'", "review-agency"),
+];
 
 fn rules_file(lab: &TestLab, name: &str) -> PathBuf {
     let table = |(name, pattern, role): (&str, &str, &str)| {
@@ -109,7 +111,9 @@ async fn a_bundle_is_verified_by_the_rules_of_its_authority_and_by_no_other() {
     );
     let (code, said) = verify(&evidence, Some(&other)).await;
     assert_eq!(code, Some(3), "{said}");
-    for (name, text, told) in [("empty.toml", "", "holds no rule"), ("more.toml", "x = 1", "is not a known key")] {
+    for (name, text, told) in
+        [("empty.toml", "", "holds no rule"), ("more.toml", "x = 1", "is not a known key")]
+    {
         let file = lab.file(name, text.as_bytes());
         let (code, said) = verify(&evidence, Some(&file)).await;
         assert_eq!(code, Some(2), "{said}");

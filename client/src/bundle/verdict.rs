@@ -16,7 +16,8 @@ use serde::Serialize;
 
 use crate::times::ClockOff;
 
-/// The parts of a bundle, in the order they are judged.
+/// The parts of a bundle, in the order they are judged; the signature under the receipt comes before the manifest, since the
+/// receipt says when the manifest was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     centre_log::{CentreLogFault, Proof, SeenLog, check_continues, check_entry},
-    evidence::{EvidenceFault, Offered, verify_receipt},
+    evidence::{EvidenceFault, Offered, check_receipt, signed_receipt},
     limits::{BLOCK_BYTES, BUNDLE_BYTES_MAX},
     times::{check_acknowledgement, clock_off},
 };
@@ -97,20 +97,11 @@ pub(crate) fn judge(
     verifier: &dyn Verifier,
     now: Moment,
 ) -> Result<Verified, VerifyFault> {
-    // The receipt says when its receiver judged the manifest's signer: when it was offered. It is believed once the
-    // receipt verifies below.
-    let claimed = Unverified::<Receipt>::parse(&bundle.receipt)
-        .map_err(|error| fault(Place::Receipt, in_one_line(&error)))?;
-    let manifest = judge_manifest(&bundle.manifest, claimed.claimed().offered_at, verifier)?;
+    // Only what is signed says when the receiver judged the manifest's signer: when it was offered.
+    let receipt = signed_receipt(&bundle.receipt, verifier).map_err(|error| receipt_fault(&error))?;
+    let manifest = judge_manifest(&bundle.manifest, receipt.statement().offered_at, verifier)?;
     let offered = Offered { text: manifest.text(), manifest: manifest.statement() };
-    let receipt = verify_receipt(&bundle.receipt, offered, verifier, now).map_err(|error| {
-        let place = match error {
-            EvidenceFault::Differs { .. } => Place::ReceiptContent,
-            EvidenceFault::Times { .. } => Place::ReceiptTimes,
-            EvidenceFault::Jws { .. } | EvidenceFault::Signer { .. } => Place::Receipt,
-        };
-        statement_fault(place, &error)
-    })?;
+    check_receipt(&receipt, offered, now).map_err(|error| receipt_fault(&error))?;
     judge_centre_log(bundle, &receipt)?;
     judge_sender_log(bundle, &manifest, &receipt)?;
     let acknowledged_at = match &bundle.acknowledgement {
@@ -145,6 +136,15 @@ pub(crate) fn judge(
         acknowledged: bundle.acknowledgement.is_some(),
         file_checked: file.is_some(),
     })
+}
+
+fn receipt_fault(error: &EvidenceFault) -> VerifyFault {
+    let place = match error {
+        EvidenceFault::Differs { .. } => Place::ReceiptContent,
+        EvidenceFault::Times { .. } => Place::ReceiptTimes,
+        EvidenceFault::Jws { .. } | EvidenceFault::Signer { .. } => Place::Receipt,
+    };
+    statement_fault(place, error)
 }
 
 fn judge_manifest(text: &str, at: Moment, verifier: &dyn Verifier) -> Result<Signed<Manifest>, VerifyFault> {

@@ -171,9 +171,9 @@ async fn an_acknowledgement_is_judged_when_it_was_made_and_never_before_the_rece
         proof.bundle.acknowledgement = Some(signed(&said, SENDER_IDENTITY));
         let verifier = NotesTimes::default();
         let verified = judge(&proof.bundle, None, &verifier, shifted(now, 3_600_000)).unwrap();
-        let judged = [receipt.offered_at, receipt.received_at, judged_at];
+        let judged = [receipt.received_at, receipt.offered_at, judged_at];
         assert!(receipt.offered_at < receipt.received_at);
-        assert_eq!(*verifier.0.lock().unwrap(), judged, "manifest, receipt, acknowledgement");
+        assert_eq!(*verifier.0.lock().unwrap(), judged, "receipt, manifest, acknowledgement");
         let behind = (acknowledged_at < receipt.stored_at).then_some(-3_600_000);
         assert_eq!(verified.clock_off_ms, behind);
     }

@@ -144,6 +144,15 @@ pub enum SendError {
         /// What contradicts.
         reason: String,
     },
+    /// Our own log was longer when the centre last saw it: it was restored from an older copy. No transfer until people have
+    /// looked into it.
+    #[error("the centre has seen {seen} entries of this machine's send log, and only {here} are here")]
+    LogBehind {
+        /// Entries that the centre knows of.
+        seen: u64,
+        /// Entries that are here.
+        here: u64,
+    },
     /// It was called off here; the transfer stays resumable.
     #[error("stopped before the file arrived")]
     Stopped,
@@ -227,6 +236,7 @@ impl SendError {
             SendError::Evidence(_) => "evidence",
             SendError::CentreLog(fault) => fault.code(),
             SendError::LogForked { .. } => "log_forked",
+            SendError::LogBehind { .. } => "log_behind",
             SendError::Stopped => "stopped",
         }
     }
@@ -274,7 +284,10 @@ impl SendError {
             SendError::Evidence(EvidenceFault::Times { source: TimeFault::Future { .. }, .. }) => {
                 Blame::Machine
             }
-            SendError::Evidence(_) | SendError::CentreLog(_) | SendError::LogForked { .. } => Blame::Evidence,
+            SendError::Evidence(_)
+            | SendError::CentreLog(_)
+            | SendError::LogForked { .. }
+            | SendError::LogBehind { .. } => Blame::Evidence,
         }
     }
 
@@ -346,6 +359,9 @@ impl SendError {
             }
             SendError::Evidence(_) | SendError::CentreLog(_) => {
                 "do not count the file as arrived; call the contact and keep the state directory as it is"
+            }
+            SendError::LogBehind { .. } => {
+                "the state directory was restored from an older copy: put the newest one in its place; if there is none, keep this one as it is, tell the contact of the centre, and name an empty directory in storage.data, which begins another log; a file that had arrived is not taken twice"
             }
             SendError::LogForked { .. } => {
                 "send nothing more to this centre; call the contact and keep the state directory as it is; once people have looked into it, `sekisho log accept-new` takes the new log"
