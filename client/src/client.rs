@@ -87,6 +87,7 @@ impl Client {
         let dialer = Dialer {
             address: settings.centre.address.clone(),
             host: settings.centre.host(),
+            line: settings.line.clone(),
             secure: Secure::Tls(TlsConnector::from(tls), server_name),
             deadlines: Deadlines {
                 detect_max: settings.link.detect_max,

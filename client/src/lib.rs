@@ -32,10 +32,11 @@ mod transfer;
 mod view;
 
 pub use again::Mark;
-pub use bundle::{Place, Verified, VerifyFault, verify_bundle};
+pub use bundle::{Believed, Place, Verified, VerifyFault, verify_bundle};
 pub use client::Client;
 pub use error::{Blame, LastTry, OpenError, SendError};
 pub use filing::Filing;
+pub use line::LineFault;
 pub use lists::{ListFault, ListNotFetched};
 pub use progress::{Progress, ProgressEvent, Unwatched};
 pub use store::Attempt;

@@ -16,6 +16,7 @@ use crate::{
     identity::read_identities,
     limits,
     mistake::ConfigError,
+    network::{ClientLine, Network},
     reader::{self, Fault, HostName, HostPort, Key, Section},
     shared::{Contact, Credentials, read_detect_max, read_environment},
 };
@@ -29,6 +30,10 @@ pub struct ClientSettings {
     pub party: Party,
     /// Where files go.
     pub centre: Centre,
+    /// The one line that connections leave on.
+    pub line: ClientLine,
+    /// What is declared about that line.
+    pub network: Network,
     /// Who we are on the line, and which centre counts.
     pub tls: Credentials,
     /// What signs our evidence, and whose evidence counts.
@@ -111,6 +116,8 @@ impl ClientSettings {
         let environment = read_environment(root);
         let party = read_sender(root);
         let centre = Centre::read(root);
+        let line = ClientLine::read(root, centre.as_ref().map(|centre| &centre.address));
+        let network = Network::read(root, environment);
         let tls = Credentials::read_tls(root);
         let evidence = Credentials::read_evidence(root, tls.as_ref());
         let identities = read_identities(root);
@@ -124,6 +131,8 @@ impl ClientSettings {
             environment: environment?,
             party: party?,
             centre: centre?,
+            line: line?,
+            network: network?,
             tls: tls?,
             evidence: evidence?,
             identities: identities?,

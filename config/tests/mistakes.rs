@@ -9,6 +9,7 @@ use config::{ClientSettings, ConfigError, GatewayConfig, Mistake};
 
 const LAB: &str = include_str!("../examples/centre-lab.toml");
 const AGENCY: &str = include_str!("../examples/agency-centre.toml");
+const CLINIC: &str = include_str!("../examples/clinic-client.toml");
 const CLIENT: &str = include_str!("../examples/client-lab.toml");
 
 fn gateway_mistakes(text: &str) -> Vec<Mistake> {
@@ -214,12 +215,48 @@ fn production_asks_for_more_than_test() {
         ("# refresh = \"1h\"", "refresh = \"59s\"", "crl.refresh: is below \"1m\" in production"),
         ("192.0.2.10:80", "0.0.0.0:80", "crl.serve: 0.0.0.0:80 is no address that senders could be told"),
         ("192.0.2.10:80", "192.0.2.10:0", "crl.serve: 192.0.2.10:0 is no address that senders could be told"),
+        ("# confine = \"if-possible\"", "confine = \"off\"", "process.confine: is \"off\", and claims"),
     ] {
         let shown = only_mistake(AGENCY, from, to);
         assert!(shown.contains(expected), "{shown}");
         let in_test = AGENCY.replacen(from, to, 1).replacen("\"production\"", "\"test\"", 1);
         assert_eq!(gateway_mistakes(&in_test), [], "refused in test too: {to}");
     }
+}
+
+#[test]
+fn a_sender_in_production_must_say_whose_line_it_uses() {
+    let undeclared = "approved_service = \"IP-VPN of the claims network\"\n";
+    let shown = only_mistake(CLINIC, undeclared, "");
+    assert!(shown.contains("network.approved_service: is missing"), "{shown}");
+    let in_test = CLINIC.replacen(undeclared, "", 1).replacen("= \"production\"", "= \"test\"", 1);
+    ClientSettings::parse(&in_test, Path::new("sekisho.toml")).unwrap();
+}
+
+#[test]
+fn an_interface_or_address_that_no_line_can_have_is_refused() {
+    let (interface, address) = ("interface = \"eth1\"", "local_address = \"192.0.2.20\"");
+    for (from, to, expected) in [
+        (
+            interface,
+            "interface = \"the cable on the left\"",
+            "line.interface: \"the cable on the left\" is not",
+        ),
+        (interface, "interface = \"\"", "line.interface: \"\" is not understood"),
+        (
+            address,
+            "local_address = \"192.0.2.20:0\"",
+            "line.local_address: \"192.0.2.20:0\" is not understood",
+        ),
+        (address, "local_address = \"0.0.0.0\"", "line.local_address: 0.0.0.0 is no address of one machine"),
+        (address, "local_address = \"224.0.0.1\"", "line.local_address: 224.0.0.1 is no address of one"),
+    ] {
+        let shown = only_mistake(CLINIC, from, to);
+        assert!(shown.contains(expected), "{shown}");
+    }
+    let by_address = CLINIC.replacen("centre.example.jp:443", "[2001:db8::10]:443", 1);
+    let shown = only_mistake(&by_address, "party = \"institution", "party = \"institution");
+    assert!(shown.contains("line.local_address: 192.0.2.20 cannot reach 2001:db8::10"), "{shown}");
 }
 
 #[test]

@@ -40,6 +40,7 @@ use crate::{
     blocked::{Block, BlockFault, Blocked, Target},
     centre::Centre,
     chain::chain,
+    confine,
     crl_fetch::Source,
     crl_serve, health,
     limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX},
@@ -59,6 +60,8 @@ pub struct Status {
     pub not_ready: Vec<String>,
     /// Ledger, spool or inbox failed; the process must be started again.
     pub storage_failed: bool,
+    /// How far the kernel confines the process: `full`, `partly`, `not` or `off`.
+    pub confined: String,
     /// Number of the settings in force.
     pub generation: u64,
     /// Reloads that took effect, and that were refused.
@@ -421,6 +424,7 @@ async fn status(admin: &Admin) -> Option<Status> {
         storage_failed: centre.ledger.is_poisoned()
             || centre.spool.is_poisoned()
             || centre.inbox.is_poisoned(),
+        confined: confine::in_force().to_string(),
         generation: in_force.generation,
         reloads: admin.reloader.counts(),
         connections: centre.live.count(),

@@ -20,6 +20,7 @@ pub mod check_peer;
 pub mod cli;
 pub mod commit;
 pub mod conclude;
+pub mod confine;
 pub mod connection;
 pub mod content;
 pub mod counterpart;

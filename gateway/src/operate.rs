@@ -122,6 +122,7 @@ fn print_status(status: &Status) {
     }
     let (done, refused) = status.reloads;
     println!("settings           generation {}, {done} reloads, {refused} refused", status.generation);
+    println!("confined           {}", status.confined);
     println!("connections        {}", status.connections);
     println!("attempts running   {}", status.attempts_running);
     for (phase, count) in status.transfers.iter().filter(|(_, count)| **count > 0) {

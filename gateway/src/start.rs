@@ -111,14 +111,20 @@ pub struct Ready {
     pub ledger: Arc<SqliteLedger>,
 }
 
-/// Builds the centre: material first, then the stores, then recovery. Nothing listens yet.
-pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
+/// What this version or this user may not start at all.
+pub fn may_start(config: &GatewayConfig) -> Result<(), StartFault> {
     if config.environment == Environment::Production {
         if rustix::process::geteuid().is_root() {
             return Err(StartFault::Root);
         }
         return Err(StartFault::Unsealed);
     }
+    Ok(())
+}
+
+/// Builds the centre: material first, then the stores, then recovery. Nothing listens yet.
+pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
+    may_start(&config)?;
     let in_force = {
         // Hundreds of thousands of revoked certificates take their time.
         let build = move || InForce::build(config, refusal_observer(), 1);

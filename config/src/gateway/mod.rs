@@ -4,6 +4,7 @@ mod listen;
 mod lists;
 mod operation;
 mod permissions;
+mod process;
 mod words;
 
 use std::{
@@ -20,9 +21,10 @@ use protocol::{
     permission::Permissions,
 };
 
-pub use listen::{Listen, Listener, MAIN_LISTENER, Network};
+pub use listen::{Listen, Listener, MAIN_LISTENER};
 pub use lists::Lists;
 pub use operation::{Metrics, Reload};
+pub use process::{Confine, Process};
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 
 use crate::{
@@ -30,6 +32,7 @@ use crate::{
     identity::read_identities,
     limits,
     mistake::ConfigError,
+    network::Network,
     reader::{self, Choice, Fault, Key, Section},
     shared::{Contact, Credentials, read_detect_max, read_environment},
 };
@@ -77,6 +80,8 @@ pub struct GatewayConfig {
     pub metrics: Metrics,
     /// When changed files are taken up.
     pub reload: Reload,
+    /// What the process takes from itself.
+    pub process: Process,
     /// Whom to call.
     pub contact: Contact,
 }
@@ -230,6 +235,7 @@ impl GatewayConfig {
         let log = Log::read(root);
         let metrics = Metrics::read(root);
         let reload = Reload::read(root);
+        let process = Process::read(root, environment);
         let contact = Contact::read(root);
         Some(GatewayConfig {
             environment: environment?,
@@ -252,6 +258,7 @@ impl GatewayConfig {
             log: log?,
             metrics: metrics?,
             reload: reload?,
+            process: process?,
             contact: contact?,
         })
     }

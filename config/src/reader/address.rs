@@ -68,6 +68,18 @@ impl Value for HostPort {
     }
 }
 
+impl Value for IpAddr {
+    fn form() -> String {
+        "an address without a port such as \"192.0.2.20\" or \"2001:db8::20\"".to_owned()
+    }
+    fn read(given: &Given<'_>) -> Result<Self, Fault> {
+        given.text_for::<Self>()?.parse().map_err(|_| given.is_not::<Self>())
+    }
+    fn show(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
 impl Value for IpNet {
     fn form() -> String {
         "a network as address/bits such as \"10.0.0.0/8\" or \"2001:db8::/32\"".to_owned()

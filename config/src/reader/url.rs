@@ -1,7 +1,10 @@
 //! Addresses that something is fetched from over plain HTTP. What needs no secrecy and carries its own signature is
 //! fetched so: there is no second opinion about whom to trust that could differ from ours.
 
-use std::fmt;
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use super::{
     HostPort,
@@ -33,6 +36,22 @@ impl HttpUrl {
     /// The address.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The port that is connected to.
+    pub fn port(&self) -> u16 {
+        HostPort::parse(self.authority()).map_or(80, |authority| authority.port())
+    }
+
+    /// Has its host to be looked up?
+    pub fn has_name(&self) -> bool {
+        let authority = self.authority();
+        authority.parse::<IpAddr>().is_err() && authority.parse::<SocketAddr>().is_err()
+    }
+
+    fn authority(&self) -> &str {
+        let rest = self.0.strip_prefix(Self::SCHEME).unwrap_or_default();
+        rest.split('/').next().unwrap_or_default()
     }
 }
 
@@ -81,6 +100,20 @@ mod tests {
             "http://localhost/",
         ] {
             assert_eq!(HttpUrl::parse(good).expect(good).as_str(), good);
+        }
+    }
+
+    #[test]
+    fn port_and_host_are_those_that_are_connected_to() {
+        for (url, port, has_name) in [
+            ("http://crl.example.jp/root.crl", 80, true),
+            ("http://crl.example.jp:8080/root.crl", 8080, true),
+            ("http://192.0.2.10:8080/x:1/y", 8080, false),
+            ("http://[2001:db8::1]:81/a", 81, false),
+            ("http://192.0.2.10/", 80, false),
+        ] {
+            let url = HttpUrl::parse(url).unwrap();
+            assert_eq!((url.port(), url.has_name()), (port, has_name), "{url}");
         }
     }
 
