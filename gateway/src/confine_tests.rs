@@ -1,5 +1,7 @@
 //! Every claim on a thread of its own, which is all that is confined then.
 
+#![expect(clippy::disallowed_methods, reason = "what is tried is writing as anybody would")]
+
 use std::{
     fs, io,
     net::{TcpListener, TcpStream},
