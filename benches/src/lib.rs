@@ -1,4 +1,9 @@
-//! What benchmarks share: a centre in release, what its process costs, and how figures are shown.
+//! What benchmarks share: a centre in release, load for it, what its process costs, and how figures are shown.
+
+pub mod flood;
+pub mod load;
+pub mod rows;
+pub mod server;
 
 use std::{fs, net::SocketAddr, sync::Arc};
 
