@@ -103,7 +103,7 @@ async fn a_bundle_is_verified_by_the_rules_of_its_authority_and_by_no_other() {
     let evidence = [&bundle, &file, Path::new("--anchors"), &root];
     let (code, said) = verify(&evidence, None).await;
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("manifest") && said.contains("names nobody, by the identity rules"), "{said}");
+    assert!(said.contains("receipt: ") && said.contains("names nobody, by the identity rules"), "{said}");
     assert!(said.contains("--identities"), "{said}");
     let other = lab.file(
         "other.toml",

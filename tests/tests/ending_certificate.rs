@@ -26,7 +26,9 @@ async fn a_bundle_whose_manifest_was_signed_by_a_certificate_that_ended_before_t
     };
     let proxy = FaultProxy::start("127.0.0.1:0".parse().unwrap(), centre.address, plan).await.unwrap();
     let party = institution(Kind::Dpc, 1);
-    let waits = [("retry.first_wait", "\"8s\""), ("retry.longest_wait", "\"8s\"")];
+    // Half of a wait is certain, the rest random.
+    let wait = format!("\"{}ms\"", 2 * LEFT_MS);
+    let waits = [("retry.first_wait", wait.as_str()), ("retry.longest_wait", &wait)];
     let site = lab.sender("hospital", &party, proxy.address(), &waits);
     let now = clock::now();
     let ends = Moment::from_unix_ms(now.unix_ms() + LEFT_MS);
