@@ -1,4 +1,9 @@
-//! What benchmarks share: a centre in release, what its process costs, and how figures are shown.
+//! What benchmarks share: a centre in release, load for it, what its process costs, and how figures are shown.
+
+pub mod flood;
+pub mod load;
+pub mod rows;
+pub mod server;
 
 use std::{fs, net::SocketAddr, sync::Arc};
 
@@ -61,6 +66,7 @@ pub fn sender_config(
         anchors: vec![tls.join("root.pem")],
         issuers: vec![tls.join("issuing.pem")],
         crls: vec![tls.join("root.crl"), tls.join("issuing.crl")],
+        fetched: vec![],
     };
     let trust = Trust::load(&files, Policy::default(), clock::now())?;
     Ok(client_config(&own, Arc::new(trust), centre.clone(), Environment::Test, policy)?)

@@ -134,6 +134,7 @@ impl Lab {
             anchors: vec![self.root_pem()],
             issuers: vec![self.issuing_pem()],
             crls: vec![self.crls_pem()],
+            fetched: vec![],
         }
     }
 

@@ -14,6 +14,7 @@ use config::{
 use pki::{
     clock,
     credential::Credential,
+    crl_cache::CrlCache,
     evidence::{EvidenceSigner, EvidenceVerifier},
     policy::{CrlGrace, Policy},
     signatures::Signatures,
@@ -38,6 +39,7 @@ use crate::{
     filing::{Filed, Filing},
     limits::ACKNOWLEDGE_AT_ONCE,
     line::{Deadlines, Dialer, Secure},
+    lists::{ListNotFetched, Trusted, bring_up_to_date},
     manifest::{self, Maker},
     progress::{Progress, ProgressEvent, Unwatched},
     source::{self, Examined, SourceFault},
@@ -49,11 +51,13 @@ use crate::{
 /// Sends claims files for one party, over settings that were checked and a state directory that only this process uses.
 pub struct Client {
     desk: Desk,
+    not_fetched: Vec<ListNotFetched>,
 }
 
 impl Client {
-    /// Opens everything that sending needs: certificates and keys are checked as the centre will check them, the state
-    /// directory is taken, the send log is read and held against its checkpoint. Blocks.
+    /// Opens everything that sending needs: certificates and keys are checked as the centre will check them, revocation
+    /// lists that are due are fetched, the state directory is taken, the send log is read and held against its checkpoint.
+    /// Blocks.
     ///
     /// # Errors
     /// With the first thing that is not in order. Nothing was sent.
@@ -70,15 +74,20 @@ impl Client {
             now,
         )?;
         let acting = acting(settings, credential.own().identity(), signer.identity())?;
-        let trust = load_trust("tls", &settings.tls, tls, now)?;
-        let verifier = EvidenceVerifier::live(load_trust("evidence", &settings.evidence, evidence, now)?);
+        let trusted = [
+            load_trust("tls", settings, &settings.tls, tls, now)?,
+            load_trust("evidence", settings, &settings.evidence, evidence, now)?,
+        ];
+        let ([trust, evidence_trust], not_fetched) = bring_up_to_date(settings, trusted, now)?;
+        let verifier = EvidenceVerifier::live(evidence_trust);
         let receiver = settings.centre.party.clone();
         let tls = client_config(&credential, trust, receiver.clone(), environment, tls_policy(settings))?;
         let name = settings.centre.server_name.as_str().to_owned();
         let server_name = ServerName::try_from(name.clone()).map_err(|_| OpenError::ServerName(name))?;
         let dialer = Dialer {
             address: settings.centre.address.clone(),
-            host: settings.centre.address.to_string(),
+            host: settings.centre.host(),
+            line: settings.line.clone(),
             secure: Secure::Tls(TlsConnector::from(tls), server_name),
             deadlines: Deadlines {
                 detect_max: settings.link.detect_max,
@@ -101,17 +110,22 @@ impl Client {
             offering: tokio::sync::Mutex::new(()),
             running: Mutex::new(HashSet::new()),
         };
-        Ok(Client { desk })
+        Ok(Client { desk, not_fetched })
     }
 
     #[cfg(test)]
     pub(crate) fn at(desk: Desk) -> Self {
-        Client { desk }
+        Client { desk, not_fetched: Vec::new() }
     }
 
     #[cfg(test)]
     pub(crate) fn desk_mut(&mut self) -> &mut Desk {
         &mut self.desk
+    }
+
+    /// Revocation lists that were due and could not be fetched when it was opened; the last good ones count meanwhile.
+    pub fn not_fetched(&self) -> &[ListNotFetched] {
+        &self.not_fetched
     }
 
     /// Real claims, or a lab.
@@ -327,17 +341,20 @@ fn tls_policy(settings: &ClientSettings) -> TlsPolicy {
     TlsPolicy { groups, ..TlsPolicy::default() }
 }
 
-fn load_trust(
+fn load_trust<'s>(
     section: &'static str,
-    credentials: &Credentials,
+    settings: &ClientSettings,
+    credentials: &'s Credentials,
     policy: Policy,
     now: Moment,
-) -> Result<Arc<Trust>, OpenError> {
+) -> Result<Trusted<'s>, OpenError> {
+    let cache = CrlCache::below(&settings.storage.data);
     let files = TrustFiles {
         anchors: credentials.anchors.clone(),
         issuers: credentials.issuers.clone(),
         crls: credentials.crls.clone(),
+        fetched: credentials.crl_urls.iter().map(|url| cache.file(url.as_str())).collect(),
     };
     let trust = Trust::load(&files, policy, now).map_err(|source| OpenError::Trust { section, source })?;
-    Ok(Arc::new(trust))
+    Ok(Trusted { section, urls: &credentials.crl_urls, trust })
 }

@@ -69,6 +69,8 @@ impl EvidenceFault {
     }
 }
 
+const RECEIPT: &str = "receipt";
+
 /// Checks a receipt at the time `now`. Its signer is judged at the time it says the last byte came in.
 pub fn verify_receipt(
     text: &str,
@@ -76,11 +78,26 @@ pub fn verify_receipt(
     verifier: &dyn Verifier,
     now: Moment,
 ) -> Result<Signed<Receipt>, EvidenceFault> {
-    const RECEIPT: &str = "receipt";
+    let receipt = signed_receipt(text, verifier)?;
+    check_receipt(&receipt, offered, now)?;
+    Ok(receipt)
+}
+
+/// Checks the signature under a receipt alone: who signed, and what about, is still to be looked at.
+pub fn signed_receipt(text: &str, verifier: &dyn Verifier) -> Result<Signed<Receipt>, EvidenceFault> {
     let receipt = parse::<Receipt>(text, RECEIPT)?;
     let at = receipt.claimed().received_at;
-    let receipt = judge(receipt, RECEIPT, at, offered.manifest, verifier)?;
+    verify(receipt, RECEIPT, at, verifier)
+}
+
+/// Checks that a signed receipt is the receiver's, about this manifest, and of good times.
+pub fn check_receipt(
+    receipt: &Signed<Receipt>,
+    offered: Offered<'_>,
+    now: Moment,
+) -> Result<(), EvidenceFault> {
     let (said, manifest) = (receipt.statement(), offered.manifest);
+    by_receiver(receipt, RECEIPT, manifest)?;
     refuse_difference(
         RECEIPT,
         &[
@@ -96,8 +113,7 @@ pub fn verify_receipt(
         ],
     )?;
     times::check_receipt(said, manifest, now)
-        .map_err(|source| EvidenceFault::Times { statement: RECEIPT, source })?;
-    Ok(receipt)
+        .map_err(|source| EvidenceFault::Times { statement: RECEIPT, source })
 }
 
 /// Checks a refusal at the time `now`. Its signer is judged at the time it says it was made.
@@ -110,7 +126,8 @@ pub fn verify_refusal(
     const REFUSAL: &str = "refusal";
     let refusal = parse::<Refusal>(text, REFUSAL)?;
     let at = refusal.claimed().refused_at;
-    let refusal = judge(refusal, REFUSAL, at, offered.manifest, verifier)?;
+    let refusal = verify(refusal, REFUSAL, at, verifier)?;
+    by_receiver(&refusal, REFUSAL, offered.manifest)?;
     let (said, manifest) = (refusal.statement(), offered.manifest);
     refuse_difference(
         REFUSAL,
@@ -134,18 +151,23 @@ fn parse<'a, T: Statement>(
     Unverified::parse(text).map_err(|source| EvidenceFault::Jws { statement, source })
 }
 
-fn judge<T: Statement>(
+fn verify<T: Statement>(
     unverified: Unverified<'_, T>,
     statement: &'static str,
     at: Moment,
-    manifest: &Manifest,
     verifier: &dyn Verifier,
 ) -> Result<Signed<T>, EvidenceFault> {
-    let signed =
-        unverified.verify(verifier, at).map_err(|source| EvidenceFault::Jws { statement, source })?;
+    unverified.verify(verifier, at).map_err(|source| EvidenceFault::Jws { statement, source })
+}
+
+fn by_receiver<T: Statement>(
+    signed: &Signed<T>,
+    statement: &'static str,
+    manifest: &Manifest,
+) -> Result<(), EvidenceFault> {
     let signer = signed.signer();
     if signer.environment() == manifest.environment && signer.acts_for(&manifest.receiver) {
-        Ok(signed)
+        Ok(())
     } else {
         Err(EvidenceFault::Signer { statement, signer: signer.to_string() })
     }

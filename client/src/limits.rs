@@ -30,6 +30,9 @@ pub const SAMPLE_COUNTS_FOR: Duration = Duration::from_millis(700);
 /// pause that RFC 8305 section 5 recommends.
 pub const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
+/// Revocation lists that are fetched at the same time: each may take the memory of a list of a million entries.
+pub const LISTS_AT_ONCE: usize = 4;
+
 /// How long a line that takes no requests any more is given to say why: its task has no more to do than that.
 pub const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
 

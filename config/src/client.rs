@@ -12,9 +12,11 @@ use protocol::{
 
 use crate::{
     crypto::Crypto,
+    fetching::{self, Fetching},
     identity::read_identities,
     limits,
     mistake::ConfigError,
+    network::{ClientLine, Network},
     reader::{self, Fault, HostName, HostPort, Key, Section},
     shared::{Contact, Credentials, read_detect_max, read_environment},
 };
@@ -28,6 +30,10 @@ pub struct ClientSettings {
     pub party: Party,
     /// Where files go.
     pub centre: Centre,
+    /// The one line that connections leave on.
+    pub line: ClientLine,
+    /// What is declared about that line.
+    pub network: Network,
     /// Who we are on the line, and which centre counts.
     pub tls: Credentials,
     /// What signs our evidence, and whose evidence counts.
@@ -36,6 +42,8 @@ pub struct ClientSettings {
     pub identities: IdentityRules,
     /// Which algorithms count.
     pub crypto: Crypto,
+    /// How revocation lists are fetched.
+    pub crl: Fetching,
     /// Where the client keeps things.
     pub storage: ClientStorage,
     /// How a lost or stalled line is noticed.
@@ -108,10 +116,13 @@ impl ClientSettings {
         let environment = read_environment(root);
         let party = read_sender(root);
         let centre = Centre::read(root);
+        let line = ClientLine::read(root, centre.as_ref().map(|centre| &centre.address));
+        let network = Network::read(root, environment);
         let tls = Credentials::read_tls(root);
         let evidence = Credentials::read_evidence(root, tls.as_ref());
         let identities = read_identities(root);
         let crypto = Crypto::read(root);
+        let crl = Fetching::read(&root.section("crl", fetching::MEANING), environment);
         let storage = ClientStorage::read(root);
         let link = ClientLink::read(root, environment);
         let retry = Retry::read(root);
@@ -120,10 +131,13 @@ impl ClientSettings {
             environment: environment?,
             party: party?,
             centre: centre?,
+            line: line?,
+            network: network?,
             tls: tls?,
             evidence: evidence?,
             identities: identities?,
             crypto: crypto?,
+            crl: crl?,
             storage: storage?,
             link: link?,
             retry: retry?,
@@ -153,6 +167,11 @@ fn read_sender(root: &Section<'_>) -> Option<Party> {
 }
 
 impl Centre {
+    /// What a request names as its host: that of the handshake, at the port that is dialled.
+    pub fn host(&self) -> String {
+        self.address.at(&self.server_name).to_string()
+    }
+
     fn read(root: &Section<'_>) -> Option<Self> {
         let section = root.section("centre", "Where files go.");
         let address: Option<HostPort> = section.required(&Key::new(

@@ -1,6 +1,6 @@
 //! `[identity.*]`: who is who, told by the certificates of authorities that were not made for this program.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use protocol::{
     digest::Sha256,
@@ -10,7 +10,27 @@ use protocol::{
     party::{Code, Environment, Role},
 };
 
-use crate::reader::{Fault, Given, Key, Section, Value, Word};
+use crate::{
+    mistake::ConfigError,
+    reader::{self, Fault, Given, Key, Section, Value, Word},
+};
+
+/// Reads a file that holds nothing but `[identity.*]`, as both programs take them: for whoever judges evidence without
+/// the settings of either.
+///
+/// # Errors
+/// If the file cannot be read, or with every mistake found in it; that it holds no rule is one.
+pub fn load_identities(file: &Path) -> Result<IdentityRules, ConfigError> {
+    reader::load(file, |root| {
+        let rules = read_identities(root)?;
+        let given = rules != IdentityRules::default();
+        if !given {
+            let next_step = "write at least one table [identity.NAME], as in gateway.toml or sekisho.toml";
+            root.refuse("identity", Fault::new("holds no rule", next_step));
+        }
+        given.then_some(rules)
+    })
+}
 
 /// Reads `[identity.*]` of either file; without such a table the rule of the lab holds.
 pub(crate) fn read_identities(root: &Section<'_>) -> Option<IdentityRules> {

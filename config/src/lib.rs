@@ -11,15 +11,18 @@
 
 pub mod client;
 pub mod crypto;
+pub mod fetching;
 pub mod gateway;
 mod identity;
 pub mod limits;
 mod mistake;
+pub mod network;
 pub mod reader;
 mod reference;
 pub mod shared;
 
 pub use client::ClientSettings;
 pub use gateway::GatewayConfig;
+pub use identity::load_identities;
 pub use mistake::{ConfigError, Mistake};
 pub use reference::reference_page;

@@ -25,11 +25,36 @@ pub const DETECT_MAX: Limit<Duration> = Limit {
 pub const DANGER_CRL_GRACE: Limit<Duration> = Limit {
     name: "danger_crl_grace",
     meaning: "How long the ended revocation list of one authority is still used. Meanwhile certificates revoked since \
-              count; each use is logged.",
+              count; each use is counted.",
     default: Duration::ZERO,
     low: Duration::ZERO,
     high: Duration::from_secs(24 * 60 * 60),
     reason: "nobody passes without a list in force; a day of grace is for an authority whose publication broke down",
+};
+
+/// The shortest `crl.refresh` in production: authorities publish by the hour, and every client asks the same server.
+pub const CRL_REFRESH_PRODUCTION_LOW: Duration = Duration::from_secs(60);
+
+/// `crl.refresh` of both programs.
+pub const CRL_REFRESH: Limit<Duration> = Limit {
+    name: "refresh",
+    meaning: "How often a revocation list is fetched again; one that is missing, has ended or soon ends is tried every \
+              minute. In production at least \"1m\".",
+    default: Duration::from_secs(60 * 60),
+    low: Duration::from_secs(1),
+    high: Duration::from_secs(24 * 60 * 60),
+    reason: "a revocation counts within the hour, and a server is asked by all no more often than it publishes",
+};
+
+/// `crl.fetch_max` of both programs.
+pub const CRL_FETCH_MAX: Limit<Duration> = Limit {
+    name: "fetch_max",
+    meaning: "How long fetching one list may take, from the name's address to its last byte; also how long a start \
+              waits for lists that are missing.",
+    default: Duration::from_secs(30),
+    low: Duration::from_secs(1),
+    high: Duration::from_secs(600),
+    reason: "a list of 100,000 revoked certificates (4 MB) comes in it at 1.1 Mbit/s, and no start seems to hang",
 };
 
 /// `link.stall_max` of both programs.
@@ -156,8 +181,8 @@ pub const PREFIX_BITS_V6: Limit<u32> = Limit {
 /// `limits.handshakes_max` of the gateway.
 pub const HANDSHAKES_MAX: Limit<u32> = Limit {
     name: "handshakes_max",
-    meaning: "Connections whose handshake is under way at the same time. For one more, the one that has taken longest \
-              is closed.",
+    meaning: "Connections whose handshake is under way at the same time. For one more, one of the source prefix that \
+              has most of them is closed, the one that has taken longest.",
     default: 512,
     low: 8,
     high: 100_000,
@@ -193,6 +218,17 @@ pub const TRANSFERS_PER_IDENTITY_MAX: Limit<u32> = Limit {
     low: 1,
     high: 100_000,
     reason: "all kinds of a hospital at once, and an agent's; one identity cannot take every place",
+};
+
+/// `limits.attempts_per_sender_per_minute_max` of the gateway.
+pub const ATTEMPTS_PER_SENDER_PER_MINUTE_MAX: Limit<u32> = Limit {
+    name: "attempts_per_sender_per_minute_max",
+    meaning: "Attempts to send content that one sender may begin in a minute, at all its transfers; one more is told \
+              when to come back.",
+    default: 60,
+    low: 1,
+    high: 100_000,
+    reason: "five transfers at once over a line that breaks every five seconds; each attempt costs ledger, log and disk",
 };
 
 /// `limits.transfers_per_sender_per_day_max` of the gateway.

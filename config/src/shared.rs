@@ -11,7 +11,7 @@ use protocol::party::Environment;
 use crate::{
     crypto::{CrlGrace, read_crl_grace},
     limits,
-    reader::{Fault, InputFile, Key, Section},
+    reader::{Fault, HttpUrl, InputFile, Key, Section},
 };
 
 /// A certificate with its key, and what the other side's certificates are judged by.
@@ -25,11 +25,21 @@ pub struct Credentials {
     pub anchors: Vec<PathBuf>,
     /// The authorities below those roots: their revocation lists are checked by these. Trusted for nothing else.
     pub issuers: Vec<PathBuf>,
-    /// The revocation lists of the roots and of every issuer below them; PEM or DER.
+    /// The revocation lists of the roots and of every issuer below them, as far as they are files; PEM or DER.
     pub crls: Vec<PathBuf>,
+    /// Where the others are fetched from. With `crls` at least one.
+    pub crl_urls: Vec<HttpUrl>,
     /// The one authority whose ended list is used for some hours more.
     pub danger_crl_grace: Option<CrlGrace>,
 }
+
+/// `crls`, which may only be absent beside `crl_urls`.
+const CRLS: Key<InputFile> = Key::new(
+    "crls",
+    "The revocation lists (CRL) of the roots and of every issuer below them, PEM or DER, as far as they are no \
+     crl_urls. Without a valid one nobody passes.",
+    "[\"root.crl\"]",
+);
 
 impl Credentials {
     /// Reads `[tls]`: who we are on the line.
@@ -88,12 +98,16 @@ impl Credentials {
              they are trusted for nothing else.",
             "[\"issuing.pem\"]",
         ));
-        let crls = section.list::<InputFile>(&Key::new(
-            "crls",
-            "The revocation lists (CRL) of the roots and of every issuer below them, PEM or DER. Without a valid one \
-             nobody passes.",
-            "[\"root.crl\"]",
+        let crls = section.optional_list::<InputFile>(&CRLS);
+        let crl_urls = section.optional_list::<HttpUrl>(&Key::new(
+            "crl_urls",
+            "Where revocation lists are fetched from, by plain HTTP: see [crl]. The last good ones are kept below \
+             storage.data.",
+            "[\"http://crl.example.jp/root.crl\"]",
         ));
+        if crls.as_ref().is_some_and(Vec::is_empty) && crl_urls.as_ref().is_some_and(Vec::is_empty) {
+            section.refuse_absent(&CRLS);
+        }
         let danger_crl_grace = read_crl_grace(section);
         Some(Credentials {
             certificate: certificate?.0,
@@ -101,6 +115,7 @@ impl Credentials {
             anchors: anchors?.into_iter().map(|file| file.0).collect(),
             issuers: issuers?.into_iter().map(|file| file.0).collect(),
             crls: crls?.into_iter().map(|file| file.0).collect(),
+            crl_urls: crl_urls?,
             danger_crl_grace: danger_crl_grace?,
         })
     }

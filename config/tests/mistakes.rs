@@ -9,6 +9,7 @@ use config::{ClientSettings, ConfigError, GatewayConfig, Mistake};
 
 const LAB: &str = include_str!("../examples/centre-lab.toml");
 const AGENCY: &str = include_str!("../examples/agency-centre.toml");
+const CLINIC: &str = include_str!("../examples/clinic-client.toml");
 const CLIENT: &str = include_str!("../examples/client-lab.toml");
 
 fn gateway_mistakes(text: &str) -> Vec<Mistake> {
@@ -104,6 +105,20 @@ fn a_mistake_is_shown_with_file_line_key_reason_and_next_step() {
 }
 
 #[test]
+fn a_day_that_is_shorter_than_its_largest_file_is_a_mistake() {
+    let few = "[limits]\nfile_bytes_max = \"2GiB\"\nbytes_per_sender_per_day_max = \"1GiB\"";
+    let shown = only_mistake(LAB, "[limits]", few);
+    let expected = "limits.bytes_per_sender_per_day_max: is less than file_bytes_max: the largest file that is taken \
+                    could never be offered — raise it, or lower file_bytes_max";
+    assert!(shown.contains(expected), "{shown}");
+    // The default of the one against a large other is the same mistake.
+    let shown = only_mistake(LAB, "[limits]", "[limits]\nfile_bytes_max = \"51GiB\"");
+    assert!(shown.contains("limits.bytes_per_sender_per_day_max: is less than"), "{shown}");
+    let enough = "[limits]\nfile_bytes_max = \"2GiB\"\nbytes_per_sender_per_day_max = \"2GiB\"";
+    assert_eq!(gateway_mistakes(&LAB.replacen("[limits]", enough, 1)), []);
+}
+
+#[test]
 fn an_empty_file_names_every_required_key() {
     let keys: Vec<String> = gateway_mistakes("").into_iter().map(|mistake| mistake.key).collect();
     assert_eq!(
@@ -140,7 +155,7 @@ fn syntax_errors_do_not_hide_the_mistakes_behind_them() {
         gateway_mistakes(&text).into_iter().map(|mistake| (mistake.line, mistake.key)).collect();
     assert!(found.contains(&(Some(5), "role".to_owned())), "{found:?}");
     assert!(found.contains(&(Some(25), "storage".to_owned())), "{found:?}");
-    assert!(found.contains(&(Some(52), "log.format".to_owned())), "{found:?}");
+    assert!(found.contains(&(Some(53), "log.format".to_owned())), "{found:?}");
     // Keys that vanished behind the broken lines are not reported as missing.
     assert_eq!(found.len(), 3, "{found:?}");
 }
@@ -154,7 +169,7 @@ fn a_key_that_stands_twice_is_refused() {
 #[test]
 fn a_table_written_as_a_value_is_refused() {
     let shown = only_mistake(LAB, "[log]\nformat = \"human\"", "[[log]]\nformat = \"human\"");
-    assert_eq!(shown, "g.toml:51: log: is a list — write it as a table, [log]");
+    assert_eq!(shown, "g.toml:52: log: is a list — write it as a table, [log]");
 }
 
 #[test]
@@ -197,12 +212,51 @@ fn production_asks_for_more_than_test() {
         ("192.0.2.10:443", "0.0.0.0:443", "listen.address: 0.0.0.0 listens on every line"),
         ("192.0.2.10:443", "[::]:443", "listen.address: :: listens on every line"),
         ("192.0.2.10:443", "192.0.2.10:0", "listen.address: port 0 is another port at every start"),
+        ("# refresh = \"1h\"", "refresh = \"59s\"", "crl.refresh: is below \"1m\" in production"),
+        ("192.0.2.10:80", "0.0.0.0:80", "crl.serve: 0.0.0.0:80 is no address that senders could be told"),
+        ("192.0.2.10:80", "192.0.2.10:0", "crl.serve: 192.0.2.10:0 is no address that senders could be told"),
+        ("# confine = \"if-possible\"", "confine = \"off\"", "process.confine: is \"off\", and claims"),
     ] {
         let shown = only_mistake(AGENCY, from, to);
         assert!(shown.contains(expected), "{shown}");
         let in_test = AGENCY.replacen(from, to, 1).replacen("\"production\"", "\"test\"", 1);
         assert_eq!(gateway_mistakes(&in_test), [], "refused in test too: {to}");
     }
+}
+
+#[test]
+fn a_sender_in_production_must_say_whose_line_it_uses() {
+    let undeclared = "approved_service = \"IP-VPN of the claims network\"\n";
+    let shown = only_mistake(CLINIC, undeclared, "");
+    assert!(shown.contains("network.approved_service: is missing"), "{shown}");
+    let in_test = CLINIC.replacen(undeclared, "", 1).replacen("= \"production\"", "= \"test\"", 1);
+    ClientSettings::parse(&in_test, Path::new("sekisho.toml")).unwrap();
+}
+
+#[test]
+fn an_interface_or_address_that_no_line_can_have_is_refused() {
+    let (interface, address) = ("interface = \"eth1\"", "local_address = \"192.0.2.20\"");
+    for (from, to, expected) in [
+        (
+            interface,
+            "interface = \"the cable on the left\"",
+            "line.interface: \"the cable on the left\" is not",
+        ),
+        (interface, "interface = \"\"", "line.interface: \"\" is not understood"),
+        (
+            address,
+            "local_address = \"192.0.2.20:0\"",
+            "line.local_address: \"192.0.2.20:0\" is not understood",
+        ),
+        (address, "local_address = \"0.0.0.0\"", "line.local_address: 0.0.0.0 is no address of one machine"),
+        (address, "local_address = \"224.0.0.1\"", "line.local_address: 224.0.0.1 is no address of one"),
+    ] {
+        let shown = only_mistake(CLINIC, from, to);
+        assert!(shown.contains(expected), "{shown}");
+    }
+    let by_address = CLINIC.replacen("centre.example.jp:443", "[2001:db8::10]:443", 1);
+    let shown = only_mistake(&by_address, "party = \"institution", "party = \"institution");
+    assert!(shown.contains("line.local_address: 192.0.2.20 cannot reach 2001:db8::10"), "{shown}");
 }
 
 #[test]
@@ -230,6 +284,14 @@ fn what_contradicts_itself_is_refused() {
             "longest_wait = \"100ms\"",
             "retry.longest_wait: is below first_wait",
         ),
+        (
+            AGENCY,
+            "http://crl",
+            "https://crl",
+            "tls.crl_urls: \"https://crl.example.jp/insurers.crl\" asks for HTTPS",
+        ),
+        (AGENCY, "http://crl.example.jp/insurers", "file:///insurers", "write its path under crls"),
+        (AGENCY, "http://crl", "http://me:secret@crl", "is not understood"),
         (CLIENT, "127.0.0.1:8443", "127.0.0.1:0", "centre.address: \"127.0.0.1:0\" is not understood"),
     ] {
         let shown = only_mistake(good, from, to);

@@ -13,6 +13,7 @@
 
 use std::{collections::BTreeMap, convert::Infallible, future::Future, io, sync::Arc};
 
+use config::reader::HttpUrl;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -22,7 +23,10 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use protocol::entry::{Entry, Event};
+use protocol::{
+    cause::Cause,
+    entry::{Entry, Event},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -33,10 +37,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    blocked::{Block, BlockFault, Target},
+    blocked::{Block, BlockFault, Blocked, Target},
     centre::Centre,
     chain::chain,
-    health,
+    confine,
+    crl_fetch::Source,
+    crl_serve, health,
     limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX},
     metrics,
     reload::{Reloaded, Reloader, end_all},
@@ -54,6 +60,8 @@ pub struct Status {
     pub not_ready: Vec<String>,
     /// Ledger, spool or inbox failed; the process must be started again.
     pub storage_failed: bool,
+    /// How far the kernel confines the process: `full`, `partly`, `not` or `off`.
+    pub confined: String,
     /// Number of the settings in force.
     pub generation: u64,
     /// Reloads that took effect, and that were refused.
@@ -74,6 +82,12 @@ pub struct Status {
     pub certificates: BTreeMap<String, String>,
     /// The revocation lists in force.
     pub revocation_lists: Vec<ListStatus>,
+    /// The authorities without one, each with what stands in the way.
+    pub missing_lists: Vec<String>,
+    /// Where lists are fetched from.
+    pub list_sources: Vec<SourceStatus>,
+    /// Fetches since the start, by what came of them.
+    pub list_fetches: BTreeMap<String, u64>,
     /// Peers kept out by hand.
     pub blocked: usize,
     /// What was turned down since the start, by reason.
@@ -89,10 +103,25 @@ pub struct ListStatus {
     pub issuer: String,
     /// Its number.
     pub number: String,
+    /// When it was made.
+    pub this_update: String,
     /// When it ends.
     pub next_update: String,
     /// Certificates that it names.
     pub revoked: usize,
+    /// Where it is served, if lists are served.
+    pub served_at: Option<String>,
+}
+
+/// Where a revocation list is fetched from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// The address.
+    pub url: String,
+    /// When it last gave a good list; none since the start.
+    pub fetched_at: Option<String>,
+    /// Why it gave none when it was asked last.
+    pub failing: Option<String>,
 }
 
 /// Somebody.
@@ -243,7 +272,7 @@ async fn answer(admin: &Admin, request: Request<Incoming>, may_act: bool) -> Res
             Some(status) => json(StatusCode::OK, &status),
             None => json(StatusCode::SERVICE_UNAVAILABLE, &not_done("storage", "the ledger does not answer")),
         },
-        (Method::GET, "/blocked") => json(StatusCode::OK, &centre.blocked.all()),
+        (Method::GET, "/blocked") => json(StatusCode::OK, &*centre.blocked.all()),
         (Method::POST, "/reload") => match admin.reloader.reload(centre, "asked for").await {
             Ok(reloaded) => json::<Reloaded>(StatusCode::OK, &reloaded),
             Err(fault) => json(StatusCode::CONFLICT, &not_done(fault.reason(), chain(&fault))),
@@ -311,9 +340,17 @@ async fn block(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disco
     let Blocking { target: text, reason } = body(request).await?;
     let target = target(&text)?;
     let since = pki::clock::now();
-    let changed =
-        centre.blocked.block(Block { target: target.clone(), since, reason }).map_err(block_not_done)?;
+    let new = Block { target: target.clone(), since, reason };
+    let changed = change_blocked(centre, move |blocked| blocked.block(new)).await?;
+    let stopped = match &target {
+        // Agents that act for it stay; what they bring for it ends.
+        Target::Party(party) => centre.attempts.stop_for(party, Cause::Revoked),
+        Target::Certificate(_) => 0,
+    };
     let ended = end_open(centre, &target, "blocked").await;
+    if stopped > 0 {
+        tracing::warn!(%target, stopped, "attempts ended because their sender is blocked");
+    }
     if changed {
         note(centre, Event::Blocked, &target).await?;
     }
@@ -322,15 +359,24 @@ async fn block(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disco
 
 async fn unblock(centre: &Arc<Centre>, request: Request<Incoming>) -> Result<Disconnected, NotDone> {
     let target = target(&body::<Whom>(request).await?.target)?;
-    let changed = centre.blocked.unblock(&target).map_err(block_not_done)?;
+    let lifted = target.clone();
+    let changed = change_blocked(centre, move |blocked| blocked.unblock(&lifted)).await?;
     if changed {
         note(centre, Event::Unblocked, &target).await?;
     }
     Ok(Disconnected { changed, ended: 0 })
 }
 
-fn block_not_done(fault: BlockFault) -> NotDone {
-    not_done("block", chain(&fault))
+/// Changes the list on a thread that may wait for the disk.
+async fn change_blocked(
+    centre: &Arc<Centre>,
+    change: impl FnOnce(&Blocked) -> Result<bool, BlockFault> + Send + 'static,
+) -> Result<bool, NotDone> {
+    let owned = Arc::clone(centre);
+    match tokio::task::spawn_blocking(move || change(&owned.blocked)).await {
+        Ok(changed) => changed.map_err(|fault| not_done("block", chain(&fault))),
+        Err(lost) => Err(not_done("block", lost)),
+    }
 }
 
 async fn note(centre: &Arc<Centre>, event: Event, target: &Target) -> Result<(), NotDone> {
@@ -353,22 +399,32 @@ async fn status(admin: &Admin) -> Option<Status> {
     let counts = centre.ledger.counts().await.ok()?;
     let head = centre.audit.head().await.ok()?;
     let lists = in_force.trusts().into_iter().flat_map(|(section, trust)| {
-        trust.crls().by_end().into_iter().map(move |list| ListStatus {
+        let is_served = in_force.config.crl.serve.is_some();
+        trust.crls().each().map(move |(issuer, list)| ListStatus {
             section: section.to_owned(),
             issuer: list.issuer().to_owned(),
             number: list.number().to_string(),
+            this_update: list.this_update().to_string(),
             next_update: list.next_update().to_string(),
             revoked: list.revoked_count(),
+            served_at: is_served.then(|| crl_serve::path_of(issuer, list)),
         })
     });
     let mut revocation_lists: Vec<ListStatus> = lists.collect();
     revocation_lists.sort_by(|one, other| (&one.section, &one.issuer).cmp(&(&other.section, &other.issuer)));
+    let source = |(url, source): (HttpUrl, Source)| SourceStatus {
+        url: url.to_string(),
+        fetched_at: source.fetched_at.map(|at| at.to_string()),
+        failing: source.failing.map(|(_, text)| text),
+    };
+    let ready = health::ready(centre, pki::clock::now());
     Some(Status {
         accepting: !centre.stopping.is_cancelled(),
-        not_ready: health::ready(centre, pki::clock::now()).reasons,
+        not_ready: ready.reasons,
         storage_failed: centre.ledger.is_poisoned()
             || centre.spool.is_poisoned()
             || centre.inbox.is_poisoned(),
+        confined: confine::in_force().to_string(),
         generation: in_force.generation,
         reloads: admin.reloader.counts(),
         connections: centre.live.count(),
@@ -383,6 +439,9 @@ async fn status(admin: &Admin) -> Option<Status> {
             .map(|(section, ends)| (section.to_owned(), ends.to_string()))
             .collect(),
         revocation_lists,
+        missing_lists: ready.missing_lists,
+        list_fetches: centre.crl_sources.counts().map(|(result, count)| (result.to_owned(), count)).collect(),
+        list_sources: centre.crl_sources.all().into_iter().map(source).collect(),
         blocked: centre.blocked.all().len(),
         turned_down: centre.counters.read(),
     })

@@ -6,11 +6,11 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Method, Request, StatusCode, body::Bytes};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, time::timeout};
 
 use crate::{
     admin::{NotDone, SOCKET_FILE, Status},
-    limits::ADMIN_ANSWER_BYTES_MAX,
+    limits::{ADMIN_ANSWER_BYTES_MAX, ADMIN_ASK_MAX},
 };
 
 /// Why a gateway did not do what was asked.
@@ -24,6 +24,15 @@ pub enum AskFault {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// It took the question and does not answer.
+    #[error(
+        "the gateway in {data} did not answer within {} s, and may still do what was asked; next: look at its log and \
+         its disk, then ask for its `status`", ADMIN_ASK_MAX.as_secs(), data = .data.display()
+    )]
+    Silent {
+        /// Its data directory.
+        data: std::path::PathBuf,
     },
     /// It says why not.
     #[error("{}", .0.error)]
@@ -43,7 +52,11 @@ pub async fn ask<T: DeserializeOwned>(
     body: &impl Serialize,
 ) -> Result<T, AskFault> {
     let unreachable = |source| AskFault::Unreachable { data: data.to_owned(), source };
-    let (status, bytes) = exchange(data, method, path, body).await.map_err(unreachable)?;
+    // A question that is given up closes its connection; what was begun is finished.
+    let (status, bytes) = match timeout(ADMIN_ASK_MAX, exchange(data, method, path, body)).await {
+        Ok(answered) => answered.map_err(unreachable)?,
+        Err(_) => return Err(AskFault::Silent { data: data.to_owned() }),
+    };
     let unread = |error: serde_json::Error| unreachable(io::Error::other(error));
     if status.is_success() {
         return serde_json::from_slice(&bytes).map_err(unread);
@@ -72,4 +85,19 @@ async fn exchange(
     // The connection ends with the answer; its own outcome says nothing more.
     let (answer, _) = tokio::join!(asking, connection);
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gateway_that_does_not_answer_is_not_waited_for_for_ever() {
+        let data = tempfile::tempdir().unwrap();
+        // It is there, and takes nothing.
+        let _listener = tokio::net::UnixListener::bind(data.path().join(SOCKET_FILE)).unwrap();
+        let fault = ask_status(data.path()).await.unwrap_err();
+        assert!(matches!(fault, AskFault::Silent { .. }), "{fault:?}");
+        assert!(fault.to_string().contains("next:"), "{fault}");
+    }
 }

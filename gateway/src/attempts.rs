@@ -7,7 +7,7 @@ use std::{
 
 use protocol::{
     cause::Cause,
-    party::{Identity, Role},
+    party::{Identity, Party, Role},
     transfer_id::TransferKey,
 };
 use tokio::sync::watch;
@@ -39,12 +39,25 @@ pub struct Place {
 }
 
 impl Attempts {
-    /// Takes the place of this transfer's attempt. An older attempt in it is told to end, and waited for: what it
-    /// received must be durable and on record before the newer one can know where to go on.
-    pub async fn take_place(&self, key: &TransferKey, identity: &Identity, connection: u64) -> Place {
+    /// Takes the place of this transfer's attempt, unless its identity has `of_identity_max` others. An older attempt in
+    /// it is told to end, and waited for: what it received must be durable and on record before the newer one can know
+    /// where to go on.
+    pub async fn take_place(
+        &self,
+        key: &TransferKey,
+        identity: &Identity,
+        connection: u64,
+        of_identity_max: u32,
+    ) -> Option<Place> {
         loop {
             let mut over = {
                 let mut running = self.lock();
+                // Looked at and taken under one lock: two at once cannot both have the last place.
+                let others =
+                    running.iter().filter(|(other, running)| *other != key && running.identity == *identity);
+                if others.count() >= of_identity_max as usize {
+                    return None;
+                }
                 match running.get(key) {
                     Some(older) => {
                         older.stop.stop(Cause::Superseded);
@@ -60,7 +73,7 @@ impl Attempts {
                             over: receiver,
                         };
                         running.insert(key.clone(), from);
-                        return Place { key: key.clone(), attempts: self.clone(), over: sender, stop };
+                        return Some(Place { key: key.clone(), attempts: self.clone(), over: sender, stop });
                     }
                 }
             };
@@ -90,11 +103,11 @@ impl Attempts {
         withdrawn.inspect(|running| running.stop.stop(cause)).count()
     }
 
-    /// How many attempts of this identity are running, at other transfers than this one: a newer attempt takes the
-    /// place of the older.
-    pub fn of_identity(&self, identity: &Identity, except: &TransferKey) -> usize {
+    /// Tells every attempt at a transfer of this sender to end, whoever brings it; says how many.
+    pub fn stop_for(&self, sender: &Party, cause: Cause) -> usize {
         let running = self.lock();
-        running.iter().filter(|(key, running)| *key != except && running.identity == *identity).count()
+        let of_sender = running.iter().filter(|(key, _)| key.sender == *sender);
+        of_sender.inspect(|(_, running)| running.stop.stop(cause)).count()
     }
 
     /// Tells every attempt to end.
@@ -132,7 +145,11 @@ mod tests {
     use super::*;
 
     fn key() -> TransferKey {
-        let id = protocol::transfer_id::TransferId::new(protocol::moment::Moment::from_unix_ms(1), [0; 10]);
+        nth(0)
+    }
+
+    fn nth(n: u8) -> TransferKey {
+        let id = protocol::transfer_id::TransferId::new(protocol::moment::Moment::from_unix_ms(1), [n; 10]);
         TransferKey { sender: "institution:1310000018".parse().unwrap(), id }
     }
 
@@ -143,15 +160,43 @@ mod tests {
     #[tokio::test]
     async fn a_newer_attempt_waits_until_the_older_is_over() {
         let attempts = Attempts::default();
-        let older = attempts.take_place(&key(), &identity(), 1).await;
+        let older = attempts.take_place(&key(), &identity(), 1, 1).await.unwrap();
         let newer = tokio::spawn({
             let attempts = attempts.clone();
-            async move { attempts.take_place(&key(), &identity(), 1).await }
+            async move { attempts.take_place(&key(), &identity(), 1, 1).await.unwrap() }
         });
         assert_eq!(older.stop.stopped().await, Cause::Superseded);
         assert!(!newer.is_finished());
         drop(older);
         newer.await.unwrap();
         assert_eq!(attempts.count(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn attempts_that_begin_at_the_same_time_never_have_more_places_than_they_may() {
+        let attempts = Attempts::default();
+        let racers: Vec<_> = (0..64)
+            .map(|n| {
+                let attempts = attempts.clone();
+                tokio::spawn(async move { attempts.take_place(&nth(n), &identity(), 1, 3).await })
+            })
+            .collect();
+        let mut places = Vec::new();
+        for racer in racers {
+            places.extend(racer.await.unwrap());
+        }
+        assert_eq!(places.len(), 3);
+        places.pop();
+        assert!(attempts.take_place(&nth(70), &identity(), 1, 3).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn only_the_attempts_of_the_sender_that_is_named_are_ended() {
+        let attempts = Attempts::default();
+        let place = attempts.take_place(&key(), &identity(), 1, 1).await.unwrap();
+        assert_eq!(attempts.stop_for(&"institution:1310000026".parse().unwrap(), Cause::Revoked), 0);
+        assert_eq!(place.stop.told(), None);
+        assert_eq!(attempts.stop_for(&key().sender, Cause::Revoked), 1);
+        assert_eq!(place.stop.told(), Some(Cause::Revoked));
     }
 }

@@ -3,9 +3,10 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
+use arc_swap::ArcSwap;
 use durable::Access;
 use pki::peer::PeerIdentity;
 use protocol::{digest::Sha256, moment::Moment, party::Party};
@@ -107,7 +108,10 @@ pub enum BlockFault {
 /// The list.
 pub struct Blocked {
     file: PathBuf,
-    blocks: Mutex<Vec<Block>>,
+    /// What counts: changed after the file was, and read without waiting for anything.
+    blocks: ArcSwap<Vec<Block>>,
+    /// Held while the file is written: one change at a time.
+    changing: Mutex<()>,
 }
 
 impl Blocked {
@@ -120,20 +124,25 @@ impl Blocked {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(unreadable(error)),
         };
-        Ok(Blocked { file, blocks: Mutex::new(blocks) })
+        Ok(Blocked { file, blocks: ArcSwap::from_pointee(blocks), changing: Mutex::new(()) })
     }
 
     /// Is this peer kept out?
     pub fn keeps_out(&self, peer: &PeerIdentity) -> bool {
-        self.lock().iter().any(|block| block.target.is(peer))
+        self.blocks.load().iter().any(|block| block.target.is(peer))
+    }
+
+    /// Is this party kept out, whoever acts for it?
+    pub fn names(&self, party: &Party) -> bool {
+        self.blocks.load().iter().any(|block| matches!(&block.target, Target::Party(named) if named == party))
     }
 
     /// Everybody who is kept out.
-    pub fn all(&self) -> Vec<Block> {
-        self.lock().clone()
+    pub fn all(&self) -> Arc<Vec<Block>> {
+        self.blocks.load_full()
     }
 
-    /// Keeps somebody out from now on; durable when it returns. `false` if that was so already.
+    /// Keeps somebody out from now on; durable when it returns. `false` if that was so already. Blocks.
     pub fn block(&self, block: Block) -> Result<bool, BlockFault> {
         let characters = block.reason.chars().count();
         if !(1..=BLOCK_REASON_CHARACTERS_MAX).contains(&characters) || block.reason.contains(char::is_control)
@@ -152,7 +161,7 @@ impl Blocked {
         })
     }
 
-    /// Keeps somebody out no longer; durable when it returns. `false` if nobody was kept out by this target.
+    /// Keeps somebody out no longer; durable when it returns. `false` if nobody was kept out by this target. Blocks.
     pub fn unblock(&self, target: &Target) -> Result<bool, BlockFault> {
         self.change(|blocks| {
             let before = blocks.len();
@@ -166,20 +175,16 @@ impl Blocked {
         &self,
         change: impl FnOnce(&mut Vec<Block>) -> Result<bool, BlockFault>,
     ) -> Result<bool, BlockFault> {
-        let mut blocks = self.lock();
-        let mut changed = blocks.clone();
+        // Nothing that holds the lock can leave the list half changed.
+        let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = self.blocks.load().to_vec();
         if !change(&mut changed)? {
             return Ok(false);
         }
         let text = serde_json::to_vec_pretty(&changed).map_err(|error| BlockFault::Write(error.into()))?;
         durable::replace(&self.file, &text, Access::Private).map_err(BlockFault::Write)?;
-        *blocks = changed;
+        self.blocks.store(Arc::new(changed));
         Ok(true)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Block>> {
-        // Nothing that holds the lock can leave the list half changed.
-        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -205,6 +210,27 @@ mod tests {
         assert_eq!(again.all(), blocked.all());
         assert!(again.unblock(&"institution:1310000018".parse().unwrap()).unwrap());
         assert!(Blocked::load(data.path()).unwrap().all().is_empty());
+    }
+
+    #[test]
+    fn who_asks_does_not_wait_for_the_disk_that_a_change_waits_for() {
+        let data = tempfile::tempdir().unwrap();
+        let blocked = Blocked::load(data.path()).unwrap();
+        assert!(blocked.block(block("institution:1310000018")).unwrap());
+        let _writing = blocked.changing.lock().unwrap();
+        assert!(blocked.names(&"institution:1310000018".parse().unwrap()));
+        assert!(!blocked.names(&"institution:1310000026".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_longest_list_fits_into_an_answer() {
+        let reason = "\\".repeat(BLOCK_REASON_CHARACTERS_MAX);
+        let longest = format!("sha256:{}", "ab".repeat(32));
+        let text = serde_json::to_vec(&Block { reason, ..block(&longest) }).unwrap();
+        assert!((text.len() + 1) * BLOCKED_MAX < crate::limits::ADMIN_ANSWER_BYTES_MAX);
+        let reason = "\u{10ffff}".repeat(BLOCK_REASON_CHARACTERS_MAX);
+        let text = serde_json::to_vec(&Block { reason, ..block(&longest) }).unwrap();
+        assert!((text.len() + 1) * BLOCKED_MAX < crate::limits::ADMIN_ANSWER_BYTES_MAX);
     }
 
     #[test]

@@ -24,8 +24,8 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    attempts::Attempts, blocked::Blocked, counters::Counters, gate::Gate, in_force::InForce, live::Live,
-    peer::Peer, per_minute::PerMinute, room::Room, stream::Backends,
+    attempts::Attempts, blocked::Blocked, counters::Counters, crl_fetch::CrlSources, gate::Gate,
+    in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room, stream::Backends, stream::Exchanges,
 };
 
 /// One running centre.
@@ -47,6 +47,8 @@ pub struct Centre {
     pub inbox: Arc<Inbox>,
     /// The centre's log, as named in what it signs.
     pub log: LogIdentity,
+    /// Streamed exchanges that run now.
+    pub exchanges: Exchanges,
     /// Connections to the systems behind streamed routes.
     pub backends: Backends,
     /// Attempts that bring content now.
@@ -73,10 +75,18 @@ pub struct Centre {
     pub blocked: Blocked,
     /// Room on the disk, less what belongs to ledger and log alone.
     pub room: Room,
+    /// Where revocation lists are fetched from, and what came of it.
+    pub crl_sources: CrlSources,
     /// What was turned down, counted by reason.
     pub counters: Counters,
     /// Keeps one identity from filling the audit log with refusals.
     pub denials: PerMinute<Identity>,
+    /// Keeps one identity from filling it with forks of its log; apart from the others, so that no fork goes unnoticed.
+    pub forks_recorded: PerMinute<Identity>,
+    /// Keeps peers that are let in by grace from filling the log.
+    pub graces_logged: PerMinute<Identity>,
+    /// Attempts that each sender began; how many it may is a setting.
+    pub attempts_begun: PerMinute<Party>,
     /// Keeps strangers from filling the log with refused certificates.
     pub refusals_logged: PerMinute<IpNet>,
 }
@@ -138,6 +148,13 @@ impl Centre {
             }
         }
         Ok(stepped)
+    }
+
+    /// Returns when nothing can be committed any more that was told to end before: what the ledger had taken by then is
+    /// durable, and whatever it takes later it is forbidden.
+    pub async fn settle(&self) {
+        // A ledger that cannot write commits nothing either; the centre is broken, and says so itself.
+        let _ = self.ledger.settle().await.inspect_err(|fault| self.note_fault(fault));
     }
 
     /// Looks at what a ledger fault means for the process.

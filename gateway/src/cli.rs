@@ -1,6 +1,11 @@
 //! The `sekisho-gateway` command: what can be asked of it, and how it ends.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Parser, Subcommand};
 use config::{GatewayConfig, gateway::LogFormat};
@@ -19,14 +24,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::chain,
+    check_lists,
     check_peer::{self, PeerQuestion},
+    confine::{self, ConfineFault},
     in_force::InForce,
     limits::{BLOCKING_THREADS_SPARE, CLOSE_GRACE},
     listener::refusal_observer,
     log, log_key,
     operate::{Operation, exit_code, operate},
     run::{RunFault, Stopped, run},
-    start::{LEDGER_FILE, StartFault},
+    start::{LEDGER_FILE, StartFault, may_start},
 };
 
 const EXIT_CODES: &str = "\
@@ -125,9 +132,19 @@ impl From<StartFault> for Failure {
     }
 }
 
+impl From<ConfineFault> for Failure {
+    fn from(fault: ConfineFault) -> Self {
+        let text = chain(&fault);
+        match fault {
+            ConfineFault::TooLittle(_) => Failure::Configuration(text),
+            _ => Failure::Failed(text),
+        }
+    }
+}
+
 /// Does what the command line asks for.
 pub fn execute(command: Command) -> ExitCode {
-    match prepare(&command).and_then(|threads| in_runtime(command, threads)) {
+    match perform(command) {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("sekisho-gateway: {}", failure.text());
@@ -136,41 +153,55 @@ pub fn execute(command: Command) -> ExitCode {
     }
 }
 
-/// Reads the configuration where that decides how many threads may block: each running attempt writes on one.
-fn prepare(command: &Command) -> Result<usize, Failure> {
-    let attempts = match command.task {
-        Task::Run => command.configured.load()?.limits.transfers_max as usize,
-        _ => 0,
-    };
-    Ok(attempts + BLOCKING_THREADS_SPARE)
+fn perform(command: Command) -> Result<ExitCode, Failure> {
+    let configured = command.configured;
+    match command.task {
+        Task::Run => {
+            let config = prepare(&configured)?;
+            // Each running attempt writes on a thread that may block.
+            let attempts = config.limits.transfers_max as usize;
+            in_runtime(attempts, run_until_told(config, &configured.config))
+        }
+        Task::Check(question) => check(&configured, &question),
+        Task::Operate(operation) => in_runtime(0, ask_running(&configured, operation)),
+        Task::Audit(Audit::Verify { json }) => in_runtime(0, verify_audit(configured.load()?, json)),
+        Task::Audit(Audit::Entries) => in_runtime(0, print_entries(configured.load()?)),
+    }
 }
 
-fn in_runtime(command: Command, blocking_threads: usize) -> Result<ExitCode, Failure> {
+/// What must be done while the process has one thread: every other one is confined as this one is.
+fn prepare(configured: &Configured) -> Result<GatewayConfig, Failure> {
+    let config = configured.load()?;
+    log::begin(&config.log);
+    let whom_to_call = |failure: Failure| failure.with_contact(&config.contact);
+    may_start(&config).map_err(|fault| whom_to_call(fault.into()))?;
+    confine::confine(&config).map_err(|fault| whom_to_call(fault.into()))?;
+    confine::tell();
+    Ok(config)
+}
+
+fn in_runtime(
+    attempts: usize,
+    task: impl Future<Output = Result<ExitCode, Failure>>,
+) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads(blocking_threads)
+        .max_blocking_threads(attempts + BLOCKING_THREADS_SPARE)
         .enable_all()
         .build()
         .map_err(|error| Failure::Failed(format!("no runtime: {error}")))?;
-    let outcome = runtime.block_on(perform(command));
+    let outcome = runtime.block_on(task);
     // A thread that waits for a disk which does not answer must not keep the process.
     runtime.shutdown_timeout(CLOSE_GRACE);
     outcome
 }
 
-async fn perform(command: Command) -> Result<ExitCode, Failure> {
-    let configured = &command.configured;
-    match command.task {
-        Task::Run => run_until_told(configured).await,
-        Task::Check(question) => check(configured, &question),
-        Task::Operate(operation) => match operate(&configured.data_directory()?, operation).await {
-            Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(fault) => {
-                eprintln!("sekisho-gateway: {}", chain(&fault));
-                Ok(ExitCode::from(exit_code(&fault)))
-            }
-        },
-        Task::Audit(Audit::Verify { json }) => verify_audit(configured.load()?, json).await,
-        Task::Audit(Audit::Entries) => print_entries(configured.load()?).await,
+async fn ask_running(configured: &Configured, operation: Operation) -> Result<ExitCode, Failure> {
+    match operate(&configured.data_directory()?, operation).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(fault) => {
+            eprintln!("sekisho-gateway: {}", chain(&fault));
+            Ok(ExitCode::from(exit_code(&fault)))
+        }
     }
 }
 
@@ -186,9 +217,7 @@ impl Configured {
     }
 }
 
-async fn run_until_told(configured: &Configured) -> Result<ExitCode, Failure> {
-    let config = configured.load()?;
-    log::begin(&config.log);
+async fn run_until_told(config: GatewayConfig, file: &Path) -> Result<ExitCode, Failure> {
     let human = config.log.format == LogFormat::Human;
     let contact = config.contact.clone();
     let (stop, hangup) = (CancellationToken::new(), Arc::new(Notify::new()));
@@ -211,7 +240,7 @@ async fn run_until_told(configured: &Configured) -> Result<ExitCode, Failure> {
             stop.cancel();
         })
     };
-    let outcome = run(config, &configured.config, stop, hangup, |address| {
+    let outcome = run(config, file, stop, hangup, |address| {
         if human {
             println!("listening on {address}");
         } else {
@@ -259,6 +288,7 @@ fn check(configured: &Configured, question: &PeerQuestion) -> Result<ExitCode, F
     let in_force = InForce::build(config.clone(), refusal_observer(), 0).map_err(StartFault::from)?;
     println!("○ certificates, keys, anchors and revocation lists");
     let now = clock::now();
+    print!("{}", check_lists::text(&in_force, now));
     for (section, ends) in in_force.ends() {
         let days = ends.ms_since(now) / 86_400_000;
         println!("  the certificate under [{section}] ends {ends}, in {days} days");

@@ -79,17 +79,15 @@ pub async fn commit(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Tran
         duration_ms: u64::try_from(at.ms_since(receiving.began)).ok(),
         ..entry
     };
-    let step =
-        steps::with_receipt(steps::logged(Input::Commit { attempt: receiving.attempt }, entry), receipt);
-    // Once more, as late as it can be asked: what is withdrawn while the ledger writes was committed before.
-    if receiving.is_withdrawn() {
-        return Err(record_abort(centre, receiving, Cause::Revoked, 0).await);
-    }
+    let commit = steps::logged(Input::Commit { attempt: receiving.attempt }, entry);
+    // The ledger asks once more when it takes the step: see `Centre::settle`.
+    let step = steps::with_receipt(commit, receipt, receiving.guard());
     match centre.step(&transfer.key, step).await {
         Ok(stepped) => {
             tracing::info!(transfer = %transfer.key, attempt = receiving.attempt, bytes = transfer.length, "committed");
             Ok(stepped.transfer)
         }
+        Err(LedgerFault::Forbidden) => Err(record_abort(centre, receiving, Cause::Revoked, 0).await),
         Err(LedgerFault::AlreadyHeld(earlier)) => {
             Err(refuse(centre, receiving, Problem::AlreadyHeld, None, earlier.receipt).await)
         }

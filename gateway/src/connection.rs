@@ -39,9 +39,10 @@ pub async fn serve_connection(
     stream: TlsStream<TcpStream>,
 ) {
     tracing::debug!(identity = %peer.identity(), address = %peer.ends.source, "connection open");
+    let handshake_name: Option<Arc<str>> = stream.get_ref().1.server_name().map(Arc::from);
     let service = service_fn({
         let (centre, peer) = (Arc::clone(&centre), peer.clone());
-        move |request| serve(Arc::clone(&centre), peer.clone(), request)
+        move |request| serve(Arc::clone(&centre), peer.clone(), handshake_name.clone(), request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -63,10 +63,10 @@ pub async fn verify(
 
 /// A fork is an alarm: it is put on record, and no transfer comes of the offer.
 pub async fn forked(centre: &Arc<Centre>, peer: &Peer, manifest: &Manifest) -> Turned {
-    tracing::error!(origin = manifest.log.origin, sender = %manifest.sender, "the sender's log has forked");
-    if !centre.denials.may(peer.identity().clone(), pki::clock::now()) {
+    if !centre.forks_recorded.may(peer.identity().clone(), pki::clock::now()) {
         return Problem::LogForked.into();
     }
+    tracing::error!(origin = manifest.log.origin, sender = %manifest.sender, "the sender's log has forked");
     let entry = Entry {
         subject: Some(peer.subject()),
         sender: Some(manifest.sender.clone()),

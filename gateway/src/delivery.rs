@@ -1,6 +1,10 @@
 //! Handing committed content over: exactly once, as its reader sees it, and independent of any connection.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::{self, Read},
+    sync::Arc,
+    time::Duration,
+};
 
 use protocol::{entry::Event, jws::Unverified, statement::Manifest, transfer_id::TransferKey};
 use serde_json::json;
@@ -11,7 +15,7 @@ use storage::{
     transfer::Transfer,
 };
 
-use crate::{centre::Centre, chain::chain};
+use crate::{centre::Centre, chain::chain, room::Promise};
 
 /// The pause after a delivery that failed: a full or absent inbox is mended by people.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -28,6 +32,9 @@ pub enum DeliveryFault {
     /// The inbox did not take it.
     #[error("the inbox does not take the content")]
     Inbox(#[from] InboxFault),
+    /// It would touch what belongs to ledger and log, or more than its disk has.
+    #[error("the disk of the inbox has no room for it; next: make room")]
+    NoRoom,
     /// A committed transfer without its receipt.
     #[error("the ledger holds no receipt of it")]
     NoReceipt,
@@ -102,10 +109,31 @@ fn copy(centre: &Centre, transfer: &Transfer) -> Result<(), DeliveryFault> {
         ("receipt.jws", receipt.as_bytes()),
         ("summary.json", summary.as_bytes()),
     ];
-    let mut content = centre.spool.read(&transfer.key, transfer.length)?;
+    let parts_length: usize = parts.iter().map(|(_, bytes)| bytes.len()).sum();
+    let wanted = transfer.length.saturating_add(parts_length as u64);
+    let room = centre.room.promise_delivery(wanted, &centre.in_force().config.limits);
+    let room = room.ok_or(DeliveryFault::NoRoom)?;
+    let content = centre.spool.read(&transfer.key, transfer.length)?;
+    let mut content = Counted { content, room, before: 0 };
     let expected = Expected { length: transfer.length, sha256: transfer.sha256 };
-    centre.inbox.deliver(&transfer.key, &mut *content, expected, &parts)?;
+    centre.inbox.deliver(&transfer.key, &mut content, expected, &parts)?;
     Ok(())
+}
+
+/// Content on its way into the inbox: when the next piece is asked for, the one before it was written.
+struct Counted {
+    content: Box<dyn Read + Send>,
+    room: Promise,
+    before: u64,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.room.written(std::mem::take(&mut self.before));
+        let count = self.content.read(buffer)?;
+        self.before = count as u64;
+        Ok(count)
+    }
 }
 
 /// What the reader of the inbox needs to know without reading signed statements.

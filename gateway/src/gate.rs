@@ -2,11 +2,13 @@
 //! begin. Pure; the caller brings the time.
 //!
 //! A connection costs a stranger nothing and us a place, so places go to sources and not to whoever is fastest. When too
-//! many handshakes are under way, the one that has taken longest gives way: an honest one takes some round trips, and an
-//! attacker's is meant to take long.
+//! many handshakes are under way, one of the source prefix that has most of them gives way, and of those the one that has
+//! taken longest: an honest one takes some round trips, and an attacker's is meant to take long.
+
+mod handshakes;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -18,6 +20,7 @@ use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::limits::{HANDSHAKE_BURST, HANDSHAKE_FAIR, SOURCES_MAX};
+use handshakes::{Handshake, Handshakes};
 
 /// Why a connection is closed before TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,8 +59,7 @@ struct Source {
 struct State {
     open: u32,
     sources: HashMap<IpNet, Source>,
-    /// Handshakes under way, the oldest first, and when each began.
-    handshakes: BTreeMap<u64, (Instant, CancellationToken)>,
+    handshakes: Handshakes,
     next: u64,
 }
 
@@ -92,7 +94,8 @@ impl Gate {
             return Err(Closed::NotAllowed);
         }
         let exempt = limits.exempt_prefixes.iter().any(|net| net.contains(&address));
-        let source = if exempt { None } else { source_prefix(address, limits) };
+        let prefix = source_prefix(address, limits);
+        let source = if exempt { None } else { Some(prefix) };
         let mut state = self.lock();
         if !state.has_place(limits, now) {
             return Err(Closed::Full);
@@ -110,7 +113,7 @@ impl Gate {
         }
         let (number, gives_way) = (state.next, CancellationToken::new());
         state.next += 1;
-        state.handshakes.insert(number, (now, gives_way.clone()));
+        state.handshakes.insert(number, Handshake { prefix, began: now, gives_way: gives_way.clone() });
         Ok(Admission { gate: self.clone(), source, number, gives_way })
     }
 
@@ -120,15 +123,15 @@ impl Gate {
         loop {
             // Asked for first: a place that becomes free in between rings it.
             let freed = self.freed.notified();
-            let oldest = {
+            let next = {
                 let state = self.lock();
                 if state.has_place(limits, Instant::now()) {
                     return;
                 }
-                state.handshakes.first_key_value().map(|(_, (began, _))| *began)
+                state.handshakes.next_to_give_way().map(|next| next.began)
             };
             // Either may be dropped: both are asked for anew.
-            match oldest {
+            match next {
                 Some(began) => {
                     let _ = timeout(HANDSHAKE_FAIR.saturating_sub(began.elapsed()), freed).await;
                 }
@@ -184,15 +187,14 @@ impl State {
 
     /// Is there a place, or a handshake that had its time and can give way?
     fn has_place(&self, limits: &Limits, now: Instant) -> bool {
-        let had_its_time =
-            |(_, (began, _)): (&u64, &(Instant, _))| now.duration_since(*began) >= HANDSHAKE_FAIR;
-        self.open < limits.connections_max || self.handshakes.first_key_value().is_some_and(had_its_time)
+        let had_its_time = |next: &Handshake| now.duration_since(next.began) >= HANDSHAKE_FAIR;
+        self.open < limits.connections_max || self.handshakes.next_to_give_way().is_some_and(had_its_time)
     }
 
-    /// Ends the handshake that has taken longest. Its place is free at once, its connection a moment later.
+    /// Ends the handshake whose turn it is. Its place is free at once, its connection a moment later.
     fn evict(&mut self) {
-        if let Some((_, (_, gives_way))) = self.handshakes.pop_first() {
-            gives_way.cancel();
+        if let Some(evicted) = self.handshakes.take_next() {
+            evicted.gives_way.cancel();
             self.open = self.open.saturating_sub(1);
         }
     }
@@ -201,14 +203,14 @@ impl State {
 impl Admission {
     /// The handshake is over: from now on it gives way to nobody. `false` if it had to already.
     pub fn handshake_done(&self) -> bool {
-        self.gate.lock().handshakes.remove(&self.number).is_some()
+        self.gate.lock().handshakes.remove(self.number).is_some()
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
         let mut state = self.gate.lock();
-        state.handshakes.remove(&self.number);
+        state.handshakes.remove(self.number);
         // An evicted one gave its place back then.
         if !self.gives_way.is_cancelled() {
             state.open = state.open.saturating_sub(1);
@@ -223,13 +225,14 @@ impl Drop for Admission {
 }
 
 /// The prefix that an address belongs to.
-fn source_prefix(address: IpAddr, limits: &Limits) -> Option<IpNet> {
+fn source_prefix(address: IpAddr, limits: &Limits) -> IpNet {
     let bits = match address {
         IpAddr::V4(_) => limits.prefix_bits_v4,
         IpAddr::V6(_) => limits.prefix_bits_v6,
     };
     // The configuration keeps the bits within an address.
-    IpNet::new(address, u8::try_from(bits).ok()?).ok().map(|net| net.trunc())
+    let net = u8::try_from(bits).ok().and_then(|bits| IpNet::new(address, bits).ok());
+    net.map_or_else(|| IpNet::from(address), |net| net.trunc())
 }
 
 #[cfg(test)]
@@ -293,6 +296,22 @@ mod tests {
         assert!(!honest.gives_way.is_cancelled());
         drop((honest, slow, newer));
         assert_eq!((gate.open(), gate.handshakes()), (0, 0));
+    }
+
+    #[test]
+    fn a_flood_from_one_prefix_cannot_push_out_the_slow_handshake_of_another() {
+        let (gate, now) = (Gate::default(), Instant::now());
+        let limits = Limits { connections_per_prefix_max: 100, connections_max: 100, ..limits() };
+        let honest = gate.admit(from(1, 1), &[], &limits, now).ok().unwrap();
+        let flood: Vec<_> =
+            (0..50).map(|last| gate.admit(from(last, 2), &[], &limits, now).ok().unwrap()).collect();
+        assert_eq!(gate.handshakes(), 6);
+        assert!(!honest.gives_way.is_cancelled());
+        let left = flood.iter().position(|flood| !flood.gives_way.is_cancelled());
+        assert_eq!(left, Some(45), "of the flood, the oldest gave way");
+        // Another honest one finds a place in the same way.
+        let other = gate.admit(from(1, 3), &[], &limits, now).ok().unwrap();
+        assert!(honest.handshake_done() && other.handshake_done());
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Is the gateway alive, and can it do its work? `/ready` means that a good sender would get through now.
 
+use pki::trust::Trust;
 use protocol::moment::Moment;
 use serde::{Deserialize, Serialize};
 
-use crate::centre::Centre;
+use crate::{
+    centre::Centre,
+    in_force::{InForce, sections},
+};
 
 /// Whether the gateway takes work, and why not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +18,9 @@ pub struct Ready {
     pub reasons: Vec<String>,
     /// Settings that weaken the gateway while they stand; it takes work all the same.
     pub dangers: Option<String>,
+    /// The authorities without a revocation list, each with what stands in the way and the next step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_lists: Vec<String>,
 }
 
 /// Is the process in a state in which waiting helps? If not it should be restarted.
@@ -24,10 +31,11 @@ pub fn is_live(centre: &Centre) -> bool {
 /// Looks at everything that a transfer needs.
 pub fn ready(centre: &Centre, now: Moment) -> Ready {
     let in_force = centre.in_force();
-    let every_list_ended = in_force
-        .trusts()
-        .into_iter()
-        .any(|(_, trust)| trust.crls().by_end().into_iter().all(|list| list.next_update() <= now));
+    let every_list_ended = in_force.trusts().into_iter().any(|(_, trust)| {
+        let lists = trust.crls().by_end();
+        !lists.is_empty() && lists.into_iter().all(|list| list.next_update() <= now)
+    });
+    let missing_lists = missing_lists(centre, &in_force);
     let own_ended = in_force.ends().into_iter().any(|(_, ends)| ends <= now);
     let reasons = [
         ("broken", centre.broken.is_cancelled()),
@@ -36,10 +44,34 @@ pub fn ready(centre: &Centre, now: Moment) -> Ready {
         ("spool_failed", centre.spool.is_poisoned()),
         ("inbox_failed", centre.inbox.is_poisoned()),
         ("revocation_lists_ended", every_list_ended),
+        ("revocation_list_missing", !missing_lists.is_empty()),
         ("own_certificate_ended", own_ended),
         ("disk_full", centre.room.is_short(&in_force.config.limits)),
     ];
     let reasons: Vec<String> =
         reasons.into_iter().filter(|(_, true_now)| *true_now).map(|(reason, _)| reason.to_owned()).collect();
-    Ready { ready: reasons.is_empty(), reasons, dangers: in_force.dangers() }
+    Ready { ready: reasons.is_empty(), reasons, dangers: in_force.dangers(), missing_lists }
+}
+
+/// One text for each authority without a list.
+fn missing_lists(centre: &Centre, in_force: &InForce) -> Vec<String> {
+    let config = &in_force.config;
+    let sources = centre.crl_sources.all();
+    let of = |(section, trust): (&str, &Trust)| {
+        let files = sections(config).find(|(name, _)| name == section);
+        let urls = files.map(|(_, files)| files.crl_urls.as_slice()).unwrap_or_default();
+        let why = |url| {
+            let (_, text) = sources.get(url)?.failing.as_ref()?;
+            Some(format!("{url}: {text}"))
+        };
+        let why: Vec<String> = urls.iter().filter_map(why).collect();
+        let why = if why.is_empty() {
+            "next: name the address of its list under crl_urls".to_owned()
+        } else {
+            why.join("; ")
+        };
+        let text = |issuer| format!("[{section}] {issuer}: {why}");
+        trust.missing().into_iter().map(text).collect::<Vec<_>>()
+    };
+    in_force.trusts().into_iter().flat_map(of).collect()
 }

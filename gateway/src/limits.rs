@@ -16,6 +16,18 @@ pub const DENIALS_PER_MINUTE_MAX: u32 = 60;
 /// Identities that may cause such entries in a minute; those beyond are only counted.
 pub const DENIED_IDENTITIES_MAX: usize = 10_000;
 
+/// Audit entries about forks of its log that one identity may cause in a minute: the first says it all.
+pub const FORKS_PER_MINUTE_MAX: u32 = 10;
+
+/// Lines that one identity may cause in a minute by coming in under an ended revocation list.
+pub const GRACES_PER_MINUTE_MAX: u32 = 1;
+
+/// Identities that may cause such lines in a minute; each is counted besides.
+pub const GRACED_IDENTITIES_MAX: usize = 100;
+
+/// Senders that may begin attempts in a minute, some 60 bytes each: five times as many as come on the last claim day.
+pub const ATTEMPTING_SENDERS_MAX: usize = 100_000;
+
 /// Peers that are blocked by hand at the same time: beyond it their certificates should be revoked.
 pub const BLOCKED_MAX: usize = 10_000;
 
@@ -51,6 +63,9 @@ pub const SOURCES_NAMED_MAX: usize = 20;
 /// Headers of one request; ours need eight.
 pub const HEADERS_MAX: usize = 32;
 
+/// Characters of the causes in the log for which a certificate was refused: some sentences, with two long names.
+pub const CAUSES_SHOWN_MAX: usize = 1000;
+
 /// Hexadecimal digits of a serial number in the log: those of the longest that RFC 5280 allows, and some.
 pub const SERIAL_SHOWN_MAX: usize = 64;
 
@@ -78,6 +93,25 @@ pub const BLOCKING_THREADS_SPARE: usize = 64;
 /// dead after three quarters of `detect_max`, on every attempt again.
 pub const PREFIX_HASHED_FIRST_MAX: u64 = 16 * 1024 * 1024;
 
+/// Revocation lists that are fetched at the same time: each may take the memory of a list of a million entries.
+pub const CRL_FETCHES_AT_ONCE: usize = 4;
+
+/// Milliseconds before the end of a fetched list at which a newer one is asked for again and again, unless it lives for so
+/// short a time that more than a quarter of its life is left: from the last alarm on.
+pub const CRL_SOON_MS: i64 = 6 * 60 * 60 * 1000;
+
+/// How often a list is asked for that is missing, has ended or soon ends.
+pub const CRL_SOON_EVERY: Duration = Duration::from_secs(60);
+
+/// Connections that are served revocation lists at a time; the list itself is in memory once for all of them.
+pub const SERVED_LISTS_CONNECTIONS_MAX: u32 = 256;
+
+/// Of these, from one source prefix: a quarter.
+pub const SERVED_LISTS_CONNECTIONS_PER_PREFIX_MAX: u32 = 64;
+
+/// The time that one request for a list may take with its answer: 4 MB at 64 kbit/s, and some.
+pub const SERVED_LIST_ANSWER_MAX: Duration = Duration::from_secs(600);
+
 /// Connections to the admin socket, or to the metrics address, that are served at a time.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
@@ -87,5 +121,8 @@ pub const ADMIN_BODY_BYTES_MAX: usize = 4096;
 /// The time that one request to the admin socket may take; a reload that takes longer goes on without its caller.
 pub const ADMIN_ANSWER_MAX: Duration = Duration::from_secs(60);
 
-/// Bytes of an answer of the admin socket.
-pub const ADMIN_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of an answer of the admin socket: the longest is a full list of blocked peers, a thousand bytes each.
+pub const ADMIN_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The time that whoever asks waits for an answer: somewhat longer than a gateway that works may take.
+pub const ADMIN_ASK_MAX: Duration = Duration::from_secs(75);

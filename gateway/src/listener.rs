@@ -33,7 +33,7 @@ use crate::{
     gate::{Admission, Closed},
     in_force::{Accepted, InForce, ROLE_NOT_HERE},
     intake::Ends,
-    limits::{ACCEPT_PAUSE_MAX, ACCEPT_QUEUE, SERIAL_SHOWN_MAX},
+    limits::{ACCEPT_PAUSE_MAX, ACCEPT_QUEUE, CAUSES_SHOWN_MAX, SERIAL_SHOWN_MAX},
     peer::Peer,
     proxy_protocol::read_header,
 };
@@ -264,7 +264,9 @@ fn take_in(
         .ok_or((Stage::Connection, "identity_full"))?;
     if let Some(grace) = identity.grace() {
         centre.counters.count(Stage::Certificate, "let_in_by_grace");
-        tracing::warn!(identity = %identity.identity(), ?grace, "let in although its revocation list has ended");
+        if centre.graces_logged.may(identity.identity().clone(), pki::clock::now()) {
+            tracing::warn!(identity = %identity.identity(), ?grace, "let in although its revocation list has ended");
+        }
     }
     // Only now: whoever was registered before a reload or a block is found by it, whoever came later looks here.
     if centre.blocked.keeps_out(&identity) {
@@ -299,7 +301,15 @@ fn note_refusal(centre: &Centre, ends: Ends, error: &io::Error, refused: Option<
             // Of a certificate that does not count, it can be of any length.
             serial = certificate.and_then(|certificate| certificate.serial.get(..SERIAL_SHOWN_MAX.min(certificate.serial.len()))),
             subject = certificate.map(|certificate| certificate.subject.as_str()),
+            causes = causes_shown(&refused.causes),
             "certificate refused"
         );
     }
+}
+
+/// The causes of a refusal on one line. They quote a certificate that does not count, so their length and what is in them
+/// is bounded.
+fn causes_shown(causes: &[String]) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    causes.join("; ").chars().map(plain).take(CAUSES_SHOWN_MAX).collect()
 }

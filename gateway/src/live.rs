@@ -57,6 +57,8 @@ pub struct LiveConnection {
     pub stop: Stop,
     /// The chain that was shown, leaf first.
     pub chain: Arc<[CertificateDer<'static>]>,
+    /// What it was accepted with.
+    pub accepted: Accepted,
 }
 
 impl fmt::Debug for LiveConnection {
@@ -86,7 +88,7 @@ impl Live {
         let chain: Arc<[_]> = chain.into();
         let open = Open { id, peer, source, accepted, chain: Arc::clone(&chain), stop: stop.clone() };
         table.open.insert(id, open);
-        Some(LiveConnection { live: self.clone(), id, stop, chain })
+        Some(LiveConnection { live: self.clone(), id, stop, accepted, chain })
     }
 
     /// All open connections. Who registers later is judged by what is in force then.

@@ -80,10 +80,23 @@ const CRL_REVOKED: Metric = gauge(
     "Certificates that the revocation list in force names",
     &["section", "issuer"],
 );
+const CRL_MISSING: Metric = gauge(
+    "sekisho_crl_missing",
+    "Authorities without a revocation list; nobody of theirs is let in",
+    &["section"],
+);
+const CRL_FETCHES: Metric = counter(
+    "sekisho_crl_fetches",
+    "Fetches of revocation lists since the start, by what came of them",
+    &["result"],
+);
 const RELOADS: Metric =
     counter("sekisho_reloads", "Reloads that took effect, and those that were refused", &["result"]);
-const GENERATION: Metric =
-    gauge("sekisho_generation", "Number of the settings in force; one more with each reload", &[]);
+const GENERATION: Metric = gauge(
+    "sekisho_generation",
+    "Number of what is in force; one more with each reload and each list that was fetched",
+    &[],
+);
 const BLOCKED: Metric = gauge("sekisho_blocked", "Peers that are kept out by hand", &[]);
 const DISK_FREE: Metric =
     gauge("sekisho_disk_free_bytes", "Bytes free on the disk that holds the data directory", &[]);
@@ -105,6 +118,8 @@ pub const ALL: &[Metric] = &[
     CRL_UPDATE,
     CRL_END,
     CRL_REVOKED,
+    CRL_MISSING,
+    CRL_FETCHES,
     RELOADS,
     GENERATION,
     BLOCKED,
@@ -218,7 +233,11 @@ fn snapshot(centre: &Centre, reloader: &Reloader, status: Option<&Status>, ready
     for (section, ends) in in_force.ends() {
         all.add(CERTIFICATE_END, &[section], ends.unix_seconds());
     }
+    for (result, count) in centre.crl_sources.counts() {
+        all.add(CRL_FETCHES, &[result], count);
+    }
     for (section, trust) in in_force.trusts() {
+        all.add(CRL_MISSING, &[section], trust.missing().len() as u64);
         for list in trust.crls().by_end() {
             let labels = [section, list.issuer()];
             all.add(CRL_UPDATE, &labels, list.this_update().unix_seconds());

@@ -97,6 +97,10 @@ fn bind(centre: &Centre, peer: &Peer, manifest: &Manifest) -> Result<(), Turned>
     if manifest.acting != *peer.identity() || !peer.identity().acts_for(&manifest.sender) {
         return Err(Problem::NotYours.into());
     }
+    // Its own connections are kept out; an agent that acts for it has no work for it either.
+    if centre.blocked.names(&manifest.sender) {
+        return Err(Problem::Blocked.into());
+    }
     let in_force = centre.in_force();
     peer.permit(&in_force, manifest.system, Action::Offer)?;
     // Of several parties here, it is the one named that the right is for.

@@ -57,7 +57,7 @@ pub fn exit_code(fault: &AskFault) -> u8 {
             "material" => 3,
             _ => 1,
         },
-        AskFault::Unreachable { .. } => 1,
+        AskFault::Unreachable { .. } | AskFault::Silent { .. } => 1,
     }
 }
 
@@ -122,6 +122,7 @@ fn print_status(status: &Status) {
     }
     let (done, refused) = status.reloads;
     println!("settings           generation {}, {done} reloads, {refused} refused", status.generation);
+    println!("confined           {}", status.confined);
     println!("connections        {}", status.connections);
     println!("attempts running   {}", status.attempts_running);
     for (phase, count) in status.transfers.iter().filter(|(_, count)| **count > 0) {
@@ -138,6 +139,19 @@ fn print_status(status: &Status) {
             "revocation list    [{}] {}: number {}, ends {}, {} revoked",
             list.section, list.issuer, list.number, list.next_update, list.revoked
         );
+        if let Some(path) = &list.served_at {
+            println!("  served at        {path}");
+        }
+    }
+    for missing in &status.missing_lists {
+        println!("NO LIST            {missing}");
+    }
+    for source in &status.list_sources {
+        let fetched = source.fetched_at.as_deref().unwrap_or("not since the start");
+        println!("fetches lists      {}: last good one {fetched}", source.url);
+        if let Some(failing) = &source.failing {
+            println!("  fails            {failing}");
+        }
     }
     if status.blocked > 0 {
         println!("kept out by hand   {}", status.blocked);

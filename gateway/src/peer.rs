@@ -78,6 +78,11 @@ impl Peer {
         self.live.id
     }
 
+    /// The place of its listener in the list.
+    pub fn listener(&self) -> usize {
+        self.live.accepted.listener
+    }
+
     /// Tells the connection to end.
     pub fn stop(&self) -> &Stop {
         &self.live.stop

@@ -25,6 +25,11 @@ impl<K: Eq + Hash> PerMinute<K> {
 
     /// Counts once more; may it happen?
     pub fn may(&self, key: K, now: Moment) -> bool {
+        self.may_up_to(self.max, key, now)
+    }
+
+    /// As [`PerMinute::may`], for what an operator sets.
+    pub fn may_up_to(&self, max: u32, key: K, now: Moment) -> bool {
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
         let current = now.unix_ms() / MINUTE_MS;
         if minute.0 != current {
@@ -35,7 +40,12 @@ impl<K: Eq + Hash> PerMinute<K> {
         }
         let count = minute.1.entry(key).or_default();
         *count = count.saturating_add(1);
-        *count <= self.max
+        *count <= max
+    }
+
+    /// Seconds from now until the next minute begins.
+    pub fn next_in(now: Moment) -> u64 {
+        u64::try_from(MINUTE_MS - now.unix_ms().rem_euclid(MINUTE_MS)).unwrap_or_default().div_ceil(1000)
     }
 }
 
@@ -49,6 +59,7 @@ mod tests {
         let now = Moment::from_unix_ms(0);
         assert_eq!((0..1000).filter(|_| denials.may("greedy", now)).count(), 60);
         assert!(denials.may("other", now));
+        assert_eq!(PerMinute::<&str>::next_in(Moment::from_unix_ms(1)), 60);
         assert!(denials.may("greedy", Moment::from_unix_ms(MINUTE_MS)));
     }
 

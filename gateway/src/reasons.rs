@@ -41,6 +41,52 @@ pub fn reason(code: &str) -> Option<&'static Reason> {
     CERTIFICATE.iter().chain(CONNECTION).find(|reason| reason.code == code)
 }
 
+/// Something that is counted beside refusals.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// Stage and code, as `sekisho-gateway status` shows them.
+    pub name: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What it means, in Japanese.
+    pub meaning_ja: &'static str,
+}
+
+/// What is counted in the same place and turns nobody away by itself: what became of connections that were let in.
+pub const COUNTED: &[Counted] = &[
+    Counted {
+        name: "certificate:let_in_by_grace",
+        meaning: "A peer was let in although the revocation list of its issuer has ended: `danger_crl_grace` is set.",
+        meaning_ja: "失効リストの期限切れ後も danger_crl_grace により接続を許可した。",
+    },
+    Counted {
+        name: "certificate:ended_open_connection",
+        meaning: "An open connection was told to end: its certificate no longer counts, or the operator said so. The \
+                  log has the reason beside `open connection ended`.",
+        meaning_ja: "証明書の失効または運用者の操作により接続中のものを終了させた（理由はログにある）。",
+    },
+    Counted {
+        name: "http:malformed",
+        meaning: "What came on the connection of a judged peer is no HTTP/1.1 that is taken here; it was closed.",
+        meaning_ja: "受け付けられない HTTP/1.1 が届いたため切断した。",
+    },
+    Counted {
+        name: "http:head_timeout",
+        meaning: "No request, or no whole head of one, came within `link.header_max`: how an idle connection ends.",
+        meaning_ja: "link.header_max 内に要求が届かなかった（待機中の接続の通常の終わり方）。",
+    },
+    Counted {
+        name: "http:link_lost",
+        meaning: "The line of an open connection is dead: its other end no longer answers.",
+        meaning_ja: "接続中に回線が切れた（相手が応答しない）。",
+    },
+    Counted {
+        name: "http:peer_closed",
+        meaning: "The peer, or something on the way, closed the connection before its request or answer was whole.",
+        meaning_ja: "要求または応答の途中で相手側が切断した。",
+    },
+];
+
 macro_rules! reasons {
     ($($code:literal, $again:ident, $cause:literal, $cause_ja:literal, $next:literal, $next_ja:literal;)+) => {
         &[$(Reason {
@@ -186,8 +232,78 @@ pub const CONNECTION: &[Reason] = reasons! {
 mod tests {
     use std::collections::BTreeSet;
 
+    use protocol::problem::Problem;
+
     use super::*;
     use crate::gate::Closed;
+
+    /// Every name under which something stands in a document: `stage:code`.
+    fn documented() -> BTreeSet<String> {
+        let of = |stage: &'static str, codes: &'static [Reason]| {
+            codes.iter().map(move |reason| format!("{stage}:{}", reason.code))
+        };
+        let counted = COUNTED.iter().map(|counted| counted.name.to_owned());
+        let problems = Problem::ALL.iter().map(|problem| format!("request:{}", problem.code()));
+        of("certificate", CERTIFICATE)
+            .chain(of("connection", CONNECTION))
+            .chain(counted)
+            .chain(problems)
+            .collect()
+    }
+
+    /// Is it written as a reason is: small letters with `_` between them?
+    fn is_code(text: &str) -> bool {
+        text.contains('_') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    }
+
+    #[test]
+    fn whatever_the_program_counts_stands_in_a_document() {
+        let documented = documented();
+        let (mut seen, mut files) = (0, 0);
+        let mut directories = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+                files += 1;
+                // A stage with a word right behind it.
+                for (stage, name) in [
+                    ("Connection", "connection"),
+                    ("Certificate", "certificate"),
+                    ("Http", "http"),
+                    ("Request", "request"),
+                ] {
+                    for behind in text.split(&format!("Stage::{stage},")).skip(1) {
+                        let Some(word) = behind.trim_start().strip_prefix('"') else { continue };
+                        let code = word.split('"').next().unwrap_or_default();
+                        assert!(
+                            documented.contains(&format!("{name}:{code}")),
+                            "{name}:{code} of {}",
+                            path.display()
+                        );
+                        seen += 1;
+                    }
+                }
+                // A word that is counted a few lines further down.
+                if text.contains("counters.count_from(") {
+                    for code in text.split('"').skip(1).step_by(2).filter(|word| is_code(word)) {
+                        let known = documented.iter().any(|name| name.split(':').nth(1) == Some(code));
+                        assert!(known, "{code} of {}", path.display());
+                        seen += 1;
+                    }
+                }
+            }
+        }
+        assert!(
+            seen > 20 && files > 40,
+            "{seen} words in {files} files: the test no longer finds what is counted"
+        );
+    }
 
     #[test]
     fn every_fault_of_a_certificate_and_every_word_of_the_gate_has_its_line_once() {

@@ -10,13 +10,14 @@ use protocol::{
     entry::{Entry, Event},
     kind::System,
     moment::Moment,
+    party::Party,
     permission::Action,
     problem::Problem,
     receiver::{Input, Phase},
     statement::Manifest,
     transfer_id::TransferKey,
 };
-use storage::transfer::Transfer;
+use storage::transfer::{Guard, Transfer};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
     commit,
     intake::{Deadlines, Shortfall, take_content},
     peer::{Peer, TransferPermit},
+    per_minute::PerMinute,
     refusal,
     room::Promise,
     sink::Sink,
@@ -82,13 +84,19 @@ pub struct Receiving {
     pub peer: Peer,
     place: Place,
     _slot: OwnedSemaphorePermit,
-    _room: Promise,
+    room: Arc<Promise>,
 }
 
 impl Receiving {
     /// Was the certificate or the right behind it withdrawn? Then it is not committed, however whole its content is.
     pub fn is_withdrawn(&self) -> bool {
-        self.peer.is_ended() || self.place.stop.told() == Some(Cause::Revoked)
+        !self.guard().allows()
+    }
+
+    /// Asks the same for the ledger, at the moment when it takes the step.
+    pub fn guard(&self) -> Guard {
+        let (connection, attempt) = (self.peer.stop().clone(), self.place.stop.clone());
+        Guard::new(move || connection.told().is_none() && attempt.told() != Some(Cause::Revoked))
     }
 }
 
@@ -124,21 +132,26 @@ pub async fn receive(
 /// Takes the place of the transfer's attempt, gives it its number, and fences every older one.
 async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) -> Result<Receiving, Turned> {
     let (peer, key) = (permit.peer().clone(), permit.key());
-    may_take_work(centre)?;
     let limits = centre.in_force().config.limits.clone();
-    if centre.attempts.of_identity(peer.identity(), key) >= limits.transfers_per_identity_max as usize {
-        return Err(Problem::TooMany.into());
+    // First of all: each attempt costs rows, entries and syncs, whatever it brings.
+    let (now, max) = (pki::clock::now(), limits.attempts_per_sender_per_minute_max);
+    if !centre.attempts_begun.may_up_to(max, key.sender.clone(), now) {
+        return Err(Turned::too_many_attempts(PerMinute::<Party>::next_in(now)));
     }
+    may_take_work(centre)?;
     let slot = Arc::clone(&centre.slots).try_acquire_owned().map_err(|_| Problem::TooMany)?;
     let found = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
     let manifest = Arc::new(refusal::manifest(&found)?);
     may_begin(centre, &found, sending)?;
     let room = centre.room.promise(sending.declared, &limits).ok_or(Problem::StorageFull)?;
+    let room = Arc::new(room);
     // From here on the older attempt ends. A drain that began meanwhile has told it, and not yet this one; a withdrawal
     // likewise.
-    let place = centre.attempts.take_place(key, peer.identity(), peer.connection()).await;
+    let of_identity_max = limits.transfers_per_identity_max;
+    let place = centre.attempts.take_place(key, peer.identity(), peer.connection(), of_identity_max).await;
+    let place = place.ok_or(Problem::TooMany)?;
     may_take_work(centre)?;
-    may_still_send(centre, &peer)?;
+    may_still_send(centre, &peer, key)?;
     if found.state.phase == Phase::Checking {
         let restart = steps::unlogged(Input::Restart, pki::clock::now());
         centre.step(key, restart).await.map_err(turn_step)?;
@@ -152,7 +165,7 @@ async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) 
     let transfer = stepped.map_err(turn_step)?.transfer;
     let attempt = transfer.state.attempt;
     tracing::info!(transfer = %key, attempt, offset = sending.offset, "attempt began");
-    Ok(Receiving { transfer, manifest, attempt, began, peer, place, _slot: slot, _room: room })
+    Ok(Receiving { transfer, manifest, attempt, began, peer, place, _slot: slot, room })
 }
 
 fn may_take_work(centre: &Centre) -> Result<(), Problem> {
@@ -164,7 +177,10 @@ fn may_take_work(centre: &Centre) -> Result<(), Problem> {
 
 /// Certificate and right may have been withdrawn since the request was permitted, and its attempt was not there yet to
 /// be ended with them.
-fn may_still_send(centre: &Centre, peer: &Peer) -> Result<(), Problem> {
+fn may_still_send(centre: &Centre, peer: &Peer, key: &TransferKey) -> Result<(), Problem> {
+    if centre.blocked.names(&key.sender) {
+        return Err(Problem::Blocked);
+    }
     peer.permit(&centre.in_force(), System::Claims, Action::Send).map(drop)
 }
 
@@ -196,7 +212,8 @@ async fn take(
         let (key, manifest, attempt) =
             (receiving.transfer.key.clone(), Arc::clone(&receiving.manifest), receiving.attempt);
         let (spool, ledger) = (Arc::clone(&centre.spool), Arc::clone(&centre.ledger));
-        blocking(move || Sink::open(key, manifest, attempt, offset, spool, ledger)).await
+        let room = Arc::clone(&receiving.room);
+        blocking(move || Sink::open(key, manifest, attempt, offset, spool, ledger, room)).await
     };
     let sink = match opened {
         Ok(sink) => sink,

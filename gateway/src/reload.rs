@@ -22,11 +22,12 @@ use protocol::{
     permission::Action,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     centre::Centre,
     chain::chain,
+    confine,
     in_force::{InForce, MaterialFault, files_of},
     listener::refusal_observer,
     live::Open,
@@ -121,7 +122,7 @@ impl Reloader {
     /// Reads everything anew and lets it count, or keeps what is in force. `why` is a word for the log.
     pub async fn reload(&self, centre: &Arc<Centre>, why: &'static str) -> Result<Reloaded, ReloadFault> {
         // Whoever waits here may go away without harm; a reload that began is driven to its end by its own caller.
-        let _turn = self.one_at_a_time.lock().await;
+        let _turn = self.turn().await;
         match self.replace(centre).await {
             Ok(reloaded) => {
                 self.done.fetch_add(1, Ordering::Relaxed);
@@ -139,6 +140,11 @@ impl Reloader {
         }
     }
 
+    /// Waits for the turn of whoever else wants to replace what is in force.
+    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.one_at_a_time.lock().await
+    }
+
     async fn replace(&self, centre: &Arc<Centre>) -> Result<Reloaded, ReloadFault> {
         let held = centre.in_force();
         let file = self.file.clone();
@@ -150,26 +156,35 @@ impl Reloader {
             if !fixed.is_empty() {
                 return Err(ReloadFault::NeedsRestart(fixed));
             }
-            let new = InForce::build(config, refusal_observer(), held.generation + 1)?;
-            new.check_follows(&held)?;
-            Ok(new)
+            Ok(InForce::rebuild(config, refusal_observer(), &held)?)
         });
         let new = built.await.map_err(|_| ReloadFault::ThreadLost)??;
-        let generation = new.generation;
-        let note = match new.dangers() {
-            None => format!("generation {generation}"),
-            Some(dangers) => {
-                tracing::warn!(dangers, "the settings weaken this gateway");
-                format!("generation {generation}; {dangers}")
-            }
-        };
-        let note = Some(note);
-        centre.record(Entry { note, ..centre.entry(Event::Reloaded) }).await?;
-        centre.publish(new);
+        let dangers = new.dangers();
+        if let Some(dangers) = &dangers {
+            tracing::warn!(dangers, "the settings weaken this gateway");
+        }
+        let reloaded = let_count(centre, new, dangers).await?;
         self.note_files_of_refused(Vec::new());
-        let (judged, ended) = judge_all(centre).await;
-        Ok(Reloaded { generation, judged, ended })
+        Ok(reloaded)
     }
+}
+
+/// Puts the new one on record, lets it count, and judges every open connection by it. For whoever has the
+/// [`Reloader::turn`].
+pub(crate) async fn let_count(
+    centre: &Arc<Centre>,
+    new: InForce,
+    remark: Option<String>,
+) -> Result<Reloaded, ReloadFault> {
+    let generation = new.generation;
+    let note = match remark {
+        None => format!("generation {generation}"),
+        Some(remark) => format!("generation {generation}; {remark}"),
+    };
+    centre.record(Entry { note: Some(note), ..centre.entry(Event::Reloaded) }).await?;
+    centre.publish(new);
+    let (judged, ended) = judge_all(centre).await;
+    Ok(Reloaded { generation, judged, ended })
 }
 
 /// Settings that a running gateway cannot change, by name, and that differ.
@@ -184,7 +199,10 @@ fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static 
         ("storage.data", held.storage.data == new.storage.data),
         ("storage.inbox", held.storage.inbox == new.storage.inbox),
         ("limits.transfers_max", held.limits.transfers_max == new.limits.transfers_max),
+        ("crl.serve", held.crl.serve == new.crl.serve),
+        ("crl_urls (another port)", confine::reached_ports(new).is_subset(&confine::reached_ports(held))),
         ("metrics.address", held.metrics.address == new.metrics.address),
+        ("process.confine", held.process == new.process),
         ("log.format", held.log.format == new.log.format),
         ("log.level", held.log.level == new.log.level),
     ];
@@ -230,11 +248,13 @@ pub async fn judge_all(centre: &Arc<Centre>) -> (usize, usize) {
     (judged, ended)
 }
 
-/// Ends connections and what runs on them; when all of them are told, puts each on record.
+/// Ends connections and what runs on them. When all of them are told and none of what they, or attempts told before,
+/// brought can be committed any more, puts each on record.
 pub async fn end_all(centre: &Arc<Centre>, ended: &[(Open, &'static str)]) {
     for (open, reason) in ended {
         tell_to_end(centre, open, reason);
     }
+    centre.settle().await;
     for (open, reason) in ended {
         let entry = Entry {
             subject: Some(subject_of(&open.peer, open.source)),

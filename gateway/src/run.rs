@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin::{self, Admin, listen_for_metrics},
     centre::Centre,
-    delivery, expiry,
+    crl_fetch, crl_serve, delivery, expiry,
     in_force::{InForce, Listener},
     limits::{ABORT_GRACE, CLOSE_GRACE},
     listener::{bind, listen},
@@ -77,10 +77,11 @@ pub async fn run(
 ) -> Result<Stopped, RunFault> {
     let seen = Seen::now(file, &config);
     let Ready { centre, ledger } = start(config).await?;
+    let reloader = Arc::new(Reloader::new(file));
+    let fetching = crl_fetch::begin(&centre, &reloader, &stop).await;
     let in_force = centre.in_force();
     let sockets = open_sockets(&centre, &in_force)?;
     let address = sockets.first().map(|socket| socket.address);
-    let reloader = Arc::new(Reloader::new(file));
     let admin = Admin { centre: Arc::clone(&centre), reloader: Arc::clone(&reloader), stop: stop.clone() };
     let connections = TaskTracker::new();
     let services = TaskTracker::new();
@@ -91,6 +92,15 @@ pub async fn run(
         tracing::info!(%address, "metrics and health");
         services.spawn(until_ending(&centre, listen_for_metrics(admin.clone(), listener)));
     }
+    if let Some(address) = in_force.config.crl.serve {
+        let failed = |source| RunFault::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        tracing::info!(%address, "revocation lists are served");
+        services.spawn(until_ending(&centre, crl_serve::listen(Arc::clone(&centre), listener)));
+    }
+    services
+        .spawn(until_ending(&centre, crl_fetch::run(Arc::clone(&centre), Arc::clone(&reloader), fetching)));
     services.spawn(until_ending(&centre, admin::listen(admin).map_err(RunFault::Admin)?));
     services.spawn(until_ending(&centre, minutes::run(Arc::clone(&centre))));
     services.spawn(until_ending(&centre, overdue::run(Arc::clone(&centre))));
@@ -139,6 +149,7 @@ async fn drain(centre: &Arc<Centre>, connections: &TaskTracker, services: &TaskT
     {
         stopped = Stopped::Forced;
         centre.attempts.stop_all(Cause::Draining);
+        centre.exchanges.end_all();
         if timeout(ABORT_GRACE, centre.work.wait()).await.is_err() {
             tracing::error!("attempts did not end in time; the next start recovers them");
         }

@@ -23,6 +23,7 @@ use crate::{
     centre::Centre,
     conclude,
     counters::Stage,
+    host,
     offer::{self, Accepted},
     peer::{Peer, TransferPermit},
     receive::{self, Sending, Teller, Told},
@@ -31,18 +32,19 @@ use crate::{
     turned::Turned,
 };
 
-/// Answers one request of a peer whose certificate was judged.
+/// Answers one request of a peer whose certificate was judged, on a connection that was made to a host of this name.
 ///
 /// A lost connection drops this future at any await. The request is therefore handled in a task of its own, which a
 /// drain waits for: what was begun is finished, and what was turned down is put on record.
 pub async fn serve(
     centre: Arc<Centre>,
     peer: Peer,
+    handshake_name: Option<Arc<str>>,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let work = centre.work.clone();
     let handling = work.spawn(async move {
-        match dispatch(&centre, &peer, request).await {
+        match dispatch(&centre, &peer, handshake_name.as_deref(), request).await {
             Ok(answer) => answer,
             Err(turned) => {
                 deny(&centre, &peer, &turned).await;
@@ -54,8 +56,14 @@ pub async fn serve(
     Ok(handling.await.unwrap_or_else(lost))
 }
 
-async fn dispatch(centre: &Arc<Centre>, peer: &Peer, request: Request<Incoming>) -> Result<Answer, Turned> {
+async fn dispatch(
+    centre: &Arc<Centre>,
+    peer: &Peer,
+    handshake_name: Option<&str>,
+    request: Request<Incoming>,
+) -> Result<Answer, Turned> {
     check_framing(&request)?;
+    host::check(&request, handshake_name, |host| centre.in_force().is_dialled_as(peer.listener(), host))?;
     let in_force = centre.in_force();
     if let Some(streamed) = in_force.route(request.uri().path()) {
         let (system, action) = streamed.config.right;
@@ -68,7 +76,11 @@ async fn dispatch(centre: &Arc<Centre>, peer: &Peer, request: Request<Incoming>)
     }
     let route = route(request.method(), request.uri().path(), request.uri().query())?;
     let (system, action) = route.right();
-    let permit = |key| peer.permit_transfer(&in_force, system, action, key);
+    let permit = |key| {
+        let permit = peer.permit_transfer(&in_force, system, action, key)?;
+        // Who acts for a sender that is kept out has no work for it.
+        if centre.blocked.names(&permit.key().sender) { Err(Problem::Blocked) } else { Ok(permit) }
+    };
     let log_seen = one_number(request.headers(), LOG_SEEN)?;
     match route {
         Route::Offer => {
@@ -231,22 +243,28 @@ async fn send(
     }
 }
 
+/// Is a refusal put on record by itself? A signed one and the end of an attempt are on the transfer's own record, and
+/// were logged there. What is beyond a limit is not, and shows who wanted too much.
+fn leaves_entry(turned: &Turned) -> bool {
+    let beyond_a_limit = matches!(
+        turned.problem,
+        Problem::TooMany | Problem::TooManyAttempts | Problem::OverQuota | Problem::StorageFull
+    );
+    let final_no = turned.problem.advice() == Advice::GiveUp || turned.problem == Problem::NotFound;
+    turned.refusal.is_none() && (final_no || beyond_a_limit)
+}
+
 /// Notes a refusal: in the counters, in the log, and in the audit unless the transfer's own record speaks of it.
 async fn deny(centre: &Arc<Centre>, peer: &Peer, turned: &Turned) {
     let problem = turned.problem;
     centre.counters.count(Stage::Request, problem.code());
-    // A signed refusal and the end of an attempt are on the transfer's own record, and were logged there.
-    let on_record =
-        turned.refusal.is_some() || problem.advice() != Advice::GiveUp && problem != Problem::NotFound;
     let (identity, address, detail) = (peer.identity(), peer.ends.source, turned.detail.as_deref());
-    if on_record {
+    // The limit comes before the line: a connection that is kept can ask as fast as it likes.
+    if !leaves_entry(turned) || !centre.denials.may(identity.clone(), pki::clock::now()) {
         tracing::debug!(%identity, %address, %problem, detail, "turned down");
         return;
     }
     tracing::warn!(%identity, %address, %problem, detail, "turned down");
-    if !centre.denials.may(identity.clone(), pki::clock::now()) {
-        return;
-    }
     let entry =
         Entry { subject: Some(peer.subject()), problem: Some(problem), ..centre.entry(Event::Denied) };
     // A log that cannot be written has broken the centre, and says so itself.

@@ -40,7 +40,7 @@ pub fn receipt(
         claims,
         log: centre.log.clone(),
     };
-    jws::sign(&receipt, &centre.in_force().signer)
+    jws::sign(&receipt, centre.in_force().signer.as_ref())
         .map_err(|fault| Turned::because(Problem::StorageFailed, fault))
 }
 
@@ -75,6 +75,6 @@ pub fn refusal(centre: &Centre, refused: Refused<'_>) -> Result<String, Turned> 
         clock,
         log: centre.log.clone(),
     };
-    jws::sign(&refusal, &centre.in_force().signer)
+    jws::sign(&refusal, centre.in_force().signer.as_ref())
         .map_err(|fault| Turned::because(Problem::StorageFailed, fault))
 }

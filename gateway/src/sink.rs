@@ -17,6 +17,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 use crate::{
     content::{Seen, Watcher},
     limits::PREFIX_HASHED_FIRST_MAX,
+    room::Promise,
     steps,
 };
 
@@ -55,6 +56,7 @@ pub struct Sink {
     attempt: u32,
     spool: Arc<dyn Spool>,
     ledger: Arc<dyn Ledger>,
+    room: Arc<Promise>,
     writer: Box<dyn SpoolWriter>,
     /// Absent when all content is to be read back at the end.
     watcher: Option<Watcher>,
@@ -71,6 +73,7 @@ impl Sink {
         offset: u64,
         spool: Arc<dyn Spool>,
         ledger: Arc<dyn Ledger>,
+        room: Arc<Promise>,
     ) -> Result<Self, SinkFault> {
         let writer = spool.begin(&key, attempt, offset, manifest.length)?;
         let mut sink = Sink {
@@ -79,6 +82,7 @@ impl Sink {
             attempt,
             spool,
             ledger,
+            room,
             writer,
             watcher: None,
             written: offset,
@@ -100,6 +104,7 @@ impl Sink {
         while let Some(Piece { buffer, length }) = pieces.blocking_recv() {
             let bytes = buffer.get(..length).unwrap_or_default();
             self.writer.write(bytes)?;
+            self.room.written(bytes.len() as u64);
             if let Some(watcher) = &mut self.watcher {
                 watcher.update(bytes);
             }

@@ -28,11 +28,14 @@ use crate::{
     attempts::Attempts,
     blocked::{BlockFault, Blocked},
     centre::Centre,
+    chain::chain,
     counters::Counters,
+    crl_fetch::CrlSources,
     gate::Gate,
     in_force::{InForce, MaterialFault},
     limits::{
-        BALANCER_HEADERS_MAX, DENIALS_PER_MINUTE_MAX, DENIED_IDENTITIES_MAX, REFUSALS_PER_MINUTE_MAX,
+        ATTEMPTING_SENDERS_MAX, BALANCER_HEADERS_MAX, DENIALS_PER_MINUTE_MAX, DENIED_IDENTITIES_MAX,
+        FORKS_PER_MINUTE_MAX, GRACED_IDENTITIES_MAX, GRACES_PER_MINUTE_MAX, REFUSALS_PER_MINUTE_MAX,
         REFUSED_SOURCES_MAX,
     },
     listener::refusal_observer,
@@ -41,7 +44,7 @@ use crate::{
     per_minute::PerMinute,
     room::Room,
     steps,
-    stream::Backends,
+    stream::{Backends, Exchanges},
 };
 
 /// The ledger below the data directory.
@@ -109,14 +112,20 @@ pub struct Ready {
     pub ledger: Arc<SqliteLedger>,
 }
 
-/// Builds the centre: material first, then the stores, then recovery. Nothing listens yet.
-pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
+/// What this version or this user may not start at all.
+pub fn may_start(config: &GatewayConfig) -> Result<(), StartFault> {
     if config.environment == Environment::Production {
         if rustix::process::geteuid().is_root() {
             return Err(StartFault::Root);
         }
         return Err(StartFault::Unsealed);
     }
+    Ok(())
+}
+
+/// Builds the centre: material first, then the stores, then recovery. Nothing listens yet.
+pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
+    may_start(&config)?;
     let in_force = {
         // Hundreds of thousands of revoked certificates take their time.
         let build = move || InForce::build(config, refusal_observer(), 1);
@@ -139,6 +148,7 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         spool,
         inbox,
         log,
+        exchanges: Exchanges::default(),
         backends: Backends::new(TaskTracker::new()),
         attempts: Attempts::default(),
         slots: Arc::new(Semaphore::new(config.limits.transfers_max as usize)),
@@ -151,9 +161,13 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         headers_awaited: Arc::new(Semaphore::new(BALANCER_HEADERS_MAX)),
         live: Live::default(),
         blocked: Blocked::load(&data)?,
-        room: Room::of(&data),
+        crl_sources: CrlSources::default(),
+        room: Room::of(&data, &config.storage.inbox),
         counters: Counters::default(),
         denials: PerMinute::new(DENIALS_PER_MINUTE_MAX, DENIED_IDENTITIES_MAX),
+        forks_recorded: PerMinute::new(FORKS_PER_MINUTE_MAX, DENIED_IDENTITIES_MAX),
+        graces_logged: PerMinute::new(GRACES_PER_MINUTE_MAX, GRACED_IDENTITIES_MAX),
+        attempts_begun: PerMinute::new(0, ATTEMPTING_SENDERS_MAX),
         refusals_logged: PerMinute::new(REFUSALS_PER_MINUTE_MAX, REFUSED_SOURCES_MAX),
         data,
         newest: ArcSwap::from_pointee(in_force),
@@ -162,6 +176,11 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         centre.record(centre.entry(Event::LogOpened)).await?;
     }
     recover(&centre).await?;
+    for (section, trust) in centre.in_force().trusts() {
+        for fault in trust.left_out() {
+            tracing::warn!(section, fault = %chain(fault), "a revocation list that was fetched before cannot be used");
+        }
+    }
     let dangers = centre.in_force().dangers();
     if let Some(dangers) = &dangers {
         tracing::warn!(dangers, "the settings weaken this gateway");

@@ -1,21 +1,21 @@
 //! Steps for the ledger, from their parts.
 
 use protocol::{entry::Entry, moment::Moment, receiver::Input};
-use storage::transfer::Step;
+use storage::transfer::{Guard, Step};
 
 /// A step that leaves no entry in the log.
 pub fn unlogged(input: Input, at: Moment) -> Step {
-    Step { input, at, receipt: None, refusal: None, entry: None }
+    Step { input, at, receipt: None, refusal: None, entry: None, guard: None }
 }
 
 /// A step at its entry's time.
 pub fn logged(input: Input, entry: Entry) -> Step {
-    Step { input, at: entry.time, receipt: None, refusal: None, entry: Some(entry) }
+    Step { input, at: entry.time, receipt: None, refusal: None, entry: Some(entry), guard: None }
 }
 
-/// A step that commits this receipt.
-pub fn with_receipt(step: Step, receipt: String) -> Step {
-    Step { receipt: Some(receipt), ..step }
+/// A step that commits this receipt, unless the guard forbids it by then.
+pub fn with_receipt(step: Step, receipt: String, guard: Guard) -> Step {
+    Step { receipt: Some(receipt), guard: Some(guard), ..step }
 }
 
 /// A step that ends in this refusal.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use protocol::cause::Cause;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 /// Tells one thing to end. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -30,9 +30,9 @@ impl Stop {
         self.cause.get().copied().unwrap_or(Cause::Draining)
     }
 
-    /// Ready when it is told to end.
-    pub fn told_to_end(&self) -> WaitForCancellationFutureOwned {
-        self.token.clone().cancelled_owned()
+    /// Cancelled when this is told to end, and by itself if need be.
+    pub fn child_token(&self) -> CancellationToken {
+        self.token.child_token()
     }
 
     /// Why it was told to end, if it was.

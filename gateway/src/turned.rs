@@ -50,6 +50,11 @@ impl Turned {
         Turned { retry_after_seconds: Some(seconds), ..Turned::from(Problem::OverQuota) }
     }
 
+    /// The sender may begin attempts again in so many seconds.
+    pub fn too_many_attempts(seconds: u64) -> Self {
+        Turned { retry_after_seconds: Some(seconds), ..Turned::from(Problem::TooManyAttempts) }
+    }
+
     /// The final no that stands on this transfer's record.
     pub fn refused(transfer: &Transfer, reason: Problem) -> Self {
         Turned { refusal: transfer.refusal.clone(), ..Turned::from(reason) }

@@ -9,7 +9,7 @@ use std::{env, fs, path::Path};
 
 use gateway::{
     metrics,
-    reasons::{Again, CERTIFICATE, CONNECTION, Reason, alert},
+    reasons::{Again, CERTIFICATE, CONNECTION, COUNTED, Counted, Reason, alert},
 };
 
 /// Set by `cargo xtask docs`: write the page instead of comparing it.
@@ -49,6 +49,12 @@ fn refusals() -> String {
     let mut page = HEAD.to_owned();
     table(&mut page, "The certificate · 証明書 (`certificate:…`)", CERTIFICATE);
     table(&mut page, "The connection · 接続 (`connection:…`)", CONNECTION);
+    page += "\n## What else is counted · その他の計数\n\nNot refusals: what became of peers that were let in. The stage stands \
+             before the code.\n\n| counted | meaning · 意味 |\n|---|---|\n";
+    for Counted { name, meaning, meaning_ja } in COUNTED {
+        page += &format!("| `{name}` | {meaning}<br>{meaning_ja} |\n");
+    }
+    page += "\n`request:…` counts the problems of [errors.md](errors.md).\n";
     page
 }
 

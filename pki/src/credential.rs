@@ -14,7 +14,8 @@ use rustls::{
     InconsistentKeys,
     sign::{CertifiedKey, SigningKey},
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use webpki::EndEntityCert;
 
 use crate::{
     clock::moment_of_asn1,
@@ -107,6 +108,14 @@ impl Credential {
     pub fn from_pem(chain: &[u8], key: &[u8], policy: &Policy) -> Result<Self, CredentialFault> {
         let origin = Path::new("credential");
         Credential::new(pem::certificates_in(chain, origin)?, pem::private_key_in(key, origin)?, policy)
+    }
+
+    /// Does this name, or this address, stand among the names that the certificate may be dialled by?
+    pub fn is_dialled_as(&self, host: &str) -> bool {
+        let (Some(leaf), Ok(host)) = (self.certified.cert.first(), ServerName::try_from(host)) else {
+            return false;
+        };
+        EndEntityCert::try_from(leaf).is_ok_and(|leaf| leaf.verify_is_valid_for_subject_name(&host).is_ok())
     }
 
     fn new(

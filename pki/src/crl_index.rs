@@ -70,12 +70,7 @@ impl CrlIndex {
         signatures: Signatures,
         now: Moment,
     ) -> Result<(), CrlRefused> {
-        let (id, list) = UnverifiedCrl::parse(der)?.verify(issuers, signatures)?;
-        if list.this_update() > now {
-            let this_update = list.this_update();
-            let ahead_s = this_update.ms_since(now) / 1000;
-            return Err(list.refused(CrlFault::FromTheFuture { this_update, ahead_s }));
-        }
+        let (id, list) = read(der, issuers, signatures, now)?;
         let lists = self.lists.entry(id).or_default();
         match lists.iter_mut().find(|held| held.scope() == list.scope()) {
             None => lists.push(Arc::new(list)),
@@ -87,6 +82,42 @@ impl CrlIndex {
             }
         }
         Ok(())
+    }
+
+    /// Takes in a list that was fetched, in place of the one of its authority and scope. It is refused if it has ended or
+    /// would be a step back; the very same list again is none. Says whether it is another one.
+    ///
+    /// Whoever sent it may be anybody: before a configured authority's signature was found under it, nothing of it is read
+    /// but the frame, so that it cannot cost more memory than its own length.
+    pub(crate) fn follow<'a>(
+        &mut self,
+        der: &CertificateRevocationListDer<'_>,
+        issuers: impl Iterator<Item = &'a Issuer> + Clone,
+        signatures: Signatures,
+        now: Moment,
+    ) -> Result<Followed, CrlRefused> {
+        let signed = |issuer: &Issuer| signatures.verify(der, issuer.public_key_info()).is_ok();
+        if !issuers.clone().any(signed) {
+            let issuer = "an unknown issuer".to_owned();
+            return Err(CrlRefused { issuer, fault: CrlFault::SignedByNobody });
+        }
+        let (id, list) = read(der, issuers, signatures, now)?;
+        let next_update = list.next_update();
+        if next_update <= now {
+            return Err(list.refused(CrlFault::Ended { next_update }));
+        }
+        let list = Arc::new(list);
+        let followed = |is_new| Followed { list: Arc::clone(&list), is_new };
+        let lists = self.lists.entry(id).or_default();
+        match lists.iter_mut().find(|held| held.scope() == list.scope()) {
+            None => lists.push(Arc::clone(&list)),
+            Some(held) if held.der() == list.der() => return Ok(followed(false)),
+            Some(held) => {
+                refuse_step_back(held, &list)?;
+                *held = Arc::clone(&list);
+            }
+        }
+        Ok(followed(true))
     }
 
     /// Lets the lists of this authority be used for so long after their end.
@@ -136,15 +167,11 @@ impl CrlIndex {
     /// Refuses a step back from `held`: every authority keeps its list of every scope, and its number does not fall. The
     /// very same list again is no step back.
     pub fn check_follows(&self, held: &CrlIndex) -> Result<(), CrlRefused> {
-        for (id, old) in held.lists.iter().flat_map(|(id, lists)| lists.iter().map(move |list| (id, list))) {
+        for (id, old) in held.each() {
             let mut same_issuer = self.lists.get(id).into_iter().flatten();
             let new = same_issuer.find(|new| new.scope() == old.scope());
             let new = new.ok_or_else(|| old.refused(CrlFault::Lost))?;
-            refuse_same_number(old, new)?;
-            if new.number() < old.number() || new.this_update() < old.this_update() {
-                let fault = CrlFault::Rollback { held: old.number().clone(), offered: new.number().clone() };
-                return Err(new.refused(fault));
-            }
+            refuse_step_back(old, new)?;
         }
         Ok(())
     }
@@ -162,6 +189,11 @@ impl CrlIndex {
         self.lists.contains_key(issuer)
     }
 
+    /// The lists with their authorities, in no order.
+    pub fn each(&self) -> impl Iterator<Item = (&IssuerId, &Arc<Crl>)> {
+        self.lists.iter().flat_map(|(id, lists)| lists.iter().map(move |list| (id, list)))
+    }
+
     /// The lists, those that end first at the beginning.
     pub fn by_end(&self) -> Vec<&Crl> {
         let mut lists: Vec<&Crl> = self.lists.values().flatten().map(Arc::as_ref).collect();
@@ -170,8 +202,40 @@ impl CrlIndex {
     }
 }
 
+/// A list that was fetched and counts.
+pub(crate) struct Followed {
+    pub(crate) list: Arc<Crl>,
+    /// It took the place of another, or is the first of its authority and scope.
+    pub(crate) is_new: bool,
+}
+
+/// Reads a list and verifies it against these authorities.
+fn read<'a>(
+    der: &CertificateRevocationListDer<'_>,
+    issuers: impl Iterator<Item = &'a Issuer>,
+    signatures: Signatures,
+    now: Moment,
+) -> Result<(IssuerId, Crl), CrlRefused> {
+    let (id, list) = UnverifiedCrl::parse(der)?.verify(issuers, signatures)?;
+    let this_update = list.this_update();
+    if this_update > now {
+        let ahead_s = this_update.ms_since(now) / 1000;
+        return Err(list.refused(CrlFault::FromTheFuture { this_update, ahead_s }));
+    }
+    Ok((id, list))
+}
+
 fn milliseconds(length: Duration) -> i64 {
     i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn refuse_step_back(held: &Crl, new: &Crl) -> Result<(), CrlRefused> {
+    refuse_same_number(held, new)?;
+    if new.number() < held.number() || new.this_update() < held.this_update() {
+        let fault = CrlFault::Rollback { held: held.number().clone(), offered: new.number().clone() };
+        return Err(new.refused(fault));
+    }
+    Ok(())
 }
 
 fn refuse_same_number(one: &Crl, other: &Crl) -> Result<(), CrlRefused> {

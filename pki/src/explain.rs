@@ -87,22 +87,53 @@ pub fn explain(
         },
     };
     let verdict = judge.judge(chain).map_err(|refusal| {
-        let mut causes = words_of(&refusal);
-        causes.extend(findings::of(trust, chain, purpose, now, refusal.fault));
+        let mut causes = causes_of(trust, chain, purpose, now, &refusal);
         if refusal.fault == PeerFault::NotYetValid {
             causes.extend(trust.clock_behind(own, now).map(|behind| behind.to_string()));
-        }
-        causes.dedup();
-        if causes.is_empty() {
-            causes.push(match refusal.cause.as_ref() {
-                Cause::Path(error) => format!("{}: {error}", refusal.fault.in_words()),
-                _ => refusal.fault.in_words().to_owned(),
-            });
         }
         Refused { fault: refusal.fault, causes }
     });
     let certificates = chain.iter().map(Description::of_der).collect();
     Explanation { certificates, asked: asked.into_inner(), verdict }
+}
+
+/// What is wrong with what, the nearest cause first; never empty. For refused chains alone: it looks at each certificate
+/// once more.
+fn causes_of(
+    trust: &Trust,
+    chain: &[CertificateDer<'_>],
+    purpose: Purpose,
+    now: Moment,
+    refusal: &Refusal,
+) -> Vec<String> {
+    let mut causes = words_of(refusal);
+    causes.extend(findings::of(trust, chain, purpose, now, refusal.fault));
+    causes.dedup();
+    if causes.is_empty() {
+        causes.push(match refusal.cause.as_ref() {
+            Cause::Path(error) => format!("{}: {error}", refusal.fault.in_words()),
+            _ => refusal.fault.in_words().to_owned(),
+        });
+    }
+    causes
+}
+
+/// The same for a log, with the path building library's own word last.
+pub(crate) fn causes_for_log(
+    trust: &Trust,
+    chain: &[CertificateDer<'_>],
+    purpose: Purpose,
+    now: Moment,
+    refusal: &Refusal,
+) -> Vec<String> {
+    let mut causes = causes_of(trust, chain, purpose, now, refusal);
+    if let Cause::Path(error) = refusal.cause.as_ref() {
+        let word = error.to_string();
+        if !causes.iter().any(|cause| cause.ends_with(&word)) {
+            causes.push(word);
+        }
+    }
+    causes
 }
 
 impl Asked {

@@ -5,7 +5,10 @@ use rustls_pki_types::CertificateDer;
 use webpki::EndEntityCert;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
 
-use crate::{leaf, names::distinguished_name, signatures::Signatures};
+use crate::{crl::Scope, leaf, names::distinguished_name, signatures::Signatures};
+
+/// Hexadecimal digits of [`IssuerId::list_name`]: 128 bits, so that nobody makes another authority of the same name.
+const LIST_NAME_DIGITS: usize = 32;
 
 /// An authority by name and key: two with the same name and different keys are different.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +26,13 @@ impl IssuerId {
 
     pub(crate) fn name(&self) -> &[u8] {
         &self.name
+    }
+
+    /// A name for its list of this scope, the same for all numbers: digits of a digest over key, name and scope.
+    pub fn list_name(&self, scope: &Scope) -> String {
+        // Two digests of one length and the rest: no two triples read alike.
+        let whole = format!("{}{}{scope}", self.spki, Sha256::of(&self.name));
+        Sha256::of(whole.as_bytes()).to_string().chars().take(LIST_NAME_DIGITS).collect()
     }
 
     /// SHA-256 over the SubjectPublicKeyInfo in DER: what identity rules call the anchor's key.

@@ -1,4 +1,5 @@
-//! Everything that only some systems offer: TCP timers, what the kernel knows of a connection, the clock's state.
+//! Everything that only some systems offer: TCP timers, keeping to one network interface, what the kernel knows of a
+//! connection, the clock's state.
 //! Elsewhere each has a portable substitute or an honest "unknown".
 
 use std::{io, net::SocketAddr, path::Path};
@@ -22,6 +23,41 @@ where
     #[cfg(any(target_os = "linux", target_os = "android"))]
     socket.set_tcp_user_timeout(Some(timers.user_timeout))?;
     Ok(())
+}
+
+/// Why a socket does not keep to a network interface.
+#[derive(Debug)]
+pub enum InterfaceFault {
+    /// No interface has the name.
+    NoSuch,
+    /// The system does not let us, or cannot do it.
+    NotPermitted,
+    /// What the system says otherwise.
+    Other(io::Error),
+}
+
+/// Lets a socket send and receive through one network interface only, whatever the routes say. Anybody may do so on
+/// Linux from 5.7 on. Never done by halves: where it cannot be done it is an error.
+pub fn keep_to_interface<'s, S>(socket: &'s S, interface: &str) -> Result<(), InterfaceFault>
+where
+    SockRef<'s>: From<&'s S>,
+{
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // The same number on every architecture; `std` has no kind for it.
+        const ENODEV: i32 = 19;
+        let bound = SockRef::from(socket).bind_device(Some(interface.as_bytes()));
+        bound.map_err(|error| match error.kind() {
+            _ if error.raw_os_error() == Some(ENODEV) => InterfaceFault::NoSuch,
+            io::ErrorKind::PermissionDenied => InterfaceFault::NotPermitted,
+            _ => InterfaceFault::Other(error),
+        })
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (socket, interface);
+        Err(InterfaceFault::NotPermitted)
+    }
 }
 
 /// What our kernel knows of the peer's.

@@ -1,14 +1,18 @@
 //! What one side trusts: anchors, the revocation lists in force, and how certificates are read. Built whole, then
 //! published; never changed.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use protocol::moment::Moment;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 
 use crate::{
     anchors::{AnchorFault, Anchors},
-    crl::CrlRefused,
+    crl::{Crl, CrlRefused},
     crl_index::CrlIndex,
     fault::PeerFault,
     issuer::Issuer,
@@ -17,6 +21,7 @@ use crate::{
     peer::PeerIdentity,
     pem::{self, PemFault},
     policy::Policy,
+    refusal::Refusal,
 };
 
 /// The PEM files that make up trust.
@@ -29,6 +34,9 @@ pub struct TrustFiles {
     pub issuers: Vec<PathBuf>,
     /// Revocation lists: of each root and each authority the complete one, or its parts.
     pub crls: Vec<PathBuf>,
+    /// Where lists that are fetched are kept: see [`crate::crl_cache`]. One that is not there, or cannot be used, is as
+    /// good as none, since the next fetch brings it; so with any of these an authority may be without a list.
+    pub fetched: Vec<PathBuf>,
 }
 
 /// Why trust cannot be built.
@@ -68,7 +76,9 @@ pub enum TrustFault {
         source: CrlRefused,
     },
     /// A configured authority has no revocation list: nobody it certified could be let in.
-    #[error("there is no revocation list of {issuer}; next: name its file")]
+    #[error(
+        "there is no revocation list of {issuer}; next: name its file under crls, or its address under crl_urls"
+    )]
     CrlMissing {
         /// The authority's name.
         issuer: String,
@@ -100,19 +110,53 @@ pub struct Trust {
     issuers: Vec<Issuer>,
     crls: CrlIndex,
     policy: Policy,
+    left_out: Arc<[TrustFault]>,
+}
+
+/// What a fetched file brings.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The same trust with the lists of the file; none if it holds them already.
+    pub trust: Option<Trust>,
+    /// The lists of the file.
+    pub lists: Vec<Arc<Crl>>,
 }
 
 impl Trust {
     /// Reads and checks the files. Work for a thread that may block: a list with 100,000 entries takes about a tenth of a
     /// second.
     pub fn load(files: &TrustFiles, policy: Policy, now: Moment) -> Result<Self, TrustFault> {
-        Trust::build(
+        let trust = Trust::load_files(files, policy, now)?;
+        Ok(trust.with_fetched(&files.fetched, &CrlIndex::default(), now))
+    }
+
+    /// As [`Trust::load`], after `held`. Where lists are fetched, those in force stay until newer ones are here: what a
+    /// disk lost meanwhile is not lost.
+    pub fn load_after(
+        held: &Trust,
+        files: &TrustFiles,
+        policy: Policy,
+        now: Moment,
+    ) -> Result<Self, TrustFault> {
+        let trust = Trust::load_files(files, policy, now)?;
+        let stays = if files.fetched.is_empty() { CrlIndex::default() } else { held.crls.clone() };
+        Ok(trust.with_fetched(&files.fetched, &trust.of_ours(&stays), now))
+    }
+
+    fn load_files(files: &TrustFiles, policy: Policy, now: Moment) -> Result<Self, TrustFault> {
+        let trust = Trust::build(
             &from_files(&files.anchors, pem::certificates)?,
             &from_files(&files.issuers, pem::certificates)?,
             &from_files(&files.crls, pem::crls)?,
             policy,
             now,
-        )
+        )?;
+        match trust.missing().first() {
+            Some(issuer) if files.fetched.is_empty() => {
+                Err(TrustFault::CrlMissing { issuer: (*issuer).to_owned() })
+            }
+            _ => Ok(trust),
+        }
     }
 
     /// The same from PEM text; `issuers` may be empty.
@@ -132,7 +176,11 @@ impl Trust {
         };
         let issuers = if issuers.is_empty() { vec![] } else { vec![certificates(issuers)?] };
         let crls = FromFile { file: origin.to_owned(), items: pem::crls_in(crls, origin)? };
-        Trust::build(&[certificates(anchors)?], &issuers, &[crls], policy, now)
+        let trust = Trust::build(&[certificates(anchors)?], &issuers, &[crls], policy, now)?;
+        match trust.missing().first() {
+            Some(issuer) => Err(TrustFault::CrlMissing { issuer: (*issuer).to_owned() }),
+            None => Ok(trust),
+        }
     }
 
     fn build(
@@ -168,9 +216,6 @@ impl Trust {
                     .map_err(|source| TrustFault::Crl { file: file.clone(), source })?;
             }
         }
-        if let Some(issuer) = authorities().find(|issuer| !crls.has(issuer.id())) {
-            return Err(TrustFault::CrlMissing { issuer: issuer.text().to_owned() });
-        }
         if let Some(grace) = &policy.danger_crl_grace {
             let mut ids = authorities().filter(|issuer| issuer.text() == grace.issuer()).map(Issuer::id);
             match (ids.next(), ids.next()) {
@@ -180,15 +225,71 @@ impl Trust {
                 _ => return Err(TrustFault::GraceIssuer { issuer: grace.issuer().to_owned() }),
             }
         }
-        Ok(Trust { anchors, issuers, crls, policy })
+        Ok(Trust { anchors, issuers, crls, policy, left_out: Arc::new([]) })
+    }
+
+    /// Takes in what was fetched before and what stays from before. What cannot be used is left out.
+    fn with_fetched(&self, fetched: &[PathBuf], stays: &CrlIndex, now: Moment) -> Self {
+        let (mut crls, mut left_out) = (self.crls.clone(), Vec::new());
+        let mut add = |file: &Path, list: &CertificateRevocationListDer<'_>| {
+            let added = crls.add(list, self.authorities(), self.policy.signatures, now);
+            if let Err(source) = added {
+                left_out.push(TrustFault::Crl { file: file.to_owned(), source });
+            }
+        };
+        let mut unread = Vec::new();
+        for file in fetched {
+            match pem::crls(file) {
+                Ok(lists) => lists.iter().for_each(|list| add(file, list)),
+                Err(PemFault::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(fault) => unread.push(TrustFault::File(fault)),
+            }
+        }
+        stays.each().for_each(|(_, list)| add(Path::new("those in force"), list.der()));
+        left_out.extend(unread);
+        Trust { crls, left_out: left_out.into(), ..self.clone() }
+    }
+
+    /// Takes in a file that was fetched from this address: every list in it is verified as at load, has not ended, and is
+    /// no step back; else nothing of it counts. Work for a thread that may block.
+    pub fn follow(&self, url: &str, bytes: &[u8], now: Moment) -> Result<Fetched, TrustFault> {
+        let origin = Path::new(url);
+        let mut crls = self.crls.clone();
+        let (mut lists, mut any_new) = (Vec::new(), false);
+        for der in pem::crls_in(bytes, origin)? {
+            let followed = crls
+                .follow(&der, self.authorities(), self.policy.signatures, now)
+                .map_err(|source| TrustFault::Crl { file: origin.to_owned(), source })?;
+            any_new |= followed.is_new;
+            lists.push(followed.list);
+        }
+        Ok(Fetched { trust: any_new.then(|| Trust { crls, ..self.clone() }), lists })
+    }
+
+    /// The authorities whose holders count: the anchors and those below them that were named.
+    fn authorities(&self) -> impl Iterator<Item = &Issuer> + Clone {
+        self.anchors.iter().map(|anchor| anchor.issuer()).chain(&self.issuers)
+    }
+
+    /// The authorities of which there is no list: nobody that they certified is let in.
+    pub fn missing(&self) -> Vec<&str> {
+        self.authorities().filter(|issuer| !self.crls.has(issuer.id())).map(Issuer::text).collect()
+    }
+
+    /// What was fetched before and could not be used any more, and why.
+    pub fn left_out(&self) -> &[TrustFault] {
+        &self.left_out
+    }
+
+    /// Those of these lists that are our authorities'.
+    fn of_ours(&self, crls: &CrlIndex) -> CrlIndex {
+        crls.restricted_to(self.authorities())
     }
 
     /// Refuses a step back in revocation from what is in force now. To be asked before a reload is published.
     pub fn check_follows(&self, held: &Trust) -> Result<(), TrustFault> {
         // A list of an authority that is no longer configured may go with it.
-        let configured =
-            held.crls.restricted_to(self.anchors.iter().map(|a| a.issuer()).chain(&self.issuers));
-        self.crls.check_follows(&configured).map_err(TrustFault::StepBack)
+        self.crls.check_follows(&self.of_ours(&held.crls)).map_err(TrustFault::StepBack)
     }
 
     /// Judges a chain, leaf first, for a purpose now: path, dates, revocation of every certificate in it, key usages,
@@ -199,6 +300,16 @@ impl Trust {
         purpose: Purpose,
         now: Moment,
     ) -> Result<PeerIdentity, PeerFault> {
+        Ok(self.judge(chain, purpose, now)?)
+    }
+
+    /// As [`Trust::verify`], with what is known of the place where the chain failed.
+    pub(crate) fn judge(
+        &self,
+        chain: &[CertificateDer<'_>],
+        purpose: Purpose,
+        now: Moment,
+    ) -> Result<PeerIdentity, Refusal> {
         let judge = Judge {
             anchors: &self.anchors,
             policy: &self.policy,
@@ -206,7 +317,7 @@ impl Trust {
             at: now,
             revocation: &|issuer, subject| self.crls.consult(&issuer.id(), subject, now, None),
         };
-        Ok(judge.judge(chain)?)
+        judge.judge(chain)
     }
 
     /// The roots.

@@ -67,6 +67,10 @@ problems! {
     BadFileName = "bad_file_name", 400, GiveUp, "The file name is empty, too long, or holds a path, control or direction characters.";
     /// HTTP/1.0 or older.
     HttpVersion = "http_version", 505, GiveUp, "Only HTTP/1.1 is spoken here.";
+    /// Host is missing or no host.
+    BadHost = "bad_host", 400, GiveUp, "The request needs exactly one Host that names a host.";
+    /// Host unlike the name of the handshake.
+    Misdirected = "misdirected", 421, GiveUp, "The request is for another host than the connection was made to.";
     /// Method not for this address.
     MethodNotAllowed = "method_not_allowed", 405, GiveUp, "This address does not take this method.";
     /// No Content-Length, or a Transfer-Encoding.
@@ -85,6 +89,8 @@ problems! {
     NotYours = "not_yours", 403, GiveUp, "The certificate, the signer and the sender named in the request do not belong together.";
     /// Role has no such right.
     NotPermitted = "not_permitted", 403, GiveUp, "This role may not do that here.";
+    /// The operator keeps the sender out.
+    Blocked = "blocked", 403, GiveUp, "The receiver's operator keeps this sender out; call the receiver.";
     /// Withdrawn while the connection was open.
     Revoked = "revoked", 403, GiveUp, "The certificate or the right behind this connection was withdrawn while it was open.";
     /// Other environment.
@@ -139,6 +145,8 @@ problems! {
     TooSlow = "too_slow", 408, Ask, "Content arrived below the minimum rate.";
     /// Too much at once.
     TooMany = "too_many", 429, Retry, "Too many transfers are open or running; try again later.";
+    /// Attempts begun too fast.
+    TooManyAttempts = "too_many_attempts", 429, Retry, "The sender begins attempts too fast; try again at the time given.";
     /// Enough for one sender and day.
     OverQuota = "over_quota", 429, Retry, "The sender has offered as much as it may in a day; try again at the time given.";
     /// What is left of the disk belongs to the log.

@@ -63,6 +63,9 @@ pub trait Ledger: Send + Sync {
         entry: &(dyn for<'t> Fn(&'t Transfer) -> Entry + Send + Sync),
     ) -> Result<Vec<TransferKey>, LedgerFault>;
 
+    /// Returns when every write that was asked for before is durable, or is known to have failed.
+    async fn settle(&self) -> Result<(), LedgerFault>;
+
     /// The newest head that the log of this origin has shown.
     async fn counterpart_log(&self, origin: &str) -> Result<Option<LogSeen>, LedgerFault>;
 
@@ -92,6 +95,9 @@ pub enum LedgerFault {
     /// The commit was not done: the same content for the same submission was committed meanwhile, under this key.
     #[error("the same content was committed as {}", .0.key)]
     AlreadyHeld(Box<Transfer>),
+    /// The step's guard forbade it.
+    #[error("the step was forbidden before it was taken")]
+    Forbidden,
     /// The transfer is not committed.
     #[error("transfer {0} is not committed")]
     NotCommitted(TransferKey),

@@ -271,7 +271,14 @@ impl Ledger for SqliteLedger {
             let transfer = self.find(key).await?.ok_or_else(|| LedgerFault::Unknown(key.clone()))?;
             let entry = entry(&transfer);
             fits(&entry, Event::Aborted, None)?;
-            let step = Step { input: Input::Restart, at, receipt: None, refusal: None, entry: Some(entry) };
+            let step = Step {
+                input: Input::Restart,
+                at,
+                receipt: None,
+                refusal: None,
+                entry: Some(entry),
+                guard: None,
+            };
             let (reply, answer) = oneshot::channel();
             let command = Command::Step(Box::new((key.clone(), step)), reply);
             self.send(command).await?;
@@ -281,6 +288,10 @@ impl Ledger for SqliteLedger {
             self.outcome(answer).await?;
         }
         Ok(running)
+    }
+
+    async fn settle(&self) -> Result<(), LedgerFault> {
+        self.ask(Command::Settle).await
     }
 
     async fn counterpart_log(&self, origin: &str) -> Result<Option<LogSeen>, LedgerFault> {

@@ -1,5 +1,7 @@
 //! What the ledger keeps of one transfer, and what callers hand in to change it.
 
+use std::{fmt, sync::Arc};
+
 use protocol::{
     checkpoint::LogIdentity,
     digest::Sha256,
@@ -186,6 +188,32 @@ pub struct Step {
     /// What the log will say of it. A receipt or refusal needs one, with its hash in `statement_sha256`. The ledger
     /// itself fills in `seq`, `sender`, `transfer_id`, `manifest_sha256`, `attempt` and, unless set, `offset`.
     pub entry: Option<Entry>,
+    /// What can still forbid it.
+    pub guard: Option<Guard>,
+}
+
+/// A question that the ledger asks when it takes a step, and not when it is asked to: may it still be? Steps are taken one
+/// after the other, so whoever makes the answer "no" and then waits for [`crate::ledger::Ledger::settle`] knows that no
+/// guarded step becomes durable any more.
+#[derive(Clone)]
+pub struct Guard(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Guard {
+    /// Asks this, which must not block.
+    pub fn new(may: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Guard(Arc::new(may))
+    }
+
+    /// May the step be taken?
+    pub fn allows(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Guard").field(&self.allows()).finish()
+    }
 }
 
 /// A step that is durable now.

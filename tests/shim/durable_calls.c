@@ -31,15 +31,20 @@ static int exists(const char *variable) {
     return path != NULL && access(path, F_OK) == 0;
 }
 
-static void report(const char *call, const char *path, long number) {
+static int report_descriptor = -1;
+
+/* Before the program begins, which may then give up the right to open it. */
+__attribute__((constructor)) static void open_report(void) {
     const char *file = getenv("SHIM_REPORT");
+    if (file != NULL)
+        report_descriptor = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+static void report(const char *call, const char *path, long number) {
     char line[PATH_MAX + 100];
     int length = snprintf(line, sizeof line, "%ld %s %s\n", number, call, path);
-    int descriptor = file == NULL ? -1 : open(file, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    if (descriptor >= 0 && length > 0) {
-        (void)!REAL(write)(descriptor, line, (size_t)length);
-        close(descriptor);
-    }
+    if (report_descriptor >= 0 && length > 0)
+        (void)!REAL(write)(report_descriptor, line, (size_t)length);
 }
 
 /* Counts a call on this path, and ends the process if it is the chosen one. */

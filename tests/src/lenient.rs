@@ -135,7 +135,7 @@ impl Lenient {
     }
 }
 
-const REQUEST: &[u8] = b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: centre\r\nconnection: close\r\n\r\n";
+const REQUEST: &[u8] = b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 /// The name that it asks for in its hello (RFC 6066 section 3); one of the lab's centre.
 fn name() -> ServerName<'static> {

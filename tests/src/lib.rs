@@ -22,6 +22,7 @@ pub mod lab;
 pub mod lenient;
 pub mod papers;
 pub mod patience;
+pub mod publisher;
 pub mod sender;
 pub mod setting;
 pub mod shim;

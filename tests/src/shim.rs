@@ -121,7 +121,8 @@ impl Chosen {
 
     /// The call that was not made, if it came to that: its name and path.
     pub fn report(&self) -> Option<String> {
-        fs::read_to_string(self.file("shim-report")).ok().map(|line| line.trim_end().to_owned())
+        let text = fs::read_to_string(self.file("shim-report")).unwrap_or_default();
+        Some(text.trim_end().to_owned()).filter(|line| !line.is_empty())
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -1,4 +1,5 @@
-//! Two towns and the road between: two network namespaces joined by a veth pair, which the kernel can be told to cut.
+//! Two towns and the road between: two network namespaces joined by a veth pair, which the kernel can be told to cut. A
+//! detour can be added, which the sender's routes then prefer.
 //!
 //! Whoever may make user namespaces may run this, root or not. The namespaces go when their keepers do.
 
@@ -13,6 +14,15 @@ use crate::{patience::patiently, tools::runs};
 
 /// The centre's address.
 pub const CENTRE: &str = "10.117.0.1";
+
+/// The interface of the road, in both towns.
+pub const ROAD: &str = "road";
+
+/// The sender's address on the road.
+pub const SENDER: &str = "10.117.0.2";
+
+/// The interface of the detour, in both towns.
+pub const DETOUR: &str = "detour";
 
 /// Who is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +91,7 @@ impl Towns {
         towns
             .shell(
                 Town::Sender,
-                "ip link set lo up && ip addr add 10.117.0.2/24 dev road && ip link set road up",
+                &format!("ip link set lo up && ip addr add {SENDER}/24 dev road && ip link set road up"),
             )
             .await;
         Ok(towns)
@@ -92,6 +102,38 @@ impl Towns {
         let mut command = self.keeper(town).enter();
         command.arg(program);
         command
+    }
+
+    /// Builds a second way to the centre's address. The sender's routes prefer it.
+    pub async fn build_detour(&self) {
+        // Without IPv6 an interface says nothing by itself, so that whatever it carries is traffic.
+        let silent = format!("echo 1 > /proc/sys/net/ipv6/conf/{DETOUR}/disable_ipv6");
+        let up = format!("ip link set {DETOUR} up");
+        let other = self.sender.id();
+        let build = format!(
+            "ip link add {DETOUR} type veth peer name {DETOUR} netns {other} && {silent} && \
+             ip addr add 10.118.0.1/24 dev {DETOUR} && {up}"
+        );
+        self.shell(Town::Centre, &build).await;
+        let prefer = format!(
+            "{silent} && ip addr add 10.118.0.2/24 dev {DETOUR} && {up} && \
+             ip route add {CENTRE}/32 via 10.118.0.1 dev {DETOUR}"
+        );
+        self.shell(Town::Sender, &prefer).await;
+    }
+
+    /// Packets that have left the sender through an interface.
+    pub async fn packets_sent(&self, interface: &str) -> u64 {
+        let table = self.shell(Town::Sender, "cat /proc/net/dev").await;
+        let head = format!("{interface}:");
+        let row = table.lines().find_map(|line| line.trim_start().strip_prefix(&head)).unwrap();
+        // Eight columns of what was received stand before it: bytes, packets, …
+        row.split_whitespace().nth(9).unwrap().parse().unwrap()
+    }
+
+    /// Takes the sender's end of the road down, or brings it up again.
+    pub async fn set_road(&self, state: &str) {
+        self.shell(Town::Sender, &format!("ip link set {ROAD} {state}")).await;
     }
 
     /// Lets the sender send no more than this in a second.

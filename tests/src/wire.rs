@@ -39,6 +39,8 @@ pub struct Caller {
     address: SocketAddr,
     source: IpAddr,
     preface: Vec<u8>,
+    /// What the handshake names, if it is not the address.
+    dialled: Option<ServerName<'static>>,
 }
 
 /// One connection.
@@ -92,10 +94,11 @@ impl Caller {
             anchors: vec![tls.join("root.pem")],
             issuers: vec![tls.join("issuing.pem")],
             crls: vec![tls.join("root.crl"), tls.join("issuing.crl")],
+            fetched: vec![],
         };
         let trust = Arc::new(Trust::load(&files, Policy::default(), clock::now()).unwrap());
         let config = client_config(&own, trust, centre, Environment::Test, TlsPolicy::default()).unwrap();
-        Caller { config, address, source: Ipv4Addr::LOCALHOST.into(), preface: Vec::new() }
+        Caller { config, address, source: Ipv4Addr::LOCALHOST.into(), preface: Vec::new(), dialled: None }
     }
 
     /// The same sender, calling elsewhere.
@@ -113,6 +116,11 @@ impl Caller {
         Caller { preface: preface.to_vec(), ..self.clone() }
     }
 
+    /// The same sender, that names this host in its handshakes (SNI).
+    pub fn dialling(&self, host: &str) -> Self {
+        Caller { dialled: Some(ServerName::try_from(host.to_owned()).unwrap()), ..self.clone() }
+    }
+
     /// A new connection, its handshake done.
     pub async fn line(&self) -> Line {
         self.try_line().await.unwrap()
@@ -125,7 +133,8 @@ impl Caller {
         let mut stream = socket.connect(self.address).await?;
         stream.set_nodelay(true)?;
         stream.write_all(&self.preface).await?;
-        let name = ServerName::IpAddress(self.address.ip().into());
+        let address = || ServerName::IpAddress(self.address.ip().into());
+        let name = self.dialled.clone().unwrap_or_else(address);
         let stream = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await?;
         Ok(Line { stream, ahead: Vec::new() })
     }
@@ -292,7 +301,7 @@ pub fn offer(manifest: &str) -> Vec<u8> {
 /// A POST with a body.
 pub fn post(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: centre\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat()
@@ -300,13 +309,13 @@ pub fn post(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
 
 /// A GET.
 pub fn get(path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nhost: centre\r\n\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes()
 }
 
 /// The head of a request that brings content from an offset on.
 pub fn send_head(key: &TransferKey, offset: u64, length: u64) -> Vec<u8> {
     format!(
-        "PATCH {} HTTP/1.1\r\nhost: centre\r\ncontent-type: {PARTIAL_UPLOAD}\r\ncontent-length: {length}\r\n\
+        "PATCH {} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {PARTIAL_UPLOAD}\r\ncontent-length: {length}\r\n\
          upload-offset: {offset}\r\nupload-complete: ?1\r\n\r\n",
         key.location()
     )

@@ -13,10 +13,10 @@ async fn requests_that_are_not_of_the_documented_form_are_turned_down_with_their
     let good = setting.papers.sign(&setting.manifest());
     let json = |body: &str| post("/v1/transfers", "application/json", body.as_bytes());
     let body = serde_json::json!({ "manifest": good }).to_string();
-    let head = |request: &str| format!("{request}\r\nhost: centre\r\n\r\n").into_bytes();
+    let head = |request: &str| format!("{request}\r\nhost: localhost\r\n\r\n").into_bytes();
     let with_length = |path: &str, length: &str| {
         let text = format!(
-            "POST {path} HTTP/1.1\r\nhost: centre\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
         );
         text.into_bytes()
     };
@@ -63,7 +63,7 @@ async fn any_transfer_encoding_is_answered_with_411_and_a_close() {
     let setting = Setting::new(20_000, &[]).await;
     let key = setting.offered().await;
     let path = key.location();
-    let smuggled = "GET /v1/log/checkpoint HTTP/1.1\r\nhost: centre\r\n\r\n";
+    let smuggled = "GET /v1/log/checkpoint HTTP/1.1\r\nhost: localhost\r\n\r\n";
     for framing in [
         "transfer-encoding: chunked",
         "content-length: 5\r\ntransfer-encoding: chunked",
@@ -72,12 +72,12 @@ async fn any_transfer_encoding_is_answered_with_411_and_a_close() {
     ] {
         for request in [
             format!(
-                "PATCH {path} HTTP/1.1\r\nhost: c\r\ncontent-type: application/partial-upload\r\nupload-offset: 0\r\nupload-complete: ?1\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"
+                "PATCH {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/partial-upload\r\nupload-offset: 0\r\nupload-complete: ?1\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"
             ),
             format!(
-                "POST /v1/transfers HTTP/1.1\r\nhost: c\r\ncontent-type: application/json\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"
+                "POST /v1/transfers HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"
             ),
-            format!("GET {path} HTTP/1.1\r\nhost: c\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"),
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{framing}\r\n\r\n0\r\n\r\n{smuggled}"),
         ] {
             let mut line = setting.caller.line().await;
             let answer = line.ask(request.as_bytes()).await;
@@ -96,15 +96,16 @@ async fn what_the_http_engine_rejects_ends_as_a_bare_4xx_or_a_close_and_is_count
     let requests = [
         "\r\n\r\n\x16\x03\x01garbage\r\n\r\n".to_owned(),
         "GET /v1 HTTP/9.9\r\n\r\n".to_owned(),
-        "GET  /v1 HTTP/1.1\r\nhost: c\r\n\r\n".to_owned(),
-        "POST /v1/transfers HTTP/1.1\r\nhost: c\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n".to_owned(),
-        "POST /v1/transfers HTTP/1.1\r\nhost: c\r\ncontent-length: five\r\n\r\n".to_owned(),
-        "POST /v1/transfers HTTP/1.1\r\nhost: c\r\ncontent-length: 99999999999999999999999\r\n\r\n"
+        "GET  /v1 HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),
+        "POST /v1/transfers HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n"
             .to_owned(),
-        "GET /v1 HTTP/1.1\r\nhost: c\r\n bad: fold\r\n\r\n".to_owned(),
+        "POST /v1/transfers HTTP/1.1\r\nhost: localhost\r\ncontent-length: five\r\n\r\n".to_owned(),
+        "POST /v1/transfers HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99999999999999999999999\r\n\r\n"
+            .to_owned(),
+        "GET /v1 HTTP/1.1\r\nhost: localhost\r\n bad: fold\r\n\r\n".to_owned(),
         "GET /v1 HTTP/1.1\r\nho st: c\r\n\r\n".to_owned(),
-        format!("GET /v1 HTTP/1.1\r\nhost: c\r\n{}\r\n", "a: b\r\n".repeat(40)),
-        format!("GET /v1 HTTP/1.1\r\nhost: c\r\nx: {}\r\n\r\n", "y".repeat(1_000_000)),
+        format!("GET /v1 HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "a: b\r\n".repeat(40)),
+        format!("GET /v1 HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(1_000_000)),
     ];
     for request in &requests {
         let mut line = setting.caller.line().await;

@@ -1,8 +1,11 @@
 //! Who comes in at all: from allowed networks, through named balancers, and never more than its share, so that nobody can
 //! keep the others out.
 
+#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
+
 use std::net::{IpAddr, Ipv4Addr};
 
+use gateway::limits::BALANCER_HEADERS_MAX;
 use protocol::{entry::Event, problem::Problem};
 use tests::{
     patience::patiently,
@@ -71,6 +74,45 @@ async fn a_named_balancer_says_where_a_connection_comes_from_and_nobody_else_doe
     counted(&setting, "connection:balancer_header_malformed").await;
     assert!(!gets_through(&setting.caller.from(network(8)).behind(&proxy_header([198, 51, 100, 9]))).await);
     assert!(gets_through(&setting.caller.from(network(8))).await);
+}
+
+#[tokio::test]
+async fn connections_through_a_balancer_are_bound_by_the_places_of_those_they_come_from() {
+    let changes = [
+        NOBODY_EXEMPT,
+        ("listen.proxy_protocol_from", "[\"127.0.7.0/24\"]"),
+        ("limits.connections_per_prefix_max", "2"),
+        ("link.header_max", "\"60s\""),
+    ];
+    let setting = Setting::new(100_000, &changes).await;
+    let balancer = setting.caller.from(network(7));
+    let clinic = balancer.behind(&proxy_header([198, 51, 100, 9]));
+    let held = (clinic.line().await, clinic.line().await);
+    assert!(!gets_through(&balancer.behind(&proxy_header([198, 51, 100, 10]))).await);
+    assert_eq!(counted(&setting, "connection:prefix_full").await, 1);
+    assert!(gets_through(&balancer.behind(&proxy_header([203, 0, 113, 9]))).await);
+    drop(held);
+    setting.centre.until("places", |status| status.connections == 0).await;
+    assert!(gets_through(&clinic).await);
+}
+
+#[tokio::test]
+async fn a_balancer_that_says_nothing_on_its_connections_leaves_the_others_theirs() {
+    let changes = [("listen.proxy_protocol_from", "[\"127.0.7.0/24\"]"), ("link.header_max", "\"60s\"")];
+    let setting = Setting::new(100_000, &changes).await;
+    let mut held = Vec::new();
+    for _ in 0..BALANCER_HEADERS_MAX {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((network(7), 0).into()).unwrap();
+        held.push(socket.connect(setting.centre.address).await.unwrap());
+    }
+    let balancer = setting.caller.from(network(7)).behind(&proxy_header([198, 51, 100, 9]));
+    assert!(!gets_through(&balancer).await);
+    assert_eq!(counted(&setting, "connection:balancer_headers_full").await, 1);
+    assert!(gets_through(&setting.caller.from(network(8))).await, "who comes without a balancer has a place");
+    drop(held);
+    counted(&setting, "connection:balancer_header_malformed").await;
+    assert!(gets_through(&balancer).await);
 }
 
 #[tokio::test]
@@ -164,6 +206,10 @@ async fn a_sender_that_has_offered_enough_for_a_day_is_told_when_to_come_back() 
     assert!((1..=24 * 60 * 60).contains(&seconds), "{seconds}");
     let ask = get(&third.key().location());
     assert_eq!(setting.caller.ask(&ask).await.problem(), Problem::NotFound, "nothing of it is stored");
+    let entries = setting.centre.entries().await;
+    let refused: Vec<_> = entries.iter().filter(|entry| entry.problem == Some(Problem::OverQuota)).collect();
+    assert_eq!(refused.iter().map(|entry| entry.event).collect::<Vec<_>>(), [Event::Denied]);
+    assert_eq!(refused[0].subject.as_ref().unwrap().identity, setting.papers.identity);
     // The id stays usable: with more room the same offer is taken.
     let more = [("limits.transfers_per_sender_per_day_max", "3")];
     lab::site::change(&setting.centre.site.config, &more).unwrap();
@@ -187,4 +233,71 @@ async fn the_part_of_the_disk_that_belongs_to_the_log_is_not_given_to_content() 
     lab::site::change(&setting.centre.site.config, &[("limits.audit_reserve_bytes", "\"1MiB\"")]).unwrap();
     setting.centre.until("room", |status| status.not_ready.is_empty()).await;
     assert_eq!(setting.caller.send(&key, &setting.content).await.status, 200);
+}
+
+/// Changes settings, and waits until they count.
+async fn change(setting: &Setting, generation: u64, changes: &[(&str, &str)]) {
+    lab::site::change(&setting.centre.site.config, changes).unwrap();
+    setting.centre.until("the new settings", |status| status.generation == generation).await;
+}
+
+#[tokio::test]
+async fn exactly_the_bytes_of_a_day_may_be_offered_and_not_one_more() {
+    let setting = Setting::new(100_000, &[]).await;
+    let length = setting.content.len() as u64;
+    let (file, short) = (format!("{length}"), format!("{}", 2 * length - 1));
+    let limits = [("limits.file_bytes_max", file.as_str()), ("limits.bytes_per_sender_per_day_max", &short)];
+    change(&setting, 2, &limits).await;
+    setting.offered().await;
+    let second = setting.papers.sign(&setting.manifest());
+    let answer = setting.caller.offer(&second).await;
+    assert_eq!((answer.status, answer.problem()), (429, Problem::OverQuota), "one byte is missing");
+    change(&setting, 3, &[("limits.bytes_per_sender_per_day_max", &format!("{}", 2 * length))]).await;
+    assert_eq!(setting.caller.offer(&second).await.status, 201, "exactly the maximum");
+    let answer = setting.caller.offer(&setting.papers.sign(&setting.manifest())).await;
+    assert_eq!((answer.status, answer.problem()), (429, Problem::OverQuota));
+}
+
+#[tokio::test]
+async fn a_sender_that_begins_attempts_too_fast_is_told_when_to_come_back_and_leaves_few_traces() {
+    let limit = [("limits.attempts_per_sender_per_minute_max", "3")];
+    let setting = Setting::new(100_000, &limit).await;
+    let key = setting.offered().await;
+    let mut line = setting.caller.line().await;
+    // A minute may end meanwhile: six at most begin.
+    let mut refused = None;
+    for _ in 0..7 {
+        line.write(&send_head(&key, 0, 0)).await;
+        let answer = line.answer().await.unwrap();
+        if answer.problem() == Problem::TooManyAttempts {
+            refused = Some(answer);
+            break;
+        }
+        assert_eq!(answer.problem(), Problem::LengthMismatch);
+    }
+    let refused = refused.unwrap();
+    assert_eq!(refused.status, 429);
+    let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
+    let entries = setting.centre.entries().await;
+    assert!(entries.iter().any(|entry| entry.problem == Some(Problem::TooManyAttempts)));
+    // Questions are no attempts.
+    assert_eq!(line.ask(&get(&key.location())).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_delivery_does_not_take_the_part_of_the_disk_that_belongs_to_the_log() {
+    let setting = Setting::new(100_000, &[("link.stall_max", "\"60s\"")]).await;
+    let (key, length) = (setting.offered().await, setting.content.len() as u64);
+    let mut line = setting.caller.line().await;
+    line.write(&[&send_head(&key, 0, length), &setting.content[..50_000]].concat()).await;
+    setting.centre.logs(&["attempt began", &key.to_string()]).await;
+    change(&setting, 2, &[("limits.audit_reserve_bytes", "\"1024GiB\"")]).await;
+    // What was promised is kept, but the copy for the inbox has to wait.
+    assert_eq!(line.ask(&setting.content[50_000..]).await.status, 200);
+    setting.centre.logs(&["not delivered yet", &key.to_string(), "no room"]).await;
+    assert_eq!(setting.centre.inbox(), []);
+    change(&setting, 3, &[("limits.audit_reserve_bytes", "\"1MiB\"")]).await;
+    setting.centre.until("the delivery", |status| status.undelivered == 0).await;
+    assert_eq!(setting.centre.inbox()[0].content, setting.content);
 }

@@ -80,7 +80,7 @@ async fn case_50_a_transfer_that_does_not_finish_in_time_is_aborted_and_can_be_r
 #[tokio::test]
 async fn during_a_drain_the_gateway_can_be_asked_and_told_whom_to_end() {
     let mut setting = setting("\"60s\"").await;
-    let (key, mut line) = half_sent(&setting).await;
+    let (key, line) = half_sent(&setting).await;
     setting.centre.process.terminate().await.unwrap();
     setting.centre.logs(&["draining"]).await;
     let status = setting.centre.status().await;

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use client::{Place, verify_bundle};
+use client::{Believed, Place, verify_bundle};
 use gateway::start::LEDGER_FILE;
 use lab::site::SenderSite;
 use protocol::kind::Kind;
@@ -46,17 +46,17 @@ async fn sent() -> Sent {
 #[tokio::test]
 async fn every_altered_byte_of_the_file_is_found_in_the_file() {
     let sent = sent().await;
-    assert!(verify_bundle(&sent.bundle, Some(&sent.file), &sent.anchors).is_ok());
+    assert!(verify_bundle(&sent.bundle, Some(&sent.file), Believed::of_lab(&sent.anchors)).is_ok());
     for at in 0..sent.content.len() {
         let mut altered = sent.content.clone();
         altered[at] ^= 1;
         let file = sent.lab.file("altered", &altered);
-        let fault = verify_bundle(&sent.bundle, Some(&file), &sent.anchors).unwrap_err();
+        let fault = verify_bundle(&sent.bundle, Some(&file), Believed::of_lab(&sent.anchors)).unwrap_err();
         assert_eq!(fault.place, Place::FileDigest, "byte {at}");
     }
     for other in [&sent.content[1..], &[&sent.content[..], b"\n"].concat()] {
         let file = sent.lab.file("altered", other);
-        let fault = verify_bundle(&sent.bundle, Some(&file), &sent.anchors).unwrap_err();
+        let fault = verify_bundle(&sent.bundle, Some(&file), Believed::of_lab(&sent.anchors)).unwrap_err();
         assert_eq!(fault.place, Place::FileLength);
     }
 }
@@ -78,7 +78,7 @@ async fn altered_in_the_bundle(pointer: &str, places: &[Place]) {
             let text = format!("{}{with}{}", &text[..at], &text[at + 1..]);
             *altered.pointer_mut(pointer).unwrap() = Value::String(text);
             let bytes = serde_json::to_vec(&altered).unwrap();
-            match verify_bundle(&bytes, None, &sent.anchors) {
+            match verify_bundle(&bytes, None, Believed::of_lab(&sent.anchors)) {
                 Err(fault) => {
                     assert!(places.contains(&fault.place), "{pointer}, byte {at} as {with}: {fault}")
                 }
@@ -121,7 +121,7 @@ async fn every_altered_byte_of_the_whole_bundle_is_found() {
     for at in (0..sent.bundle.len()).step_by(step) {
         let mut altered = sent.bundle.clone();
         altered[at] ^= 1;
-        if let Ok(verified) = verify_bundle(&altered, Some(&sent.file), &sent.anchors) {
+        if let Ok(verified) = verify_bundle(&altered, Some(&sent.file), Believed::of_lab(&sent.anchors)) {
             panic!("byte {at} may be altered: {verified:?}");
         }
         found += 1;

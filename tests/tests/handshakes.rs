@@ -19,7 +19,7 @@ use tests::{
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-const REQUEST: &[u8] = b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: centre\r\nconnection: close\r\n\r\n";
+const REQUEST: &[u8] = b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 /// Numbers of alerts (RFC 8446 section 6).
 const HANDSHAKE_FAILURE: u8 = 40;

@@ -8,7 +8,7 @@ use tests::{
 };
 
 /// A second request, which must be answered as the second or not at all.
-const SECOND: &str = "GET /v1/log/checkpoint HTTP/1.1\r\nhost: second\r\n\r\n";
+const SECOND: &str = "GET /v1/log/checkpoint HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 /// What is answered to these bytes and to [`SECOND`] right behind them, until the line ends or both are answered.
 async fn answers(setting: &Setting, request: &str) -> Vec<Answer> {
@@ -55,7 +55,7 @@ async fn case_36_a_length_that_two_programs_could_read_differently_is_answered_w
         ("a NUL", "1.1", "content-length: 2\r\nx: a\0b"),
     ] {
         let request = format!(
-            "POST /v1/transfers HTTP/{version}\r\nhost: c\r\nconnection: keep-alive\r\ncontent-type: application/json\r\n{framing}\r\n\r\n{{}}"
+            "POST /v1/transfers HTTP/{version}\r\nhost: localhost\r\nconnection: keep-alive\r\ncontent-type: application/json\r\n{framing}\r\n\r\n{{}}"
         );
         let said = answers(&setting, &request).await;
         assert_eq!(statuses(&said), [400], "{what}");
@@ -64,7 +64,7 @@ async fn case_36_a_length_that_two_programs_could_read_differently_is_answered_w
     // Chunks that are well formed are told what is missing, however often they are announced.
     for encoding in [chunked.to_owned(), format!("{chunked}\r\n{chunked}")] {
         let request = format!(
-            "POST /v1/transfers HTTP/1.1\r\nhost: c\r\ncontent-type: application/json\r\n{encoding}\r\n\r\n0\r\n\r\n"
+            "POST /v1/transfers HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{encoding}\r\n\r\n0\r\n\r\n"
         );
         let said = answers(&setting, &request).await;
         assert_eq!((statuses(&said), said[0].problem()), (vec![411], Problem::LengthRequired), "{encoding}");
@@ -78,17 +78,17 @@ async fn case_36_neither_upgrade_nor_connect_turns_the_line_into_anything_else()
     for (what, request, status) in [
         (
             "HTTP/2 in the clear",
-            "GET /v1/log/checkpoint HTTP/1.1\r\nhost: c\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+            "GET /v1/log/checkpoint HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
             200,
         ),
         (
             "a web socket",
-            "GET /v1/log/checkpoint HTTP/1.1\r\nhost: c\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13\r\n\r\n",
+            "GET /v1/log/checkpoint HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13\r\n\r\n",
             200,
         ),
         ("a tunnel", "CONNECT 127.0.0.1:22 HTTP/1.1\r\nhost: 127.0.0.1:22\r\n\r\n", 404),
-        ("a tunnel to an address of ours", "CONNECT /v1/transfers HTTP/1.1\r\nhost: c\r\n\r\n", 405),
-        ("a proxy's request", "GET http://127.0.0.1:22/v1 HTTP/1.1\r\nhost: c\r\n\r\n", 404),
+        ("a tunnel to an address of ours", "CONNECT /v1/transfers HTTP/1.1\r\nhost: localhost\r\n\r\n", 405),
+        ("a proxy's request", "GET http://127.0.0.1:22/v1 HTTP/1.1\r\nhost: localhost\r\n\r\n", 404),
     ] {
         let said = answers(&setting, request).await;
         // What comes behind it is the next request of this very line, and the line's own.
@@ -111,7 +111,7 @@ async fn a_body_that_nobody_reads_is_never_taken_for_the_next_request() {
         ("that is only announced", "POST /v1/transfers HTTP/1.1\r\nexpect: 100-continue", 415),
     ] {
         let mut line = setting.caller.line().await;
-        let request = format!("{request}\r\nhost: c\r\ncontent-length: {length}\r\n\r\n{SECOND}");
+        let request = format!("{request}\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{SECOND}");
         line.write(request.as_bytes()).await;
         assert_eq!(line.answer().await.map(|answer| answer.status), Some(status), "{what}");
         // An answer to the body would come before the answer to this, which nothing else has.
@@ -132,7 +132,7 @@ async fn case_43_a_digest_in_a_trailer_is_refused_whatever_it_says() {
         let trailer = if digest.is_empty() { String::new() } else { format!("repr-digest: {digest}\r\n") };
         let mut line = setting.caller.line().await;
         let request = format!(
-            "PATCH {} HTTP/1.1\r\nhost: c\r\ncontent-type: application/partial-upload\r\nupload-offset: 0\r\nupload-complete: ?1\r\nte: trailers\r\ntrailer: repr-digest\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{content}\r\n0\r\n{trailer}\r\n",
+            "PATCH {} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/partial-upload\r\nupload-offset: 0\r\nupload-complete: ?1\r\nte: trailers\r\ntrailer: repr-digest\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{content}\r\n0\r\n{trailer}\r\n",
             key.location(),
             content.len()
         );

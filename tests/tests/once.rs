@@ -95,7 +95,7 @@ async fn case_47_another_partys_id_is_not_found_whatever_is_asked_of_it() {
         for request in [
             get(&location),
             get(&format!("{location}/receipt")),
-            format!("DELETE {location} HTTP/1.1\r\nhost: centre\r\n\r\n").into_bytes(),
+            format!("DELETE {location} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes(),
             send_head(key, 0, 0),
         ] {
             let answer = other.ask(&request).await;

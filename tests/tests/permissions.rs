@@ -75,7 +75,7 @@ async fn expect_the_table(lab: &TestLab, centre: &Centre, at: &Party) {
             actions.insert(action.name());
             let before = centre.entries().await.len();
             let request = format!(
-                "{method} {path} HTTP/1.1\r\nhost: centre\r\ncontent-type: {content_type}\r\nupload-offset: 0\r\n\
+                "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\nupload-offset: 0\r\n\
                  upload-complete: ?1\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             );
@@ -137,6 +137,6 @@ async fn a_right_that_the_operator_grants_counts_and_is_the_only_one_more() {
     let caller = Caller::new(&site, centre.address);
     let path = format!("/v1/transfers/{party}/{}", new_id());
     assert_eq!(caller.ask(&tests::wire::get(&path)).await.problem(), Problem::NotFound);
-    let cancel = format!("DELETE {path} HTTP/1.1\r\nhost: centre\r\n\r\n");
+    let cancel = format!("DELETE {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert_eq!(caller.ask(cancel.as_bytes()).await.problem(), Problem::NotPermitted);
 }

@@ -110,7 +110,8 @@ async fn a_name_in_a_claims_file_appears_in_no_log_metric_error_or_ledger_row_of
     line.write(&content).await;
     said.extend(line.answer().await);
     let mut line = caller.line().await;
-    let smuggled = [b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: c\r\nx-patient: ", NAME_IN_FILE, b"\r\n\r\n"];
+    let smuggled =
+        [b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: localhost\r\nx-patient: ", NAME_IN_FILE, b"\r\n\r\n"];
     line.write(&smuggled.concat()).await;
     said.extend(line.answer().await);
     centre.delivered(&key).await;

@@ -61,7 +61,7 @@ async fn case_38_a_stranger_who_does_not_finish_the_handshake_is_let_go_and_coun
 async fn a_stranger_who_speaks_no_tls_is_let_go_and_counted() {
     let setting = setting(&[]).await;
     let mut stranger = TcpStream::connect(setting.centre.address).await.unwrap();
-    stranger.write_all(b"GET / HTTP/1.1\r\nhost: centre\r\n\r\n").await.unwrap();
+    stranger.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     assert!(matches!(read_to_end(&mut stranger).await, Ok(..=100) | Err(_)), "an alert at most");
     counted(&setting, "handshake_failed").await;
 }
@@ -149,7 +149,7 @@ async fn more_open_transfers_of_one_sender_than_allowed_are_told_to_come_back() 
     let third = setting.papers.sign(&setting.manifest());
     let answer = setting.caller.offer(&third).await;
     assert_eq!((answer.status, answer.problem()), (429, Problem::TooMany));
-    let cancel = format!("DELETE {} HTTP/1.1\r\nhost: centre\r\n\r\n", first.location());
+    let cancel = format!("DELETE {} HTTP/1.1\r\nhost: localhost\r\n\r\n", first.location());
     assert_eq!(setting.caller.ask(cancel.as_bytes()).await.status, 204);
     assert_eq!(setting.caller.offer(&third).await.status, 201, "the id stayed usable");
 }

@@ -246,7 +246,7 @@ async fn case_28_a_revoked_authority_cuts_every_leaf_below_it_and_a_revoked_leaf
         authority.revoke(&serial, Reason::CaCompromise, clock::now()).unwrap();
         let setting = Setting::in_lab(lab, 20_000, &[]).await;
         let root = setting.lab.sites.authority().root_pem();
-        let request = b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: centre\r\nconnection: close\r\n\r\n";
+        let request = b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         for (shown, alert) in [(one.into(), Some(44)), (clinic(&setting), other)] {
             let stranger = Stranger::new(1, &root, Some(shown));
             let said = match alert {

@@ -3,15 +3,31 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of the tests")]
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use protocol::{cause::Cause, entry::Event, kind::Kind, problem::Problem};
+use certs_tool::Profile;
+use gateway::blocked::{BLOCKED_FILE, Block};
+use lab::site::SenderSite;
+use protocol::{
+    cause::Cause,
+    entry::Event,
+    kind::Kind,
+    moment::Moment,
+    party::{Environment, Identity, Party, Role},
+    problem::Problem,
+};
 use tests::{
+    centre::Centre,
     files::claims_file,
-    lab::institution,
+    lab::{TestLab, institution},
     papers::Papers,
     setting::Setting,
-    upkeep::{gateway_does, gateway_refuses},
+    shim::Shim,
+    upkeep::{gateway_does, gateway_refuses, put},
     wire::{Caller, Line, get, send_head},
 };
 
@@ -73,7 +89,10 @@ async fn case_29_a_certificate_revoked_in_mid_upload_ends_the_connection_and_not
     expect_ended(&setting, &key, line).await;
     // Nor does it come in again.
     assert!(setting.caller.try_ask(&get("/v1/log/checkpoint")).await.is_none());
-    setting.centre.logs(&["certificate refused", "revoked"]).await;
+    setting
+        .centre
+        .logs(&["certificate refused", "causes", "it is revoked since", "revocation list number"])
+        .await;
 
     assert_eq!(other_line.ask(&content[100_000..]).await.status, 200);
     let ended = setting.centre.entries().await;
@@ -156,4 +175,126 @@ async fn case_30_a_handshake_that_a_revocation_overtakes_is_not_left_alive() {
         }
     }
     setting.centre.until("no connection", |status| status.connections == 0).await;
+}
+
+#[tokio::test]
+async fn case_29_content_that_waits_for_the_disk_after_its_connection_has_closed_is_withdrawn_too() {
+    let lab = TestLab::new();
+    let site = lab.sites.centre("centre", &[UNWATCHED]).unwrap();
+    let disk = Shim::build(&lab).hold(&site.directory);
+    let centre = Centre::start_by(site.clone(), |program: &Path| disk.command(program)).await;
+    let party = institution(Kind::Medical, 1);
+    let sender = lab.sender("clinic", &party, centre.address, &[]);
+    let (caller, papers) = (Caller::new(&sender, centre.address), Papers::of(&sender));
+    let content = claims_file(Kind::Medical, &party, 500_000, 1);
+    let manifest = papers.manifest(Kind::Medical, &content);
+    let key = manifest.key();
+    assert_eq!(caller.offer(&papers.sign(&manifest)).await.status, 201);
+    let mut line = caller.line().await;
+    let (first, last) = content.split_at(content.len() - 1000);
+    line.write(&[&send_head(&key, 0, content.len() as u64), first].concat()).await;
+    centre.logs(&["attempt began", &key.to_string()]).await;
+    // All of it is there and waits for the disk; whoever brought it is gone.
+    disk.hold_syncs();
+    line.write(last).await;
+    drop(line);
+    centre.until("the close", |status| status.turned_down.contains_key("http:peer_closed")).await;
+    assert_eq!(centre.status().await.attempts_running, 1);
+    let ordered = tokio::spawn(async move {
+        let party = party.to_string();
+        gateway_does(&site, &["disconnect", &party]).await
+    });
+    centre.logs(&["open connection ended", "disconnected"]).await;
+    disk.release_syncs();
+    let said = ordered.await.unwrap();
+    assert!(said.contains("1 connections ended"), "{said}");
+    centre.logs(&["attempt aborted", &key.to_string(), "revoked"]).await;
+    centre.until("its end", |status| status.attempts_running == 0).await;
+    assert_eq!(centre.inbox(), []);
+    let entries = centre.entries().await;
+    assert!(!entries.iter().any(|entry| entry.event == Event::Committed));
+    let aborted = entries.iter().find(|entry| entry.event == Event::Aborted).unwrap();
+    assert_eq!((aborted.transfer_id, aborted.cause), (Some(key.id), Some(Cause::Revoked)));
+}
+
+/// An agent that acts for all of these.
+fn agent(lab: &TestLab, centre: &Centre, institutions: &[&Party]) -> SenderSite {
+    let codes: Vec<_> = institutions.iter().map(|party| party.code().clone()).collect();
+    let own = Party::new(Role::BillingAgent, codes[0].clone()).unwrap();
+    let site = lab.sender("agent", &own, centre.address, &[]);
+    let identity = Identity::new(Environment::Test, Role::BillingAgent, codes).unwrap();
+    for (part, profile) in [("tls", Profile::Institution), ("evidence", Profile::Evidence)] {
+        let (certificate, key) = lab.issued(&format!("agent-{part}"), profile, &identity, &[]);
+        put(&site.directory.join(part).join("certificate.pem"), &fs::read(certificate).unwrap());
+        put(&site.directory.join(part).join("key.pem"), &fs::read(key).unwrap());
+    }
+    SenderSite { identity, ..site }
+}
+
+#[tokio::test]
+async fn what_an_agent_brings_for_a_blocked_institution_ends_and_its_work_for_others_goes_on() {
+    let lab = TestLab::new();
+    let centre = lab.centre(&[UNWATCHED, ("link.stall_max", "\"60s\"")]).await;
+    let (blocked, other) = (institution(Kind::Medical, 1), institution(Kind::Medical, 2));
+    let site = agent(&lab, &centre, &[&blocked, &other]);
+    let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
+    let mut running = Vec::new();
+    for party in [&blocked, &other] {
+        let content = claims_file(Kind::Medical, party, 500_000, 1);
+        let mut manifest = papers.manifest(Kind::Medical, &content);
+        manifest.sender = party.clone();
+        let key = manifest.key();
+        assert_eq!(caller.offer(&papers.sign(&manifest)).await.status, 201);
+        let mut line = caller.line().await;
+        line.write(&[&send_head(&key, 0, content.len() as u64), &content[..100_000]].concat()).await;
+        centre.logs(&["attempt began", &key.to_string()]).await;
+        running.push((key, content, line));
+    }
+    let [(ended, content, mut line), (goes_on, others, mut other_line)] =
+        <[_; 2]>::try_from(running).ok().unwrap();
+    let said = gateway_does(&centre.site, &["block", &blocked.to_string(), "--reason", "key lost"]).await;
+    assert!(said.contains("0 connections ended"), "the agent itself stays: {said}");
+    line.write(&content[100_000..]).await;
+    if let Some(answer) = line.answer().await {
+        assert_eq!((answer.status, answer.problem()), (403, Problem::Revoked));
+    }
+    centre.logs(&["attempt aborted", &ended.to_string(), "revoked"]).await;
+    assert_eq!(other_line.ask(&others[100_000..]).await.status, 200);
+    centre.delivered(&goes_on).await;
+
+    // Nothing of it is taken, or told, as long as it is blocked; for the other all is as before.
+    let mut again = papers.manifest(Kind::Medical, &content);
+    again.sender = blocked.clone();
+    let answer = caller.offer(&papers.sign(&again)).await;
+    assert_eq!((answer.status, answer.problem()), (403, Problem::Blocked));
+    assert_eq!(caller.send(&ended, &content).await.problem(), Problem::Blocked);
+    assert_eq!(caller.ask(&get(&ended.location())).await.problem(), Problem::Blocked);
+    assert_eq!(caller.receipt(&goes_on).await.status, 200);
+    gateway_does(&centre.site, &["unblock", &blocked.to_string()]).await;
+    assert_eq!(caller.state(&ended).await.phase, "aborted");
+    assert_eq!(caller.offer(&papers.sign(&again)).await.status, 201);
+    let committed: Vec<_> =
+        centre.entries().await.into_iter().filter(|entry| entry.event == Event::Committed).collect();
+    assert_eq!(committed.iter().map(|entry| entry.transfer_id).collect::<Vec<_>>(), [Some(goes_on.id)]);
+}
+
+#[tokio::test]
+async fn the_longest_list_of_blocked_peers_is_shown() {
+    let lab = TestLab::new();
+    let site = lab.sites.centre("centre", &[]).unwrap();
+    let block = |n: u32| Block {
+        target: format!("sha256:{n:064x}").parse().unwrap(),
+        since: Moment::from_unix_ms(0),
+        reason: "薬".repeat(200),
+    };
+    let blocks: Vec<Block> = (0..10_000).map(block).collect();
+    durable::create_directory(&site.data, durable::Access::Private).unwrap();
+    let text = serde_json::to_vec(&blocks).unwrap();
+    durable::replace(&site.data.join(BLOCKED_FILE), &text, durable::Access::Private).unwrap();
+    let centre = Centre::start(site).await;
+    let said = gateway_does(&centre.site, &["blocked"]).await;
+    assert_eq!(said.lines().count(), blocks.len());
+    let full =
+        gateway_refuses(&centre.site, &["block", "institution:1310000018", "--reason", "one more"], 1).await;
+    assert!(full.contains("10000 peers are blocked already"), "{full}");
 }

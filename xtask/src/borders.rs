@@ -102,6 +102,11 @@ const CONFINED: &[Confined] = &[
         because: "what decides is pure, what reads a file once needs no runtime",
     },
     Confined {
+        crates: &["ureq"],
+        to: &["pki"],
+        because: "it fetches revocation lists and nothing else; whatever crosses the line goes through TLS",
+    },
+    Confined {
         crates: &["toml"],
         to: &["config"],
         because: "one package reads configuration and explains mistakes",

@@ -15,7 +15,7 @@ use protocol::{
 use serde::{Deserialize, Serialize};
 
 pub use verdict::{Place, Verified, VerifyFault};
-pub use verify::verify_bundle;
+pub use verify::{Believed, verify_bundle};
 #[cfg(test)]
 pub(crate) use verify::{judge, read};
 

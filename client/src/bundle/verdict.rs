@@ -1,9 +1,14 @@
 //! What comes of judging a bundle: all that it proves, or the first place that does not hold.
 
+use std::{error::Error, iter};
+
+use pki::fault::PeerFault;
 use protocol::{
     digest::Sha256,
+    jws::SignerFault,
     kind::{ClaimMonth, Kind},
     moment::{ClockState, Moment},
+    one_line::in_one_line,
     party::{Environment, Party},
     transfer_id::TransferId,
 };
@@ -11,7 +16,8 @@ use serde::Serialize;
 
 use crate::times::ClockOff;
 
-/// The parts of a bundle, in the order they are judged.
+/// The parts of a bundle, in the order they are judged; the signature under the receipt comes before the manifest, since the
+/// receipt says when the manifest was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
@@ -78,10 +84,25 @@ pub struct VerifyFault {
     pub place: Place,
     /// What is wrong there.
     pub reason: String,
+    /// By the identity rules the signer's certificate names nobody: all else may be well, and only the rules of its
+    /// authority be missing.
+    pub names_nobody: bool,
 }
 
 pub(super) fn fault(place: Place, reason: impl Into<String>) -> VerifyFault {
-    VerifyFault { place, reason: reason.into() }
+    VerifyFault { place, reason: reason.into(), names_nobody: false }
+}
+
+/// The fault of a statement, with all that the error says of its signer.
+pub(super) fn statement_fault(place: Place, error: &(dyn Error + 'static)) -> VerifyFault {
+    let unnamed = SignerFault::Untrusted(PeerFault::BadIdentity.code().to_owned());
+    let names_nobody = iter::successors(Some(error), |&error| error.source())
+        .any(|error| error.downcast_ref::<SignerFault>() == Some(&unnamed));
+    let reason = match in_one_line(error) {
+        reason if names_nobody => format!("{reason}: {}", PeerFault::BadIdentity.in_words()),
+        reason => reason,
+    };
+    VerifyFault { place, reason, names_nobody }
 }
 
 /// What a bundle proves.

@@ -17,6 +17,7 @@ use protocol::{
     checkpoint::Checkpoint,
     digest::{Hasher, Sha256},
     entry::{Entry, Event},
+    identity_rule::IdentityRules,
     jws::{Signed, Unverified, Verifier},
     merkle::{check_inclusion, leaf_hash},
     moment::Moment,
@@ -27,28 +28,50 @@ use protocol::{
 
 use super::{
     Bundle, VERSION,
-    verdict::{Place, Verified, VerifyFault, fault},
+    verdict::{Place, Verified, VerifyFault, fault, statement_fault},
 };
 use crate::{
     centre_log::{CentreLogFault, Proof, SeenLog, check_continues, check_entry},
-    evidence::{EvidenceFault, Offered, verify_receipt},
+    evidence::{EvidenceFault, Offered, check_receipt, signed_receipt},
     limits::{BLOCK_BYTES, BUNDLE_BYTES_MAX},
     times::{check_acknowledgement, clock_off},
 };
 
-/// Judges a bundle with the reader's own root certificates (PEM), and holds the file against it if one is given.
+/// What an auditor believes before it reads a bundle.
+#[derive(Clone, Debug)]
+pub struct Believed<'a> {
+    /// The root certificates of evidence; PEM.
+    pub anchors: &'a [u8],
+    /// Who is who by the certificates below them. The default is the rule of the lab.
+    pub identities: IdentityRules,
+}
+
+impl<'a> Believed<'a> {
+    /// These roots, whose certificates name their holders as those of the lab do.
+    pub fn of_lab(anchors: &'a [u8]) -> Self {
+        Believed { anchors, identities: IdentityRules::default() }
+    }
+}
+
+/// Judges a bundle by what its reader believes, and holds the file against it if one is given.
 ///
-/// Signers are judged at the time the receiver says the last byte came in; an acknowledgement's, if that is later, when it
-/// says it was made. The clock is read only to refuse what is dated in the future.
+/// Each signer is judged at the time that its counterpart judged it: the manifest's when the receiver says it was offered,
+/// the receipt's when it says the last byte came in, and an acknowledgement's when it says it was made, if that is later
+/// than the receipt. The clock is read only to refuse what is dated in the future.
 ///
 /// # Errors
 /// With the first bad place.
-pub fn verify_bundle(bytes: &[u8], file: Option<&Path>, anchors: &[u8]) -> Result<Verified, VerifyFault> {
+pub fn verify_bundle(
+    bytes: &[u8],
+    file: Option<&Path>,
+    believed: Believed<'_>,
+) -> Result<Verified, VerifyFault> {
     let bundle = read(bytes)?;
     let lists = bundle.crls.iter().map(|list| STANDARD.decode(list)).collect::<Result<Vec<_>, _>>();
     let lists = lists.map_err(|_| fault(Place::Bundle, "a revocation list is not base64"))?;
     // An auditor reads whatever algorithms the parties of the time took.
-    let policy = Policy { signatures: Signatures::WithMlDsa, ..Policy::default() };
+    let Believed { anchors, identities } = believed;
+    let policy = Policy { identities, signatures: Signatures::WithMlDsa, ..Policy::default() };
     let verifier = EvidenceVerifier::from_pem(anchors, &lists, Freshness::AtTime, policy)
         .map_err(|error| fault(Place::Anchors, in_one_line(&error)))?;
     judge(&bundle, file, &verifier, clock::now())
@@ -74,21 +97,11 @@ pub(crate) fn judge(
     verifier: &dyn Verifier,
     now: Moment,
 ) -> Result<Verified, VerifyFault> {
-    // The receipt's time is the one at which its signer and the manifest's are judged. It is believed once the receipt
-    // verifies below.
-    let claimed = Unverified::<Receipt>::parse(&bundle.receipt)
-        .map_err(|error| fault(Place::Receipt, in_one_line(&error)))?;
-    let at = claimed.claimed().received_at;
-    let manifest = judge_manifest(&bundle.manifest, at, verifier)?;
+    // Only what is signed says when the receiver judged the manifest's signer: when it was offered.
+    let receipt = signed_receipt(&bundle.receipt, verifier).map_err(|error| receipt_fault(&error))?;
+    let manifest = judge_manifest(&bundle.manifest, receipt.statement().offered_at, verifier)?;
     let offered = Offered { text: manifest.text(), manifest: manifest.statement() };
-    let receipt = verify_receipt(&bundle.receipt, offered, verifier, now).map_err(|error| {
-        let place = match error {
-            EvidenceFault::Differs { .. } => Place::ReceiptContent,
-            EvidenceFault::Times { .. } => Place::ReceiptTimes,
-            EvidenceFault::Jws { .. } | EvidenceFault::Signer { .. } => Place::Receipt,
-        };
-        fault(place, in_one_line(&error))
-    })?;
+    check_receipt(&receipt, offered, now).map_err(|error| receipt_fault(&error))?;
     judge_centre_log(bundle, &receipt)?;
     judge_sender_log(bundle, &manifest, &receipt)?;
     let acknowledged_at = match &bundle.acknowledgement {
@@ -125,10 +138,19 @@ pub(crate) fn judge(
     })
 }
 
+fn receipt_fault(error: &EvidenceFault) -> VerifyFault {
+    let place = match error {
+        EvidenceFault::Differs { .. } => Place::ReceiptContent,
+        EvidenceFault::Times { .. } => Place::ReceiptTimes,
+        EvidenceFault::Jws { .. } | EvidenceFault::Signer { .. } => Place::Receipt,
+    };
+    statement_fault(place, error)
+}
+
 fn judge_manifest(text: &str, at: Moment, verifier: &dyn Verifier) -> Result<Signed<Manifest>, VerifyFault> {
     let manifest = Unverified::<Manifest>::parse(text)
         .and_then(|manifest| manifest.verify(verifier, at))
-        .map_err(|error| fault(Place::Manifest, in_one_line(&error)))?;
+        .map_err(|error| statement_fault(Place::Manifest, &error))?;
     let said = manifest.statement();
     if *manifest.signer() != said.acting {
         return Err(fault(
@@ -219,7 +241,8 @@ fn judge_acknowledgement(
     let unverified = Unverified::<Acknowledgement>::parse(text).map_err(|error| bad(in_one_line(&error)))?;
     // It was made after the receipt, perhaps weeks later; by a clock that may be behind the receiver's.
     let at = unverified.claimed().acknowledged_at.max(receipt.statement().received_at);
-    let signed = unverified.verify(verifier, at).map_err(|error| bad(in_one_line(&error)))?;
+    let signed =
+        unverified.verify(verifier, at).map_err(|error| statement_fault(Place::Acknowledgement, &error))?;
     let said = signed.statement();
     check_acknowledgement(said, receipt.statement(), now).map_err(|error| bad(error.to_string()))?;
     if *signed.signer() != said.acting || said.acting != manifest.statement().acting {

@@ -171,8 +171,9 @@ async fn an_acknowledgement_is_judged_when_it_was_made_and_never_before_the_rece
         proof.bundle.acknowledgement = Some(signed(&said, SENDER_IDENTITY));
         let verifier = NotesTimes::default();
         let verified = judge(&proof.bundle, None, &verifier, shifted(now, 3_600_000)).unwrap();
-        let at = receipt.received_at;
-        assert_eq!(*verifier.0.lock().unwrap(), [at, at, judged_at], "manifest, receipt, acknowledgement");
+        let judged = [receipt.received_at, receipt.offered_at, judged_at];
+        assert!(receipt.offered_at < receipt.received_at);
+        assert_eq!(*verifier.0.lock().unwrap(), judged, "receipt, manifest, acknowledgement");
         let behind = (acknowledged_at < receipt.stored_at).then_some(-3_600_000);
         assert_eq!(verified.clock_off_ms, behind);
     }
@@ -243,7 +244,9 @@ fn roots_that_cannot_be_read_are_named() {
         sender_log: empty_sender_proof(),
         timestamp_token: None,
     };
-    let judged = |bundle: &Bundle| verify_bundle(&serde_json::to_vec(bundle).unwrap(), None, b"no PEM");
+    let judged = |bundle: &Bundle| {
+        verify_bundle(&serde_json::to_vec(bundle).unwrap(), None, Believed::of_lab(b"no PEM"))
+    };
     assert_eq!(judged(&empty).unwrap_err().place, Place::Bundle);
     let without_lists = Bundle { crls: Vec::new(), ..empty };
     assert_eq!(judged(&without_lists).unwrap_err().place, Place::Anchors);

@@ -95,6 +95,10 @@ pub(super) struct Verify {
     /// The root certificates of evidence that you trust, PEM
     #[arg(long, value_name = "PEM")]
     pub anchors: PathBuf,
+    /// Who is who by the certificates below those roots: a file with the tables [identity.NAME] of the gateway's
+    /// configuration and nothing else; without it only the certificates of a lab name anybody
+    #[arg(long, value_name = "TOML")]
+    pub identities: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

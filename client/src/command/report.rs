@@ -83,7 +83,10 @@ impl Failure {
 
 impl From<&OpenError> for Failure {
     fn from(error: &OpenError) -> Self {
-        let retry = matches!(error, OpenError::Store(StoreFault::InUse { .. }));
+        let retry = matches!(
+            error,
+            OpenError::Store(StoreFault::InUse { .. }) | OpenError::ListMissing { why: Some(_), .. }
+        );
         Failure {
             code: error.code(),
             message: in_one_line(error),

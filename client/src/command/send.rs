@@ -109,7 +109,9 @@ pub(super) async fn run(file: &Path, send: &Send, output: &Output) -> Exit {
         };
         files.push(FileResult { file: path.clone(), ok: sent.is_ok(), result });
         // Neither would be any better for the next file.
-        if stop.is_cancelled() || matches!(sent, Err(SendError::LogForked { .. })) {
+        if stop.is_cancelled()
+            || matches!(sent, Err(SendError::LogForked { .. } | SendError::LogBehind { .. }))
+        {
             exit = exit.or(if files.len() < send.files.len() { Exit::NotYet } else { exit });
             break;
         }

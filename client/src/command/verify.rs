@@ -2,6 +2,7 @@
 
 use std::{fs::File, io::Read as _, path::Path};
 
+use protocol::identity_rule::IdentityRules;
 use serde::Serialize;
 
 use super::{
@@ -9,8 +10,9 @@ use super::{
     exit::Exit,
     print::to_stderr,
     report::{Failure, Head, Output},
+    settings::load_identities,
 };
-use crate::{Place, Verified, VerifyFault, limits::BUNDLE_BYTES_MAX, verify_bundle};
+use crate::{Believed, Place, Verified, VerifyFault, limits::BUNDLE_BYTES_MAX, verify_bundle};
 
 #[derive(Serialize)]
 struct Object<'a> {
@@ -24,16 +26,19 @@ struct Object<'a> {
 }
 
 pub(super) fn run(verify: &Verify, output: &Output) -> Exit {
-    let read = read(&verify.bundle).and_then(|bundle| Ok((bundle, read(&verify.anchors)?)));
-    let (bundle, anchors) = match read {
+    let read = read(&verify.bundle)
+        .and_then(|bundle| Ok((bundle, read(&verify.anchors)?, identities(verify.identities.as_deref())?)));
+    let (bundle, anchors, identities) = match read {
         Ok(read) => read,
         Err(failure) => return output.give_up("verify", &failure, None),
     };
-    let judged = verify_bundle(&bundle, verify.file.as_deref(), &anchors);
+    let judged = verify_bundle(&bundle, verify.file.as_deref(), Believed { anchors: &anchors, identities });
     let exit = match &judged {
         Ok(_) => Exit::Done,
         Err(VerifyFault { place: Place::File, .. }) => Exit::Usage,
-        Err(VerifyFault { place: Place::Anchors, .. }) => Exit::Material,
+        Err(VerifyFault { place: Place::Anchors, .. } | VerifyFault { names_nobody: true, .. }) => {
+            Exit::Material
+        }
         Err(_) => Exit::Evidence,
     };
     match &judged {
@@ -44,7 +49,7 @@ pub(super) fn run(verify: &Verify, output: &Output) -> Exit {
                 fault.place.name(),
                 fault.reason
             ));
-            to_stderr(&format!("  次にすること / next: {}", next_step(fault.place)));
+            to_stderr(&format!("  次にすること / next: {}", next_step(fault)));
         }
         Err(_) => {}
     }
@@ -93,8 +98,11 @@ fn tell(verified: &Verified, output: &Output) {
     }
 }
 
-const fn next_step(place: Place) -> &'static str {
-    match place {
+const fn next_step(fault: &VerifyFault) -> &'static str {
+    if fault.names_nobody {
+        return "give the rules by which this authority names its holders, [identity.NAME] of the parties' configurations, with --identities; if they were given, ask the parties for the right ones";
+    }
+    match fault.place {
         Place::File => "check the name of the file",
         Place::Anchors => "name the PEM file with the root certificates of evidence",
         Place::ReceiptTimes => {
@@ -103,6 +111,10 @@ const fn next_step(place: Place) -> &'static str {
         Place::FileLength | Place::FileDigest => "find the file as it was sent; the evidence itself holds",
         _ => "take another copy of the bundle; if that fails too, the evidence was altered",
     }
+}
+
+fn identities(file: Option<&Path>) -> Result<IdentityRules, Failure> {
+    file.map_or_else(|| Ok(IdentityRules::default()), load_identities)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -4,7 +4,7 @@ use pki::{credential::CredentialFault, evidence::EvidenceSignerFault, tls::TlsFa
 use protocol::party::{Identity, Party};
 
 use super::{Blame, blame_of_store, next_of_store};
-use crate::store::StoreFault;
+use crate::{lists::ListNotFetched, store::StoreFault};
 
 /// Why a client could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,17 @@ pub enum OpenError {
         /// Why.
         #[source]
         source: TrustFault,
+    },
+    /// An authority is without a revocation list, and none could be fetched.
+    #[error("there is no revocation list of {issuer}, which [{section}] asks for")]
+    ListMissing {
+        /// Table of the settings.
+        section: &'static str,
+        /// Whose.
+        issuer: String,
+        /// What stood in the way; none if every address gave a list, but of others.
+        #[source]
+        why: Option<Box<ListNotFetched>>,
     },
     /// The TLS configuration.
     #[error("no secure connection can be set up")]
@@ -62,6 +73,7 @@ impl OpenError {
             OpenError::Store(_) => "state",
             OpenError::Credential(_) => "tls_certificate",
             OpenError::Trust { .. } => "trust",
+            OpenError::ListMissing { .. } => "list_missing",
             OpenError::Tls(_) => "tls",
             OpenError::Evidence(_) => "evidence_certificate",
             OpenError::NotOurs { .. } | OpenError::TwoIdentities { .. } => "certificate_identity",
@@ -74,6 +86,7 @@ impl OpenError {
         match self {
             OpenError::Store(fault) => blame_of_store(fault),
             OpenError::ServerName(_) => Blame::Settings,
+            OpenError::ListMissing { why: Some(_), .. } => Blame::Line,
             _ => Blame::Material,
         }
     }
@@ -86,6 +99,12 @@ impl OpenError {
             | OpenError::Evidence(_)
             | OpenError::Trust { .. }
             | OpenError::Tls(_) => "read the cause above; renew or replace the named file",
+            OpenError::ListMissing { why: None, .. } => {
+                "add the address of its list to crl_urls in the settings, or put its file under crls"
+            }
+            OpenError::ListMissing { .. } => {
+                "check that this machine reaches the address in crl_urls, then run the same command again; nothing was sent"
+            }
             OpenError::NotOurs { .. } | OpenError::TwoIdentities { .. } => {
                 "name the right certificates, or the right party, in the settings"
             }

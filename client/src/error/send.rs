@@ -17,7 +17,7 @@ use super::{
     next_of_store,
 };
 use crate::{
-    again::Mark, centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault,
+    again::Mark, centre_log::CentreLogFault, evidence::EvidenceFault, filing::FilingFault, line::LineFault,
     source::SourceFault, store::StoreFault, times::TimeFault,
 };
 
@@ -144,6 +144,15 @@ pub enum SendError {
         /// What contradicts.
         reason: String,
     },
+    /// Our own log was longer when the centre last saw it: it was restored from an older copy. No transfer until people have
+    /// looked into it.
+    #[error("the centre has seen {seen} entries of this machine's send log, and only {here} are here")]
+    LogBehind {
+        /// Entries that the centre knows of.
+        seen: u64,
+        /// Entries that are here.
+        here: u64,
+    },
     /// It was called off here; the transfer stays resumable.
     #[error("stopped before the file arrived")]
     Stopped,
@@ -154,6 +163,8 @@ pub enum SendError {
 pub enum LastTry {
     /// No connection, or none that counts.
     Unreachable(String),
+    /// The line that connections must leave on cannot be used; no other was tried.
+    OwnLine(LineFault),
     /// The machine at the centre's address answered that nobody listens there.
     NobodyListens(String),
     /// A connection that was cut.
@@ -171,6 +182,7 @@ impl LastTry {
     pub const fn code(&self) -> &'static str {
         match self {
             LastTry::Unreachable(_) => "unreachable",
+            LastTry::OwnLine(_) => "line_unusable",
             LastTry::NobodyListens(_) => "nobody_listens",
             LastTry::Cut(cause) => cause.name(),
             LastTry::Turned(problem) => problem.code(),
@@ -184,6 +196,7 @@ impl std::fmt::Display for LastTry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             LastTry::Unreachable(reason) => f.write_str(reason),
+            LastTry::OwnLine(fault) => write!(f, "{fault}"),
             LastTry::NobodyListens(address) => write!(f, "nobody listens at {address}"),
             LastTry::Cut(cause) => write!(f, "the connection was lost ({cause})"),
             LastTry::Turned(problem) => write!(f, "{} ({problem})", problem.title()),
@@ -223,6 +236,7 @@ impl SendError {
             SendError::Evidence(_) => "evidence",
             SendError::CentreLog(fault) => fault.code(),
             SendError::LogForked { .. } => "log_forked",
+            SendError::LogBehind { .. } => "log_behind",
             SendError::Stopped => "stopped",
         }
     }
@@ -270,7 +284,10 @@ impl SendError {
             SendError::Evidence(EvidenceFault::Times { source: TimeFault::Future { .. }, .. }) => {
                 Blame::Machine
             }
-            SendError::Evidence(_) | SendError::CentreLog(_) | SendError::LogForked { .. } => Blame::Evidence,
+            SendError::Evidence(_)
+            | SendError::CentreLog(_)
+            | SendError::LogForked { .. }
+            | SendError::LogBehind { .. } => Blame::Evidence,
         }
     }
 
@@ -311,6 +328,7 @@ impl SendError {
             SendError::NotDelivered { last: LastTry::NobodyListens(_), .. } => {
                 "nothing is lost: the centre's machine is there and its gateway is not; run the same command again later, and if that does not help check centre.address in the settings"
             }
+            SendError::NotDelivered { last: LastTry::OwnLine(fault), .. } => fault.next_step(),
             SendError::NotDelivered { .. } => {
                 "nothing is lost: run the same command again when the line is back; it goes on where it stopped"
             }
@@ -341,6 +359,9 @@ impl SendError {
             }
             SendError::Evidence(_) | SendError::CentreLog(_) => {
                 "do not count the file as arrived; call the contact and keep the state directory as it is"
+            }
+            SendError::LogBehind { .. } => {
+                "the state directory was restored from an older copy: put the newest one in its place; if there is none, keep this one as it is, tell the contact of the centre, and name an empty directory in storage.data, which begins another log; a file that had arrived is not taken twice"
             }
             SendError::LogForked { .. } => {
                 "send nothing more to this centre; call the contact and keep the state directory as it is; once people have looked into it, `sekisho log accept-new` takes the new log"

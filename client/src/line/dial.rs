@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use config::reader::HostPort;
+use config::{network::ClientLine, reader::HostPort};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use pki::platform::apply_link_timers;
@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     Break, Deadlines, Line, RequestBody,
     exchange::{Connection, refusal_in},
+    origin,
     pulse::Pulse,
     race::{self, NoConnection},
     watch::Watch,
@@ -27,6 +28,8 @@ use super::{
 /// How a connection is made.
 pub(crate) struct Dialer {
     pub address: HostPort,
+    /// The line that it leaves on.
+    pub line: ClientLine,
     /// For the Host header: the name the centre goes by.
     pub host: String,
     pub secure: Secure,
@@ -78,12 +81,18 @@ impl Dialer {
     async fn connect(&self) -> Result<TcpStream, Break> {
         let host = (self.address.host().as_str(), self.address.port());
         let addresses = lookup_host(host).await.map_err(|source| self.unreachable(source))?;
-        let stream = match race::connect(addresses).await {
+        let centre = self.address.to_string();
+        let addresses = origin::reachable(&self.line, &centre, addresses).map_err(Break::Line)?;
+        let stream = match race::connect(&self.line, addresses).await {
             Ok(stream) => stream,
+            Err(NoConnection::Line(fault)) => return Err(Break::Line(fault)),
             Err(NoConnection::Refused) => {
-                return Err(Break::NobodyListens { address: self.address.to_string() });
+                return Err(Break::NobodyListens { address: centre });
             }
-            Err(NoConnection::Failed(source)) => return Err(self.unreachable(source)),
+            Err(NoConnection::Failed(source)) => {
+                let down = origin::down(&self.line, &centre, &source);
+                return Err(down.map_or_else(|| self.unreachable(source), Break::Line));
+            }
         };
         let timers = LinkTimers::for_detect_max(self.deadlines.detect_max);
         apply_link_timers(&stream, timers).map_err(|source| self.unreachable(source))?;

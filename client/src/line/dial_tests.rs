@@ -19,6 +19,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(1);
 fn dialer(address: SocketAddr, secure: Secure) -> Dialer {
     Dialer {
         address: HostPort::parse(&address.to_string()).unwrap(),
+        line: ClientLine::default(),
         host: address.to_string(),
         secure,
         deadlines: Deadlines {

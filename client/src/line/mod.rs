@@ -6,6 +6,7 @@
 mod content;
 mod dial;
 mod exchange;
+mod origin;
 mod pulse;
 mod race;
 pub(crate) mod requests;
@@ -20,6 +21,7 @@ use protocol::cause::Cause;
 pub(crate) use content::{ContentFault, Piece, RequestBody};
 pub(crate) use dial::{Dialer, Secure};
 pub(crate) use exchange::{Answer, Line};
+pub use origin::LineFault;
 
 /// The deadlines of a connection, from the settings.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,9 @@ pub(crate) enum Break {
         #[source]
         source: io::Error,
     },
+    /// The line that connections must leave on cannot be used; no other was tried.
+    #[error(transparent)]
+    Line(LineFault),
     /// Every address of the centre answered that nobody listens there.
     #[error("nobody listens at {address}")]
     NobodyListens {

@@ -3,8 +3,10 @@
 
 use std::{io, net::SocketAddr};
 
+use config::network::ClientLine;
 use tokio::{net::TcpStream, task::JoinSet, time::sleep};
 
+use super::origin::{self, LineFault, NoSocket};
 use crate::limits::NEXT_ADDRESS_AFTER;
 
 /// Why none of the addresses gave a connection.
@@ -14,10 +16,23 @@ pub(super) enum NoConnection {
     Refused,
     /// What the system said last of one that gave no such answer.
     Failed(io::Error),
+    /// The line they were to be reached on.
+    Line(LineFault),
 }
 
-/// Connects to one of these addresses. Ends when every one of them has failed; the deadline is the caller's.
+impl From<NoSocket> for NoConnection {
+    fn from(none: NoSocket) -> Self {
+        match none {
+            NoSocket::Line(fault) => NoConnection::Line(fault),
+            NoSocket::System(error) => NoConnection::Failed(error),
+        }
+    }
+}
+
+/// Connects to one of these addresses on this line. Ends when every one of them has failed, or at once when the line
+/// cannot be used; the deadline is the caller's.
 pub(super) async fn connect(
+    line: &ClientLine,
     addresses: impl IntoIterator<Item = SocketAddr>,
 ) -> Result<TcpStream, NoConnection> {
     let mut left = addresses.into_iter().peekable();
@@ -25,7 +40,7 @@ pub(super) async fn connect(
     let mut outcome = None;
     loop {
         if let Some(address) = left.next() {
-            tries.spawn(TcpStream::connect(address));
+            tries.spawn(origin::socket(line, address)?.connect(address));
         }
         let is_last = left.peek().is_none();
         // Neither is lost when the other is ready first: the tries go on in their set, and the pause begins anew with
@@ -44,9 +59,7 @@ pub(super) async fn connect(
             None | Some(NoConnection::Refused) if failed.kind() == io::ErrorKind::ConnectionRefused => {
                 NoConnection::Refused
             }
-            Some(other @ NoConnection::Failed(_)) if failed.kind() == io::ErrorKind::ConnectionRefused => {
-                other
-            }
+            Some(other) if failed.kind() == io::ErrorKind::ConnectionRefused => other,
             _ => NoConnection::Failed(failed),
         });
     }
@@ -96,7 +109,8 @@ mod tests {
         const CLOSED: u32 = 40;
         let ((_listener, open), closed) = (open().await, closed().await);
         let began = Instant::now();
-        let stream = connect((0..CLOSED).map(|_| closed).chain([open])).await.unwrap();
+        let stream =
+            connect(&ClientLine::default(), (0..CLOSED).map(|_| closed).chain([open])).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open);
         assert!(began.elapsed() < CLOSED * NEXT_ADDRESS_AFTER / 2, "failures are not waited out");
     }
@@ -105,7 +119,7 @@ mod tests {
     async fn an_address_that_answers_is_found_behind_any_number_that_do_not() {
         let ((_listener, open), (_full, _queued, silent)) = (open().await, silent().await);
         let began = Instant::now();
-        let stream = connect([silent, silent, silent, open]).await.unwrap();
+        let stream = connect(&ClientLine::default(), [silent, silent, silent, open]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open);
         assert!(began.elapsed() >= 3 * NEXT_ADDRESS_AFTER, "each had its moment");
     }
@@ -113,12 +127,12 @@ mod tests {
     #[tokio::test]
     async fn only_if_every_address_refuses_nobody_listens() {
         let (one, other) = (closed().await, closed().await);
-        assert!(matches!(connect([one, other]).await, Err(NoConnection::Refused)));
+        assert!(matches!(connect(&ClientLine::default(), [one, other]).await, Err(NoConnection::Refused)));
         // A broadcast address takes no connection.
         let elsewhere = "255.255.255.255:9".parse().unwrap();
         for addresses in [[one, elsewhere], [elsewhere, one]] {
-            assert!(matches!(connect(addresses).await, Err(NoConnection::Failed(_))));
+            assert!(matches!(connect(&ClientLine::default(), addresses).await, Err(NoConnection::Failed(_))));
         }
-        assert!(matches!(connect([]).await, Err(NoConnection::Failed(_))));
+        assert!(matches!(connect(&ClientLine::default(), []).await, Err(NoConnection::Failed(_))));
     }
 }

@@ -5,6 +5,7 @@
 //!   lock, running           one process at a time; whether one is at work
 //!   log/                    the send log and its key
 //!   centre.json             the centre's log as last verified
+//!   crls/                   revocation lists as last fetched
 //!   transfers/{id}/
 //!     manifest.jws          signed before the first byte leaves, never changed
 //!     state.json            where the transfer stands, every attempt and its cause

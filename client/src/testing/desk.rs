@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use config::{client::Retry, reader::HostPort};
+use config::{client::Retry, network::ClientLine, reader::HostPort};
 use protocol::party::{Environment, Identity};
 
 use super::{BelievesChains, EvidenceKey, RECEIVER, SENDER, SENDER_IDENTITY};
@@ -34,6 +34,7 @@ pub fn client(data: &Path, centre: SocketAddr) -> Client {
         crls: vec![b"a list".to_vec()],
         dialer: Dialer {
             address: HostPort::parse(&centre.to_string()).unwrap(),
+            line: ClientLine::default(),
             host: centre.to_string(),
             secure: Secure::Nothing,
             deadlines: Deadlines { detect_max: two_seconds, stall_max: two_seconds, answer_max: two_seconds },

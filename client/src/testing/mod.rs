@@ -155,7 +155,7 @@ fn receipt_in(text: &str, manifest: &Manifest, log: LogIdentity, received_at: Mo
         sender: manifest.sender.clone(),
         receiver: manifest.receiver.clone(),
         class: manifest.class,
-        offered_at: received_at,
+        offered_at: Moment::from_unix_ms(received_at.unix_ms() - 1),
         received_at,
         stored_at: received_at,
         clock: ClockState::Unknown,

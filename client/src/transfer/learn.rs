@@ -9,6 +9,7 @@ use protocol::{
 use super::{Drive, journal, known::Known, trouble::Trouble};
 use crate::{
     centre_log::{Proof, SeenLog},
+    error::SendError,
     line::{
         Answer, Break, Line, RequestBody,
         requests::{self, Reply},
@@ -65,7 +66,11 @@ impl Drive<'_> {
                     self.progress.event(&ProgressEvent::Offered { offset: state.offset });
                     return self.known(state).await;
                 }
-                Reply::Turned(turned) if turned.problem == Problem::LogProofNeeded && !last => {
+                Reply::Turned(turned) if turned.problem == Problem::LogProofNeeded => {
+                    self.refuse_log_behind(turned.log_size).await?;
+                    if last {
+                        return Err(self.turned(turned).await);
+                    }
                     from = turned.log_size;
                 }
                 Reply::Turned(turned) => return Err(self.turned(turned).await),
@@ -73,6 +78,15 @@ impl Drive<'_> {
             }
         }
         Err(self.break_off(Break::BadAnswer("it is no answer to an offer")).await)
+    }
+
+    /// A log that the centre has seen longer than it is here can prove nothing, today or later.
+    async fn refuse_log_behind(&self, seen: Option<u64>) -> Result<(), Trouble> {
+        let here = self.read(|store| Ok(store.log.size())).await?;
+        match seen {
+            Some(seen) if seen > here => Err(Trouble::Final(SendError::LogBehind { seen, here })),
+            _ => Ok(()),
+        }
     }
 
     /// The offer, with the proof that the head in the manifest and the one of `from` entries are of one log, whichever is

@@ -104,6 +104,7 @@ impl Drive<'_> {
             Break::Content(ContentFault::Unreadable(source)) => {
                 return Trouble::Final(SourceFault::Unreadable { path: path(), source }.into());
             }
+            Break::Line(fault) => LastTry::OwnLine(fault),
             Break::NobodyListens { address } => LastTry::NobodyListens(address),
             Break::Unreachable { .. } | Break::Handshake(_) => LastTry::Unreachable(in_one_line(&broken)),
             Break::Cut { cause, .. } => LastTry::Cut(cause),
@@ -124,7 +125,7 @@ pub(super) fn cause_of_break(broken: &Break) -> (Cause, Duration) {
         Break::OurCertificate(_) => (Cause::Revoked, Duration::ZERO),
         Break::Content(_) => (Cause::SourceChanged, Duration::ZERO),
         Break::Stopped => (Cause::Cancelled, Duration::ZERO),
-        Break::Unreachable { .. } => (Cause::LinkLost, Duration::ZERO),
+        Break::Unreachable { .. } | Break::Line(_) => (Cause::LinkLost, Duration::ZERO),
         Break::NobodyListens { .. }
         | Break::TheirCertificate(_)
         | Break::Handshake(_)

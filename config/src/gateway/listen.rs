@@ -1,5 +1,4 @@
-//! `[listen]`, `[listener.*]` and `[network]`: where the gateway listens, on whose line, and from where it takes
-//! connections at all.
+//! `[listen]` and `[listener.*]`: where the gateway listens, and from where it takes connections at all.
 
 use std::{cell::RefCell, net::SocketAddr};
 
@@ -8,7 +7,8 @@ use protocol::party::{Environment, Role};
 
 use crate::{
     crypto::{Acceptance, read_tls12},
-    reader::{Fault, Given, Key, Section, Value},
+    network::InterfaceName,
+    reader::{Fault, Key, Section},
     shared::Credentials,
 };
 
@@ -161,59 +161,5 @@ fn refuse_outside_production(section: &Section<'_>, address: SocketAddr) {
                 "write the port that was told to the senders",
             ),
         );
-    }
-}
-
-/// Whom the operator declares to have approved the line (guideline II.5(7)).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// The approved connection service, as the implementing body lists it; none only in test.
-    pub approved_service: Option<String>,
-}
-
-impl Network {
-    pub(super) fn read(root: &Section<'_>, environment: Option<Environment>) -> Option<Self> {
-        let section =
-            root.section("network", "What is declared about the line; it stands in evidence reports.");
-        let approved_service = section.optional(&Key::new(
-            "approved_service",
-            "The connection service approved by the implementing body that this line belongs to. Required in \
-             production.",
-            "\"IP-VPN of provider N, contract 1234\"",
-        ))?;
-        if environment == Some(Environment::Production) && approved_service.is_none() {
-            section.refuse(
-                "approved_service",
-                Fault::new(
-                    "is missing, and production runs only on an approved line (guideline II.5(7))",
-                    "add under [network]: approved_service = \"the name of the approved service\"",
-                ),
-            );
-            return None;
-        }
-        Some(Network { approved_service })
-    }
-}
-
-/// The name of a network interface, as Linux takes it.
-struct InterfaceName(String);
-
-impl Value for InterfaceName {
-    fn form() -> String {
-        "the name of a network interface, 1 to 15 letters, digits, `.`, `-` or `_`, in quotes".to_owned()
-    }
-    fn read(given: &Given<'_>) -> Result<Self, Fault> {
-        let name = given.text_for::<Self>()?;
-        // IFNAMSIZ is 16 with its final zero.
-        let fits = (1..=15).contains(&name.len());
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if fits && name.bytes().all(plain) {
-            Ok(InterfaceName(name.to_owned()))
-        } else {
-            Err(given.is_not::<Self>())
-        }
-    }
-    fn show(&self) -> String {
-        format!("{:?}", self.0)
     }
 }

@@ -1,8 +1,10 @@
 //! The gateway's configuration file, `gateway.toml`.
 
 mod listen;
+mod lists;
 mod operation;
 mod permissions;
+mod process;
 mod route;
 mod words;
 
@@ -20,8 +22,10 @@ use protocol::{
     permission::Permissions,
 };
 
-pub use listen::{Listen, Listener, MAIN_LISTENER, Network};
+pub use listen::{Listen, Listener, MAIN_LISTENER};
+pub use lists::Lists;
 pub use operation::{Metrics, Reload};
+pub use process::{Confine, Process};
 pub use route::Route;
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 
@@ -30,6 +34,7 @@ use crate::{
     identity::read_identities,
     limits,
     mistake::ConfigError,
+    network::Network,
     reader::{self, Choice, Fault, Key, Section},
     shared::{Contact, Credentials, read_detect_max, read_environment},
 };
@@ -57,6 +62,8 @@ pub struct GatewayConfig {
     pub identities: IdentityRules,
     /// Which algorithms count.
     pub crypto: Crypto,
+    /// How revocation lists are fetched and served.
+    pub crl: Lists,
     /// Where it keeps things.
     pub storage: Storage,
     /// How a lost, stalled or slow line is noticed.
@@ -77,6 +84,8 @@ pub struct GatewayConfig {
     pub metrics: Metrics,
     /// When changed files are taken up.
     pub reload: Reload,
+    /// What the process takes from itself.
+    pub process: Process,
     /// Whom to call.
     pub contact: Contact,
 }
@@ -136,6 +145,8 @@ pub struct Limits {
     pub transfers_max: u32,
     /// Transfers receiving content at the same time, of one identity.
     pub transfers_per_identity_max: u32,
+    /// Attempts that one sender may begin in a minute.
+    pub attempts_per_sender_per_minute_max: u32,
     /// Transfers of one sender that are not yet ended.
     pub open_transfers_per_sender_max: u32,
     /// Transfers that one sender may offer in a day.
@@ -218,6 +229,7 @@ impl GatewayConfig {
         let evidence = Credentials::read_evidence(root, tls.as_ref());
         let identities = read_identities(root);
         let crypto = Crypto::read(root);
+        let crl = Lists::read(root, environment);
         let storage = Storage::read(root);
         let link = Link::read(root, environment);
         let limits = Limits::read(root);
@@ -228,6 +240,7 @@ impl GatewayConfig {
         let log = Log::read(root);
         let metrics = Metrics::read(root);
         let reload = Reload::read(root);
+        let process = Process::read(root, environment);
         let contact = Contact::read(root);
         Some(GatewayConfig {
             environment: environment?,
@@ -240,6 +253,7 @@ impl GatewayConfig {
             evidence: evidence?,
             identities: identities?,
             crypto: crypto?,
+            crl: crl?,
             storage: storage?,
             link: link?,
             limits: limits?,
@@ -250,6 +264,7 @@ impl GatewayConfig {
             log: log?,
             metrics: metrics?,
             reload: reload?,
+            process: process?,
             contact: contact?,
         })
     }
@@ -349,12 +364,24 @@ impl Limits {
             section.limit(&limits::HANDSHAKES_PER_PREFIX_PER_SECOND_MAX);
         let connection_life_max = section.limit(&limits::CONNECTION_LIFE_MAX);
         let transfers_per_identity_max = section.limit(&limits::TRANSFERS_PER_IDENTITY_MAX);
+        let attempts_per_sender_per_minute_max = section.limit(&limits::ATTEMPTS_PER_SENDER_PER_MINUTE_MAX);
         let transfers_per_sender_per_day_max = section.limit(&limits::TRANSFERS_PER_SENDER_PER_DAY_MAX);
         let bytes_per_sender_per_day_max = section.limit(&limits::BYTES_PER_SENDER_PER_DAY_MAX);
         let audit_reserve_bytes = section.limit(&limits::AUDIT_RESERVE_BYTES);
         let transfers_max = section.limit(&limits::TRANSFERS_MAX);
         let open_transfers_per_sender_max = section.limit(&limits::OPEN_TRANSFERS_PER_SENDER_MAX);
         let body_bytes_max = section.limit(&limits::BODY_BYTES_MAX);
+        if let (Some(file), Some(day)) = (&file_bytes_max, &bytes_per_sender_per_day_max)
+            && day.0 < file.0
+        {
+            section.refuse(
+                "bytes_per_sender_per_day_max",
+                Fault::new(
+                    "is less than file_bytes_max: the largest file that is taken could never be offered",
+                    "raise it, or lower file_bytes_max",
+                ),
+            );
+        }
         Some(Limits {
             file_bytes_max: file_bytes_max?.0,
             connections_max: connections_max?,
@@ -368,6 +395,7 @@ impl Limits {
             connection_life_max: connection_life_max?,
             transfers_max: transfers_max?,
             transfers_per_identity_max: transfers_per_identity_max?,
+            attempts_per_sender_per_minute_max: attempts_per_sender_per_minute_max?,
             transfers_per_sender_per_day_max: transfers_per_sender_per_day_max?,
             bytes_per_sender_per_day_max: bytes_per_sender_per_day_max?.0,
             audit_reserve_bytes: audit_reserve_bytes?.0,

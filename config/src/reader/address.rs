@@ -30,6 +30,11 @@ impl HostPort {
         &self.host
     }
 
+    /// Another host at the same port.
+    pub fn at(&self, host: &HostName) -> Self {
+        HostPort { host: host.clone(), port: self.port }
+    }
+
     /// The port, never 0.
     pub fn port(&self) -> u16 {
         self.port
@@ -57,6 +62,18 @@ impl Value for HostPort {
     }
     fn read(given: &Given<'_>) -> Result<Self, Fault> {
         HostPort::parse(given.text_for::<Self>()?).ok_or_else(|| given.is_not::<Self>())
+    }
+    fn show(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl Value for IpAddr {
+    fn form() -> String {
+        "an address without a port such as \"192.0.2.20\" or \"2001:db8::20\"".to_owned()
+    }
+    fn read(given: &Given<'_>) -> Result<Self, Fault> {
+        given.text_for::<Self>()?.parse().map_err(|_| given.is_not::<Self>())
     }
     fn show(&self) -> String {
         format!("\"{self}\"")

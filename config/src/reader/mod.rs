@@ -11,6 +11,7 @@ mod key;
 mod nearest;
 mod quantity;
 mod section;
+mod url;
 mod value;
 
 use std::{
@@ -27,6 +28,7 @@ pub use address::{HostName, HostPort};
 pub use key::{Choice, Key, Limit};
 pub use quantity::Size;
 pub use section::Section;
+pub use url::HttpUrl;
 pub use value::{Fault, Given, InputFile, Value, Word};
 
 use crate::mistake::{ConfigError, Mistake};

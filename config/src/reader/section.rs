@@ -212,6 +212,11 @@ impl<'r> Section<'r> {
         self.reader.refuse(line, join(&self.path, name), fault);
     }
 
+    /// Reports that a list is absent that may be absent only where something else stands in for it.
+    pub fn refuse_absent<T>(&self, key: &Key<T>) {
+        let _: Option<T> = self.missing(join(&self.path, &key.name), &key.name, key.example);
+    }
+
     /// Reports that this table lacks something; after a syntax error it may well stand on the broken line.
     pub fn refuse_as_incomplete(&self, fault: Fault) {
         if self.reader.document.syntax.is_empty() {

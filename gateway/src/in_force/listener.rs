@@ -25,7 +25,7 @@ use protocol::{
 };
 use rustls_pki_types::CertificateDer;
 
-use super::{MaterialFault, check_stands_for_parties, load_trust, policy};
+use super::{MaterialFault, check_stands_for_parties, policy};
 
 /// What connections are accepted with at one address. Which listeners there are never changes while the process runs: the
 /// same place in the list is the same listener in every generation.
@@ -49,13 +49,21 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub fn load(section: String, config: &GatewayConfig, files: &Credentials) -> Result<Self, MaterialFault> {
-        let policy = policy(config, files);
-        let credential = Credential::load(&files.certificate, &files.key, &policy)
+    pub fn load(
+        section: String,
+        config: &GatewayConfig,
+        files: &Credentials,
+        trust: Arc<Trust>,
+    ) -> Result<Self, MaterialFault> {
+        let credential = Credential::load(&files.certificate, &files.key, &policy(config, files))
             .map_err(|source| MaterialFault::Credential { section: section.clone(), source })?;
         check_stands_for_parties(&section, credential.own().identity(), config)?;
-        let trust = load_trust(&section, files, policy)?;
         Ok(Line { section, credential, trust })
+    }
+
+    /// The same, with what peers are judged by from now on.
+    pub fn with(&self, trust: Arc<Trust>) -> Self {
+        Line { section: self.section.clone(), credential: self.credential.clone(), trust }
     }
 }
 
@@ -119,6 +127,11 @@ impl Listener {
     /// What its peers are judged by.
     pub fn trust(&self) -> &Trust {
         &self.line.trust
+    }
+
+    /// Does this host stand in the certificate that we show here?
+    pub fn is_dialled_as(&self, host: &str) -> bool {
+        self.line.credential.is_dialled_as(host)
     }
 
     /// Our own certificate here: what it says of the time is held against the clock.

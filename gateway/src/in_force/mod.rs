@@ -3,7 +3,7 @@
 
 mod listener;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use config::{
     GatewayConfig,
@@ -14,6 +14,7 @@ use config::{
 use pki::{
     clock,
     credential::CredentialFault,
+    crl_cache::CrlCache,
     evidence::{EvidenceSigner, EvidenceSignerFault, EvidenceVerifier},
     peer::PeerIdentity,
     policy::{CrlGrace, Policy},
@@ -79,7 +80,7 @@ pub struct InForce {
     /// The settings. Those that a running gateway cannot change are the same in every one: see [`crate::reload`].
     pub config: GatewayConfig,
     /// Signs receipts and refusals.
-    pub signer: EvidenceSigner,
+    pub signer: Arc<EvidenceSigner>,
     /// Judges manifests and acknowledgements.
     pub verifier: EvidenceVerifier,
     /// One more with each reload: who was judged under an older one is judged again.
@@ -99,31 +100,75 @@ impl InForce {
         observer: RefusalObserver,
         generation: u64,
     ) -> Result<Self, MaterialFault> {
-        let main = Arc::new(Line::load("tls".to_owned(), &config, &config.tls)?);
-        let mut listeners =
-            vec![Listener::new(MAIN_LISTENER, &config.listen, &config, &main, Arc::clone(&observer))?];
-        let mut lines = vec![Arc::clone(&main)];
-        for further in &config.listeners {
-            let line = match &further.tls {
-                None => Arc::clone(&main),
-                Some(tls) => Arc::new(Line::load(further.tls_section(), &config, tls)?),
-            };
-            let observer = Arc::clone(&observer);
-            listeners.push(Listener::new(&further.name, &further.listen, &config, &line, observer)?);
-            if further.tls.is_some() {
-                lines.push(line);
-            }
-        }
-        let evidence = policy(&config, &config.evidence);
+        InForce::build_after(None, config, observer, generation)
+    }
+
+    /// As [`InForce::build`], to take the place of `held`.
+    pub fn rebuild(
+        config: GatewayConfig,
+        observer: RefusalObserver,
+        held: &InForce,
+    ) -> Result<Self, MaterialFault> {
+        let new = InForce::build_after(Some(held), config, observer, held.generation + 1)?;
+        new.check_follows(held)?;
+        Ok(new)
+    }
+
+    fn build_after(
+        held: Option<&InForce>,
+        config: GatewayConfig,
+        observer: RefusalObserver,
+        generation: u64,
+    ) -> Result<Self, MaterialFault> {
+        let trust_of = |section: &str, files| {
+            let held = held.and_then(|held| held.trusts().into_iter().find(|(name, _)| *name == section));
+            load_trust(section, files, &config, held.map(|(_, trust)| trust))
+        };
+        let own = config
+            .listeners
+            .iter()
+            .filter_map(|listener| Some((listener.tls_section(), listener.tls.as_ref()?)));
+        let lines = [("tls".to_owned(), &config.tls)]
+            .into_iter()
+            .chain(own)
+            .map(|(section, files)| {
+                let trust = trust_of(&section, files)?;
+                Ok(Arc::new(Line::load(section, &config, files, trust)?))
+            })
+            .collect::<Result<Vec<_>, MaterialFault>>()?;
         let signer = EvidenceSigner::load(
             &config.evidence.certificate,
             &config.evidence.key,
-            &evidence,
+            &policy(&config, &config.evidence),
             config.environment,
             clock::now(),
         )?;
         check_stands_for_parties("evidence", signer.identity(), &config)?;
-        let evidence_trust = load_trust("evidence", &config.evidence, evidence)?;
+        let evidence_trust = trust_of("evidence", &config.evidence)?;
+        InForce::assemble(config, lines, Arc::new(signer), evidence_trust, observer, generation)
+    }
+
+    /// Makes the listeners; the first of `lines` is that of `[tls]`.
+    fn assemble(
+        config: GatewayConfig,
+        lines: Vec<Arc<Line>>,
+        signer: Arc<EvidenceSigner>,
+        evidence_trust: Arc<Trust>,
+        observer: RefusalObserver,
+        generation: u64,
+    ) -> Result<Self, MaterialFault> {
+        let further = config.listeners.iter().map(|further| {
+            let section = further.tls.as_ref().map_or_else(|| "tls".to_owned(), |_| further.tls_section());
+            (further.name.as_str(), &further.listen, section)
+        });
+        let listeners = [(MAIN_LISTENER, &config.listen, "tls".to_owned())]
+            .into_iter()
+            .chain(further)
+            .filter_map(|(name, listen, section)| {
+                let line = lines.iter().find(|line| line.section == section)?;
+                Some(Listener::new(name, listen, &config, line, Arc::clone(&observer)))
+            })
+            .collect::<Result<Vec<_>, MaterialFault>>()?;
         Ok(InForce {
             signer,
             verifier: EvidenceVerifier::live(Arc::clone(&evidence_trust)),
@@ -136,6 +181,22 @@ impl InForce {
         })
     }
 
+    /// The same with other lists in some sections, taken from what is in force and not from files: a configuration that is
+    /// being edited, or a key that is being renewed, cannot hold up a revocation.
+    pub fn with_lists(
+        &self,
+        mut new: BTreeMap<String, Trust>,
+        observer: RefusalObserver,
+    ) -> Result<Self, MaterialFault> {
+        let mut newest =
+            |section: &str, held: &Arc<Trust>| new.remove(section).map_or_else(|| Arc::clone(held), Arc::new);
+        let lines =
+            self.lines.iter().map(|line| Arc::new(line.with(newest(&line.section, &line.trust)))).collect();
+        let evidence_trust = newest("evidence", &self.evidence_trust);
+        let signer = Arc::clone(&self.signer);
+        InForce::assemble(self.config.clone(), lines, signer, evidence_trust, observer, self.generation + 1)
+    }
+
     /// Every listener, that of `[listen]` first.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
@@ -144,6 +205,11 @@ impl InForce {
     /// The streamed route that covers this path.
     pub fn route(&self, path: &str) -> Option<Arc<Route>> {
         self.routes.iter().find(|route| route.covers(path)).cloned()
+    }
+
+    /// Does this host stand in the certificate that we show at this listener?
+    pub fn is_dialled_as(&self, listener: usize, host: &str) -> bool {
+        self.listeners.get(listener).is_some_and(|listener| listener.is_dialled_as(host))
     }
 
     /// Judges a connection that is open already as its listener would now; the stable word for why not.
@@ -159,7 +225,7 @@ impl InForce {
     }
 
     /// Refuses a step back in revocation from what is in force now.
-    pub fn check_follows(&self, held: &InForce) -> Result<(), MaterialFault> {
+    fn check_follows(&self, held: &InForce) -> Result<(), MaterialFault> {
         for (section, new) in self.trusts() {
             let held = held.trusts().into_iter().find(|(held, _)| *held == section);
             if let Some((_, held)) = held {
@@ -212,7 +278,7 @@ impl InForce {
 }
 
 /// Every table with certificates, by its name.
-fn sections(config: &GatewayConfig) -> impl Iterator<Item = (String, &Credentials)> {
+pub fn sections(config: &GatewayConfig) -> impl Iterator<Item = (String, &Credentials)> {
     let further =
         config.listeners.iter().filter_map(|listener| Some((listener.tls_section(), listener.tls.as_ref()?)));
     [("tls".to_owned(), &config.tls), ("evidence".to_owned(), &config.evidence)].into_iter().chain(further)
@@ -251,13 +317,23 @@ fn policy(config: &GatewayConfig, section: &Credentials) -> Policy {
     Policy { identities: config.identities.clone(), signatures, danger_crl_grace }
 }
 
-fn load_trust(section: &str, credentials: &Credentials, policy: Policy) -> Result<Arc<Trust>, MaterialFault> {
+fn load_trust(
+    section: &str,
+    credentials: &Credentials,
+    config: &GatewayConfig,
+    held: Option<&Trust>,
+) -> Result<Arc<Trust>, MaterialFault> {
+    let cache = CrlCache::below(&config.storage.data);
     let files = TrustFiles {
         anchors: credentials.anchors.clone(),
         issuers: credentials.issuers.clone(),
         crls: credentials.crls.clone(),
+        fetched: credentials.crl_urls.iter().map(|url| cache.file(url.as_str())).collect(),
     };
-    let trust = Trust::load(&files, policy, clock::now())
-        .map_err(|source| MaterialFault::Trust { section: section.to_owned(), source })?;
-    Ok(Arc::new(trust))
+    let (policy, now) = (policy(config, credentials), clock::now());
+    let trust = match held {
+        Some(held) => Trust::load_after(held, &files, policy, now),
+        None => Trust::load(&files, policy, now),
+    };
+    trust.map(Arc::new).map_err(|source| MaterialFault::Trust { section: section.to_owned(), source })
 }

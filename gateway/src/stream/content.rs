@@ -19,8 +19,12 @@ use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
     time::{Sleep, sleep},
 };
-use tokio_util::{sync::WaitForCancellationFutureOwned, task::task_tracker::TaskTrackerToken};
+use tokio_util::{
+    sync::{CancellationToken, WaitForCancellationFutureOwned},
+    task::task_tracker::TaskTrackerToken,
+};
 
+use super::exchanges::Exchange;
 use crate::pace::Pace;
 
 /// Why a content was broken off.
@@ -77,8 +81,8 @@ pub struct Terms {
     pub stall_max: Duration,
     /// Below this rate over `stall_max` likewise.
     pub bytes_per_second_min: u64,
-    /// Ready when the peer is told to end.
-    pub told_to_end: WaitForCancellationFutureOwned,
+    /// Cancelled when the exchange is to be broken off.
+    pub ends: CancellationToken,
     /// It must be a claims file of this kind.
     pub claims: Option<Kind>,
 }
@@ -96,7 +100,7 @@ impl Question {
             left: declared,
             pace: Pace::new(terms.bytes_per_second_min, terms.stall_max, Instant::now()),
             silence: Silence::new(terms.stall_max),
-            told_to_end: Box::pin(terms.told_to_end),
+            told_to_end: Box::pin(terms.ends.cancelled_owned()),
             claims: terms.claims.map(|kind| Claims { check: ClaimsCheck::new(), kind, held: None }),
             end: Some(end),
         };
@@ -225,12 +229,23 @@ impl Body for Question {
     }
 }
 
-/// An answer's content on its way to the peer. Holds the exchange's place in the route, and keeps a drain waiting.
+/// An answer's content on its way to the peer.
 pub struct Answering {
     incoming: Incoming,
     silence: Silence,
-    _place: OwnedSemaphorePermit,
-    _work: TaskTrackerToken,
+    told_to_end: Pin<Box<WaitForCancellationFutureOwned>>,
+    _held: Held,
+}
+
+/// What an exchange holds until its answer is through: its entry in the table, its place in the route, and a drain that
+/// waits for it.
+pub struct Held {
+    /// Its entry.
+    pub exchange: Exchange,
+    /// Its place.
+    pub place: OwnedSemaphorePermit,
+    /// Makes a drain wait.
+    pub work: TaskTrackerToken,
 }
 
 /// The backend broke off its answer, or stopped in the middle of it.
@@ -242,17 +257,16 @@ pub enum AnswerBroken {
     /// Stopped.
     #[error("the backend stopped in the middle of its answer")]
     Stalled,
+    /// We were told to.
+    #[error("the exchange was broken off on this side")]
+    Ended,
 }
 
 impl Answering {
     /// The backend's content.
-    pub fn new(
-        incoming: Incoming,
-        stall_max: Duration,
-        place: OwnedSemaphorePermit,
-        work: TaskTrackerToken,
-    ) -> Self {
-        Answering { incoming, silence: Silence::new(stall_max), _place: place, _work: work }
+    pub fn new(incoming: Incoming, stall_max: Duration, held: Held) -> Self {
+        let told_to_end = Box::pin(held.exchange.ends().clone().cancelled_owned());
+        Answering { incoming, silence: Silence::new(stall_max), told_to_end, _held: held }
     }
 }
 
@@ -264,6 +278,9 @@ impl Body for Answering {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerBroken>>> {
+        if self.told_to_end.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err(AnswerBroken::Ended)));
+        }
         loop {
             let Poll::Ready(came) = Pin::new(&mut self.incoming).poll_frame(context) else {
                 ready!(self.silence.poll(context));

@@ -3,6 +3,7 @@
 
 mod backends;
 mod content;
+mod exchanges;
 mod headers;
 
 use std::{sync::Arc, time::Duration};
@@ -17,6 +18,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 pub use backends::Backends;
 pub use content::Answering;
+pub use exchanges::Exchanges;
 pub use headers::Credentials;
 
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
     peer::Permit,
     turned::Turned,
 };
-use content::{Broken, Question, Terms};
+use content::{Broken, Held, Question, Terms};
 
 /// A streamed route as it is in force.
 pub struct Route {
@@ -71,15 +73,22 @@ pub async fn pass_on(
     if declared > config.body_bytes_max {
         return Err(Problem::BodyTooLarge.into());
     }
+    if centre.stopping.is_cancelled() {
+        return Err(Problem::Draining.into());
+    }
     let work = centre.work.token();
     let place = Arc::clone(&route.places).try_acquire_owned().map_err(|_| Problem::TooMany)?;
     let (head, incoming) = request.into_parts();
+    let peer = permit.peer();
+    // The right may have been withdrawn since it was asked for; from here on whoever withdraws it finds the exchange.
+    let exchange = centre.exchanges.begin(peer.identity().role(), config.right, peer.stop());
+    peer.permit(&centre.in_force(), config.right.0, config.right.1)?;
     let credentials = permit.peer().credentials().ok_or(Problem::NotPermitted)?;
     let host = host_of(config)?;
     let terms = Terms {
         stall_max: patience.stall_max,
         bytes_per_second_min: patience.bytes_per_second_min,
-        told_to_end: permit.peer().stop().told_to_end(),
+        ends: exchange.ends().clone(),
         claims: config.claims,
     };
     let (question, mut ended) = Question::new(incoming, declared, terms);
@@ -122,7 +131,7 @@ pub async fn pass_on(
     head.headers = headers::to_peer(&head.headers);
     Ok(Response::from_parts(
         head,
-        AnswerBody::Right(Answering::new(incoming, patience.stall_max, place, work)),
+        AnswerBody::Right(Answering::new(incoming, patience.stall_max, Held { exchange, place, work })),
     ))
 }
 

@@ -53,7 +53,8 @@ impl Place {
     }
 
     fn load(&self, anchors: &Path, crls: &Path) -> Result<Trust, TrustFault> {
-        let files = TrustFiles { anchors: vec![anchors.into()], issuers: vec![], crls: vec![crls.into()] };
+        let files =
+            TrustFiles { anchors: vec![anchors.into()], crls: vec![crls.into()], ..TrustFiles::default() };
         Trust::load(&files, Policy::default(), now())
     }
 
@@ -132,8 +133,8 @@ fn case_11_one_bad_list_among_good_ones_is_refused_with_the_name_of_its_file() {
     let forged = place.write("forged.pem", &crls_pem(&[&Authority::root("root").crl(9, &[])]));
     let files = TrustFiles {
         anchors: vec![place.path("anchors.pem")],
-        issuers: vec![],
         crls: vec![place.path("crls.pem"), forged.clone()],
+        ..TrustFiles::default()
     };
     let fault = Trust::load(&files, Policy::default(), now()).unwrap_err();
     assert!(matches!(&fault, TrustFault::Crl { file, .. } if *file == forged));

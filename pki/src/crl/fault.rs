@@ -66,6 +66,17 @@ pub enum CrlFault {
         /// Offered in its place.
         offered: CrlNumber,
     },
+    /// It was fetched, and has ended already: it would keep everybody out in place of one that may still count.
+    #[error("it ended {next_update}; next: find out why its authority publishes no newer one")]
+    Ended {
+        /// When.
+        next_update: Moment,
+    },
+    /// It was fetched, and no configured authority signed it. Of such a list nothing else is read.
+    #[error(
+        "no configured authority signed it; next: check the address, and that the file of its issuer's certificate is named"
+    )]
+    SignedByNobody,
     /// The issuer's list is in force but no longer among the files.
     #[error(
         "it is in force but no longer among the configured files; next: put the newest list of the same scope back"

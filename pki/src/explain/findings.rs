@@ -44,9 +44,9 @@ pub(super) fn of(
             continue;
         };
         let looked = Looked { trust, certificate, shown: &read, is_leaf: at == 0, purpose, now };
-        let words = looked.faults().into_iter().filter(|(kind, _)| *kind == fault).map(|(_, words)| words);
-        let name = called(&Description::of(certificate));
-        found.extend(words.map(|words| format!("{name}: {words}")));
+        if let Some((_, words)) = looked.at(fault).filter(|(kind, _)| *kind == fault) {
+            found.push(format!("{}: {words}", called(&Description::of(certificate))));
+        }
     }
     found
 }
@@ -64,9 +64,16 @@ struct Looked<'a> {
 type Found = (PeerFault, String);
 
 impl Looked<'_> {
-    fn faults(&self) -> Vec<Found> {
-        let found = [self.dates(), self.key(), self.purposes(), self.constraints(), self.issuer()];
-        found.into_iter().flatten().collect()
+    /// Looks at what could have this fault, and at nothing else: signatures cost something.
+    fn at(&self, fault: PeerFault) -> Option<Found> {
+        match fault {
+            PeerFault::Expired | PeerFault::NotYetValid => self.dates(),
+            PeerFault::WeakKey => self.key(),
+            PeerFault::WrongEku => self.purposes(),
+            PeerFault::WrongBasicConstraints => self.constraints(),
+            PeerFault::UnknownCa | PeerFault::WeakSignature | PeerFault::BadSignature => self.issuer(),
+            _ => None,
+        }
     }
 
     fn dates(&self) -> Option<Found> {

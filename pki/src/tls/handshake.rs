@@ -16,11 +16,21 @@ pub struct Refused {
     pub fault: PeerFault,
     /// What its certificate says; `None` if it cannot be read. Nothing in it is proved.
     pub certificate: Option<Description>,
+    /// What is wrong with which certificate of the chain, the nearest cause first. It quotes the peer's own names.
+    pub causes: Vec<String>,
 }
 
 impl Refused {
     pub(super) fn new(fault: PeerFault, certificate: &CertificateDer<'_>) -> Self {
-        Refused { fault, certificate: Description::of_der(certificate) }
+        Refused {
+            fault,
+            certificate: Description::of_der(certificate),
+            causes: vec![fault.in_words().to_owned()],
+        }
+    }
+
+    pub(super) fn because(causes: Vec<String>, fault: PeerFault, certificate: &CertificateDer<'_>) -> Self {
+        Refused { causes, ..Refused::new(fault, certificate) }
     }
 
     /// Who was refused and why; never the certificate itself. Not in the usual log: strangers can be refused as often as

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use protocol::{digest::Sha256, party::Environment};
+use protocol::{digest::Sha256, moment::Moment, party::Environment};
 use rustls::{
     CommonState, DigitallySignedStruct, DistinguishedName, Error as TlsError, ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
@@ -26,9 +26,11 @@ use super::{
 use crate::{
     clock::{moment_of_unix, now},
     credential::Credential,
+    explain::causes_for_log,
     fault::PeerFault,
     leaf::Purpose,
     peer::PeerIdentity,
+    refusal::Refusal,
     trust::Trust,
 };
 
@@ -151,22 +153,19 @@ impl fmt::Debug for ClientVerifier {
 }
 
 impl ClientVerifier {
-    fn judge(&self, chain: &[CertificateDer<'_>], time: UnixTime) -> Result<(), PeerFault> {
-        let peer = self.shared.trust.verify(chain, Purpose::TlsClient, moment_of_unix(time))?;
+    fn judge(&self, chain: &[CertificateDer<'_>], now: Moment) -> Result<(), Refusal> {
+        let peer = self.shared.trust.judge(chain, Purpose::TlsClient, now)?;
         if peer.identity().environment() != self.shared.environment {
-            return Err(PeerFault::WrongEnvironment);
+            return Err(PeerFault::WrongEnvironment.into());
         }
-        if let Some(grace) = peer.grace() {
-            grace.log("client");
-        }
+        // That it counts by grace only stands in the peer, for whoever lets it in.
         // One connection has one client: a second judgement would be another one's.
-        self.judged.set(peer).map_err(|_| PeerFault::Other)
+        self.judged.set(peer).map_err(|_| PeerFault::Other.into())
     }
 
-    fn refuse(&self, certificate: &CertificateDer<'_>, fault: PeerFault) {
-        let refused = Refused::new(fault, certificate);
+    fn refuse(&self, refused: &Refused) {
         refused.log("client");
-        (self.shared.observer)(&refused);
+        (self.shared.observer)(refused);
     }
 
     fn possession(
@@ -178,7 +177,8 @@ impl ClientVerifier {
     ) -> Result<HandshakeSignatureValid, TlsError> {
         let signatures = self.shared.trust.policy().signatures;
         check_possession(signatures, version, message, certificate, signature).inspect_err(|error| {
-            self.refuse(certificate, PeerFault::of_tls(error).unwrap_or(PeerFault::Other))
+            let fault = PeerFault::of_tls(error).unwrap_or(PeerFault::Other);
+            self.refuse(&Refused::new(fault, certificate));
         })
     }
 }
@@ -202,11 +202,13 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         time: UnixTime,
     ) -> Result<ClientCertVerified, TlsError> {
-        match self.judge(&chain_of(end_entity, intermediates), time) {
+        let (chain, now) = (chain_of(end_entity, intermediates), moment_of_unix(time));
+        match self.judge(&chain, now) {
             Ok(()) => Ok(ClientCertVerified::assertion()),
-            Err(fault) => {
-                self.refuse(end_entity, fault);
-                Err(fault.to_tls())
+            Err(refusal) => {
+                let causes = causes_for_log(&self.shared.trust, &chain, Purpose::TlsClient, now, &refusal);
+                self.refuse(&Refused::because(causes, refusal.fault, end_entity));
+                Err(refusal.fault.to_tls())
             }
         }
     }

@@ -6,6 +6,7 @@ use time::Duration;
 use super::*;
 use crate::{
     clock::now,
+    crl::CrlFault,
     oid,
     testing::{
         self, Authority, Leaf, authority_params, certificates_pem, client_params, crl_params, crls_pem,
@@ -27,6 +28,7 @@ fn fault_of(edit: impl FnOnce(&mut CertificateParams)) -> PeerFault {
 }
 
 mod at_load;
+mod fetched;
 mod identity;
 mod leaf;
 mod path;

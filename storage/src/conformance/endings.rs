@@ -1,6 +1,9 @@
 //! Claims about what ends a transfer, and what follows: receipts, refusals, acknowledgements, deliveries, deadlines.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use protocol::{
     cause::Cause,
@@ -11,11 +14,13 @@ use protocol::{
     transfer_id::TransferKey,
 };
 
+use tokio::sync::Notify;
+
 use super::{LedgerBench, samples::*};
 use crate::{
     audit::AuditLog as _,
     ledger::{Ledger as _, LedgerFault},
-    transfer::{Acknowledged, Acknowledging, NewTransfer},
+    transfer::{Acknowledged, Acknowledging, Guard, NewTransfer, Step},
 };
 
 pub async fn a_commit_keeps_the_receipt_and_its_entry(bench: &impl LedgerBench) {
@@ -39,6 +44,71 @@ pub async fn a_commit_that_lost_the_race_for_the_same_content_is_not_done(bench:
     let fault = step_fault(&ledger, &slow, commit(&slow, 1)).await;
     assert!(matches!(&fault, LedgerFault::AlreadyHeld(held) if **held == fast), "{fault:?}");
     assert_eq!(found(&ledger, &slow).await, before);
+}
+
+pub async fn a_commit_that_is_forbidden_changes_nothing_and_may_be_allowed_later(bench: &impl LedgerBench) {
+    let ledger = bench.open().await;
+    let key = checking(&ledger, offer(1)).await;
+    let (before, size) = (found(&ledger, &key).await, ledger.head().await.unwrap().checkpoint.size);
+    let guarded = |allowed| Step { guard: Some(Guard::new(move || allowed)), ..commit(&key, 1) };
+    let fault = step_fault(&ledger, &key, guarded(false)).await;
+    assert!(matches!(fault, LedgerFault::Forbidden), "{fault:?}");
+    assert_eq!(found(&ledger, &key).await, before);
+    assert_eq!(ledger.head().await.unwrap().checkpoint.size, size);
+    let stepped = ledger.step(&key, guarded(true)).await.unwrap();
+    assert_eq!(stepped.transfer.state.phase, Phase::Committed);
+}
+
+pub async fn a_commit_that_was_allowed_is_durable_once_the_ledger_has_settled(bench: &impl LedgerBench) {
+    let ledger = Arc::new(bench.open().await);
+    for n in 0..20 {
+        let key = checking(&*ledger, offer(n)).await;
+        let allowed = Arc::new(Notify::new());
+        let noted = Arc::clone(&allowed);
+        let guard = Guard::new(move || {
+            noted.notify_one();
+            true
+        });
+        let (committing, step) = (Arc::clone(&ledger), Step { guard: Some(guard), ..commit(&key, 1) });
+        let of = key.clone();
+        let committing = tokio::spawn(async move { committing.step(&of, step).await });
+        allowed.notified().await;
+        ledger.settle().await.unwrap();
+        assert_eq!(found(&*ledger, &key).await.state.phase, Phase::Committed);
+        committing.await.unwrap().unwrap();
+    }
+}
+
+pub async fn nothing_is_committed_once_it_was_forbidden_and_the_ledger_has_settled(bench: &impl LedgerBench) {
+    let ledger = Arc::new(bench.open().await);
+    let mut ready = Vec::new();
+    for n in 0..40 {
+        ready.push(checking(&*ledger, offer(n)).await);
+    }
+    let forbidden = Arc::new(AtomicBool::new(false));
+    let committing: Vec<_> = ready
+        .iter()
+        .map(|key| {
+            let (ledger, key, forbidden) = (Arc::clone(&ledger), key.clone(), Arc::clone(&forbidden));
+            let guard = Guard::new(move || !forbidden.load(Ordering::SeqCst));
+            let step = Step { guard: Some(guard), ..commit(&key, 1) };
+            tokio::spawn(async move { ledger.step(&key, step).await })
+        })
+        .collect();
+    forbidden.store(true, Ordering::SeqCst);
+    ledger.settle().await.unwrap();
+    let mut committed = Vec::new();
+    for key in &ready {
+        committed.push(found(&*ledger, key).await.state.phase == Phase::Committed);
+    }
+    for ((step, key), committed) in committing.into_iter().zip(&ready).zip(committed) {
+        match step.await.unwrap() {
+            Ok(_) => assert!(committed, "{key} was committed after the ledger had settled"),
+            Err(LedgerFault::Forbidden) => assert!(!committed, "{key}"),
+            Err(fault) => panic!("{fault:?}"),
+        }
+        assert_eq!(found(&*ledger, key).await.state.phase == Phase::Committed, committed);
+    }
 }
 
 pub async fn one_of_many_commits_of_the_same_content_wins(bench: &impl LedgerBench) {

@@ -136,7 +136,7 @@ pub fn receipt(key: &TransferKey) -> String {
 
 /// A step without any text or entry.
 pub fn bare(input: Input) -> Step {
-    Step { input, at: moment(1), receipt: None, refusal: None, entry: None }
+    Step { input, at: moment(1), receipt: None, refusal: None, entry: None, guard: None }
 }
 
 /// A step with an entry.

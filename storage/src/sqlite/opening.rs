@@ -162,6 +162,8 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY)
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
+        // Its own temporary files would stand elsewhere, where a confined process may not write.
+        .pragma("temp_store", "MEMORY")
         .pragma("cache_size", CACHE)
         .pragma("wal_autocheckpoint", WAL_PAGES)
 }

@@ -32,6 +32,10 @@ impl Work<'_> {
         {
             return Err(LedgerFault::AlreadyHeld(Box::new(earlier.clone())));
         }
+        // Asked here, where steps stand in their order: see `Guard`.
+        if step.guard.is_some_and(|guard| !guard.allows()) {
+            return Err(LedgerFault::Forbidden);
+        }
         if after == before {
             let transfer = row.transfer.clone();
             return Ok(Box::new(move |_| Stepped { transfer, acts, logged: None }));

@@ -90,7 +90,11 @@ impl SqliteAudit {
 }
 
 fn reader_options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(path).read_only(true).pragma("trusted_schema", "OFF")
+    SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .pragma("trusted_schema", "OFF")
+        .pragma("temp_store", "MEMORY")
 }
 
 async fn pool(options: SqliteConnectOptions) -> Result<SqlitePool, StoreFault> {

@@ -341,7 +341,7 @@ impl Wanted {
                 Command::Acknowledge(call, _) => {
                     wanted.receipts.extend(call.receipts.iter().map(|(key, _)| key.clone()));
                 }
-                Command::Record(..) | Command::Close => {}
+                Command::Record(..) | Command::Settle(..) | Command::Close => {}
             }
         }
         wanted

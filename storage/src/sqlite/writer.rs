@@ -36,6 +36,8 @@ pub(super) enum Command {
     Acknowledge(Box<Acknowledging>, Reply<Acknowledged>),
     Delivered(Box<(TransferKey, Moment, Entry)>, Reply<Option<Logged>>),
     Record(Box<Entry>, Reply<Logged>),
+    /// Answer when all before it is answered.
+    Settle(Reply<()>),
     /// Take no more, finish what waits, end.
     Close,
 }
@@ -130,6 +132,7 @@ fn apply(work: &mut Work<'_>, command: Command) -> Option<Answer> {
             hold(work.delivered(&key, at, entry), reply)
         }
         Command::Record(entry, reply) => hold(work.record(*entry), reply),
+        Command::Settle(reply) => hold(Ok(Box::new(|_| ())), reply),
         Command::Close => return None,
     })
 }

@@ -161,7 +161,7 @@ fn look_at_log(
     given: Option<&Consistency>,
 ) -> Result<(), Box<Answer>> {
     let shown = Checkpoint::verify(&manifest.checkpoint, &manifest.log).unwrap();
-    let Some(known) = memory.sender_log.clone() else {
+    let Some(known) = memory.sender_log.clone().filter(|known| known.origin == shown.origin) else {
         memory.sender_log = Some(shown);
         return Ok(());
     };

@@ -46,6 +46,35 @@ async fn a_receipt_that_the_receiver_did_not_sign_is_no_receipt() {
 }
 
 #[tokio::test]
+async fn a_send_log_restored_from_an_older_copy_is_called_that_and_a_new_one_goes_on() {
+    let scene = Scene::set().await;
+    scene.send().await.unwrap();
+    // What a backup holds; the log then grows while the centre looks on.
+    let (data, backup) = (scene.data(), scene.directory.path().join("backup"));
+    let copied = std::process::Command::new("cp").arg("-r").args([&data, &backup]).status().unwrap();
+    assert!(copied.success());
+    let next = |claims| {
+        let file = scene.directory.path().join(format!("{claims}.uke"));
+        fs::write(&file, crate::testing::claims_file(claims)).unwrap();
+        file
+    };
+    let send = async |client: Client, file: PathBuf| {
+        client.send(&file, Filing::default(), &Unwatched, &CancellationToken::new()).await
+    };
+    for claims in [7, 8] {
+        send(scene.client(), next(claims)).await.unwrap();
+    }
+    fs::remove_dir_all(&data).unwrap();
+    fs::rename(&backup, &data).unwrap();
+    for _ in 0..2 {
+        let error = send(scene.client(), next(9)).await.unwrap_err();
+        assert!(matches!(error, SendError::LogBehind { seen, here } if here < seen), "{error}");
+    }
+    fs::rename(&data, &backup).unwrap();
+    send(scene.client(), next(9)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_centre_whose_log_was_rewritten_gets_nothing_more() {
     let scene = Scene::set().await;
     scene.send().await.unwrap();

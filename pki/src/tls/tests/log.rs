@@ -51,7 +51,7 @@ fn refused_certificates_are_logged_below_the_usual_level() {
     let noted = Noted::default();
     tracing::subscriber::with_default(noted.clone(), || {
         for certificate in [Description::of_der(&leaf.der), None] {
-            Refused { fault: PeerFault::Revoked, certificate }.log("client");
+            Refused { fault: PeerFault::Revoked, certificate, causes: vec![] }.log("client");
         }
     });
     let noted = noted.0.lock().unwrap();
@@ -65,7 +65,7 @@ fn refused_certificates_are_logged_below_the_usual_level() {
 }
 
 #[test]
-fn each_side_of_a_handshake_logs_a_peer_that_counts_by_grace_only() {
+fn a_server_that_counts_by_grace_only_is_logged_and_a_client_is_handed_on_as_such() {
     let world = World::new();
     let mut ended = testing::crl_params(1, &[]);
     ended.this_update = testing::today() - time::Duration::days(2);
@@ -82,5 +82,6 @@ fn each_side_of_a_handshake_logs_a_peer_that_counts_by_grace_only() {
     let warnings: Vec<_> =
         noted.0.lock().unwrap().iter().filter(|(level, _)| *level == Level::WARN).cloned().collect();
     let expected = (Level::WARN, "message who issuer ended".to_owned());
-    assert_eq!(warnings, [expected.clone(), expected]);
+    // Clients come as often as they like: whoever lets them in writes it down, so often and no more.
+    assert_eq!(warnings, [expected]);
 }

@@ -14,12 +14,18 @@ use crate::{
         self, leaf_params,
         world::{Met, World, meet, stolen},
     },
-    tls::{TlsPolicy, TlsServer, alert_reason, own_refusal},
+    tls::{Refused, TlsPolicy, TlsServer, alert_reason, own_refusal},
 };
 
 /// A client that shows this meets the good server. The client checks nothing of its own, so that what it shows is
 /// judged. Also what the observer of refusals heard.
 fn visit(world: &World, shown: Arc<SingleCertAndKey>) -> (Met, Option<PeerFault>) {
+    let (met, heard) = visit_and_hear(world, shown);
+    (met, heard.map(|refused| refused.fault))
+}
+
+/// As [`visit`], with all that the observer heard.
+fn visit_and_hear(world: &World, shown: Arc<SingleCertAndKey>) -> (Met, Option<Refused>) {
     let mut client = (*world.client_config(world.trust())).clone();
     client.client_auth_cert_resolver = shown;
     let heard = Arc::new(Mutex::new(None));
@@ -29,12 +35,35 @@ fn visit(world: &World, shown: Arc<SingleCertAndKey>) -> (Met, Option<PeerFault>
         world.trust(),
         Environment::Test,
         TlsPolicy::default(),
-        Arc::new(move |refused| *noted.lock().unwrap() = Some(refused.fault)),
+        Arc::new(move |refused: &Refused| *noted.lock().unwrap() = Some(refused.clone())),
     )
     .unwrap();
     let met = meet(Arc::new(client), server.connection().unwrap().0);
-    let fault = *heard.lock().unwrap();
-    (met, fault)
+    let heard = heard.lock().unwrap().take();
+    (met, heard)
+}
+
+/// Everything that the observer hears of why a client with this certificate is refused.
+fn causes(edit: impl FnOnce(&mut CertificateParams)) -> String {
+    let world = World::new();
+    let mut params = testing::client_params();
+    edit(&mut params);
+    let leaf = world.root.leaf(&params);
+    visit_and_hear(&world, stolen(&leaf, &leaf)).1.unwrap().causes.join("; ")
+}
+
+#[test]
+fn the_observer_hears_which_certificate_is_refused_by_which_rule_and_the_librarys_own_word() {
+    let said = causes(|params| {
+        params.not_before = testing::today() - time::Duration::days(2);
+        params.not_after = testing::today() - time::Duration::days(1);
+    });
+    assert!(said.starts_with("the certificate of ") && said.contains("issued by CN=root"), "{said}");
+    assert!(said.contains("it ended at ") && said.contains("; ") && said.contains("Expired"), "{said}");
+    let said = causes(|params| params.custom_extensions.clear());
+    assert!(said.contains("its extended key usages are none; wanted is clientAuth"), "{said}");
+    let said = causes(|params| params.subject_alt_names = vec![testing::dns("institution.example")]);
+    assert!(said.contains("the certificate of ") && said.contains("it names nobody"), "{said}");
 }
 
 fn assert_refused(params: &CertificateParams, fault: PeerFault, alert: AlertDescription) {

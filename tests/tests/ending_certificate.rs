@@ -1,0 +1,58 @@
+//! A certificate that ends between offer and receipt ends no evidence: each statement is judged at the time when its
+//! receiver judged it.
+
+use certs_tool::{Profile, Validity};
+use client::{Believed, verify_bundle};
+use lab::proxy::{Fault, FaultProxy, Plan, Way};
+use pki::clock;
+use protocol::{jws::Unverified, kind::Kind, moment::Moment, statement::Receipt};
+use tests::{
+    files::claims_file,
+    lab::{TestLab, institution},
+    sender::{Sending, status},
+};
+
+/// Milliseconds that the certificate still counts: enough to offer a file, over before the second attempt.
+const LEFT_MS: i64 = 6_000;
+
+#[tokio::test]
+async fn a_bundle_whose_manifest_was_signed_by_a_certificate_that_ended_before_the_receipt_verifies() {
+    let lab = TestLab::new();
+    let centre = lab.centre(&[]).await;
+    // The first connection is cut in the content, and the second attempt waits until the certificate has ended.
+    let plan = |number| match number {
+        1 => Plan::clean().with(Way::Up, Fault::Reset { after: 100_000 }),
+        _ => Plan::clean(),
+    };
+    let proxy = FaultProxy::start("127.0.0.1:0".parse().unwrap(), centre.address, plan).await.unwrap();
+    let party = institution(Kind::Dpc, 1);
+    // Half of a wait is certain, the rest random.
+    let wait = format!("\"{}ms\"", 2 * LEFT_MS);
+    let waits = [("retry.first_wait", wait.as_str()), ("retry.longest_wait", &wait)];
+    let site = lab.sender("hospital", &party, proxy.address(), &waits);
+    let now = clock::now();
+    let ends = Moment::from_unix_ms(now.unix_ms() + LEFT_MS);
+    let validity = Validity::new(Moment::from_unix_ms(now.unix_ms() - 60_000), ends).unwrap();
+    let issued = lab
+        .sites
+        .authority()
+        .issue(Profile::Evidence, &site.identity, &[], &lab.path().join("ending"), validity)
+        .unwrap();
+    for (from, to) in [(&issued.cert_path, "certificate.pem"), (&issued.key_path, "key.pem")] {
+        std::fs::copy(from, site.directory.join("evidence").join(to)).unwrap();
+    }
+    let file = lab.file("RECEIPTD.UKE", &claims_file(Kind::Dpc, &party, 300_000, 1));
+    Sending::start(&site, &file).ended().await;
+    let told = status(&site).await;
+    assert_eq!((told[0].phase.as_str(), told[0].attempts.len()), ("received", 2), "{told:?}");
+
+    let bundle = std::fs::read(told[0].bundle.clone().unwrap()).unwrap();
+    let text: serde_json::Value = serde_json::from_slice(&bundle).unwrap();
+    let receipt = Unverified::<Receipt>::parse(text["receipt"].as_str().unwrap()).unwrap().claimed().clone();
+    assert!(receipt.offered_at < ends && ends < receipt.received_at, "{ends} is not in between");
+    let root = std::fs::read(lab.sites.authority().root_pem()).unwrap();
+    let verified = verify_bundle(&bundle, Some(&file), Believed::of_lab(&root)).unwrap();
+    assert_eq!(verified.length, receipt.length);
+    // What is signed after its end is not taken: nothing was acknowledged.
+    assert!(!verified.acknowledged);
+}
