@@ -4,8 +4,8 @@ use std::{fmt::Write as _, fs::File, io::Write as _, path::Path};
 
 use crate::rows::Row;
 
-const WIDTH: f64 = 1100.0;
-const TEXT_WIDTH: f64 = 560.0;
+const WIDTH: f64 = 1240.0;
+const TEXT_WIDTH: f64 = 700.0;
 const LINE: f64 = 26.0;
 const TOP: f64 = 60.0;
 const BAR: f64 = 14.0;
