@@ -2,6 +2,7 @@
 
 pub mod flood;
 pub mod load;
+pub mod peers;
 pub mod rows;
 pub mod server;
 

@@ -1,5 +1,6 @@
 //! The project's own chores: `cargo verify`, `cargo demo`, `cargo xtask …`. Only wiring; each chore is a file.
 
+mod bench_peers;
 mod borders;
 mod demo;
 mod deny;
@@ -39,6 +40,12 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure Sekisho beside other products; the arguments that follow are those of the program `peers` of `benches`.
+    BenchPeers {
+        /// Passed on as they are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Check which package may depend on what.
     Borders,
     /// Write the generated pages in docs/ anew.
@@ -71,6 +78,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.chore {
         Chore::Verify { full, only } => verify::run(&workspace, full, &only),
         Chore::Demo { arguments } => demo::run(&workspace, &arguments),
+        Chore::BenchPeers { arguments } => bench_peers::run(&workspace, &arguments),
         Chore::Borders => borders::check(&workspace).map(|()| ExitCode::SUCCESS),
         Chore::Docs => docs::write(&workspace).map(|()| ExitCode::SUCCESS),
         Chore::Fuzz { seconds, only } => fuzz::run(&workspace, seconds, &only).map(|_| ExitCode::SUCCESS),

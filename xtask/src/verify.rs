@@ -18,7 +18,7 @@ use std::{
 use anyhow::bail;
 
 use crate::{
-    borders, demo, deny, fuzz, tools,
+    bench_peers, borders, demo, deny, fuzz, tools,
     workspace::{Workspace, is_on_path, run as run_command},
 };
 
@@ -228,13 +228,15 @@ fn fuzz_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
     }
 }
 
-/// Every program of the package `benches`, as it would be measured.
+/// Every program of the package `benches`, as it would be measured; not the one that needs servers of others, which is
+/// `cargo bench-peers`.
 fn benches_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
     let programs: Vec<&String> = workspace
         .packages
         .iter()
         .filter(|package| package.name == "benches")
         .flat_map(|package| &package.programs)
+        .filter(|program| program.as_str() != bench_peers::PROGRAM)
         .collect();
     // Benchmarks start the programs beside their own.
     run_command(&mut workspace.cargo(&["build", "--release", "--workspace", "--bins"]))?;

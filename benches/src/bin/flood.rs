@@ -285,7 +285,14 @@ fn rows(quiet: &[Measured], attacked: &[Attacked]) -> Vec<Row> {
         let rate = |measured: &Measured| measured.mib_per_s;
         row("honest sender", "MiB/s", control, Some(Goal::AtLeast(KEPT)), rate, &attack.control);
         row("honest sender", "MiB/s", "quiet", None, rate, quiet);
-        row("centre's CPU in the window", "s", control, None, |measured| measured.cpu_s, &attack.control);
+        row(
+            "centre's CPU, to the last delivery",
+            "s",
+            control,
+            None,
+            |measured| measured.cpu_s,
+            &attack.control,
+        );
         row("centre's peak memory", "MiB", control, None, |measured| measured.peak_mib, &attack.control);
         row("growth of the log's text", "KiB", control, None, |measured| measured.log_kib, &attack.control);
         row("data directory at the end", "KiB", control, None, |measured| measured.data_mib, &attack.control);

@@ -1,0 +1,148 @@
+//! What a small request costs on a connection that is kept: as many as go through, and at a steady rate, where its answer
+//! can be timed.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, interval},
+};
+use tokio_rustls::rustls::ClientConfig;
+
+use super::{
+    backend,
+    kit::Kit,
+    order::rounds,
+    product::{Product, Purpose, Running, start_all, stop_all},
+};
+use crate::{
+    load::{
+        line::Line,
+        tls::{Group, Suite},
+    },
+    rows::{About, Figures, Goal, Row},
+};
+
+/// Bytes of a request's body.
+const BODY: usize = 1024;
+
+/// Connections when as many requests are made as go through, and requests on each.
+const CLOSED: (usize, usize) = (32, 1000);
+
+/// Connections at a steady rate, and requests on each.
+const STEADY: (usize, usize) = (16, 1000);
+
+/// Requests a second at the steady rate, over all connections.
+const STEADY_PER_S: u32 = 4000;
+
+/// Who hands requests on; the first is ours.
+const PRODUCTS: [(Product, Option<Goal>); 4] = [
+    (Product::Sekisho, None),
+    (Product::Nginx, Some(Goal::AtMost(0.80))),
+    (Product::HaProxy, None),
+    (Product::Envoy, None),
+];
+
+#[derive(Clone, Copy)]
+struct Cost {
+    cpu_us: f64,
+    per_s: f64,
+    steady_p50_us: f64,
+    steady_p99_us: f64,
+}
+
+/// Measures all of them with this suite.
+pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
+    let purpose = Purpose { pinned: true, backend: backend::start().await?, streams: true };
+    let config = kit.client(0, suite, Group::X25519)?;
+    let products = PRODUCTS.map(|(product, _)| product);
+    let running = start_all(&products, kit, &format!("requests-{}", suite.name()), purpose).await?;
+    let measured = rounds(kit, "requests", &running, async |one: &Running| {
+        cost(&config, one).await.with_context(|| one.product.name())
+    })
+    .await?;
+    stop_all(running).await?;
+    let suite = format!("{BODY} B requests on kept connections, {}", suite.name());
+    let mut rows = Vec::new();
+    for (place, (product, goal)) in PRODUCTS.iter().enumerate().skip(1) {
+        let mut compare = |figure, unit, goal: Option<Goal>, value: fn(&Cost) -> f64| {
+            let figures = |place| -> Figures { measured.of(place).iter().map(value).collect() };
+            let about = About { suite: &suite, figure, unit, peer: product.name(), goal };
+            rows.extend(Row::new(&about, &figures(0), &figures(place)));
+        };
+        compare("proxy's CPU of each, as many as go through", "µs", *goal, |cost| cost.cpu_us);
+        compare("as many as go through", "/s", None, |cost| cost.per_s);
+        compare("median time of an answer at 4,000/s", "µs", None, |cost| cost.steady_p50_us);
+        compare("99th percentile at 4,000/s", "µs", None, |cost| cost.steady_p99_us);
+    }
+    Ok(rows)
+}
+
+async fn cost(config: &Arc<ClientConfig>, running: &Running) -> anyhow::Result<Cost> {
+    let (connections, requests) = CLOSED;
+    let lines = connect(config, running, connections).await?;
+    let before = running.server.cpu_seconds()?;
+    let began = Instant::now();
+    ask(lines, requests, None).await?;
+    let (took, cpu) = (began.elapsed().as_secs_f64(), running.server.cpu_seconds()? - before);
+    let count = (connections * requests) as f64;
+    let (connections, requests) = STEADY;
+    let lines = connect(config, running, connections).await?;
+    let pause = Duration::from_secs(1) * u32::try_from(connections)? / STEADY_PER_S;
+    let mut times = ask(lines, requests, Some(pause)).await?;
+    times.sort();
+    let at = |share: f64| {
+        times.get((times.len() as f64 * share) as usize).map_or(f64::NAN, |time| time.as_secs_f64())
+    };
+    Ok(Cost {
+        cpu_us: cpu * 1e6 / count,
+        per_s: count / took,
+        steady_p50_us: at(0.5) * 1e6,
+        steady_p99_us: at(0.99) * 1e6,
+    })
+}
+
+async fn connect(config: &Arc<ClientConfig>, running: &Running, count: usize) -> anyhow::Result<Vec<Line>> {
+    let mut lines = Vec::with_capacity(count);
+    for _ in 0..count {
+        lines.push(Line::connect(config, running.server.address).await?);
+    }
+    Ok(lines)
+}
+
+/// The time of each answer; with a pause, a request is due whether the one before was answered or not, and its wait
+/// counts.
+async fn ask(lines: Vec<Line>, requests: usize, pause: Option<Duration>) -> anyhow::Result<Vec<Duration>> {
+    let mut asking = JoinSet::new();
+    for mut line in lines {
+        asking.spawn(async move {
+            let head =
+                format!("POST /stream/small HTTP/1.1\r\nhost: centre\r\ncontent-length: {BODY}\r\n\r\n");
+            let request = [head.as_bytes(), &[b'0'; BODY]].concat();
+            let mut ticks = pause.map(interval);
+            let mut times = Vec::with_capacity(requests);
+            let mut answered = Instant::now();
+            for _ in 0..requests {
+                let due = match &mut ticks {
+                    Some(ticks) => {
+                        let due = ticks.tick().await;
+                        // The clock of the runtime is coarse: what waited only for it did not wait for an answer.
+                        if answered > due { due } else { Instant::now() }
+                    }
+                    None => answered,
+                };
+                let answer = line.ask(&[&request]).await?;
+                ensure!(answer.status == 200, "a request was answered with {answer}");
+                answered = Instant::now();
+                times.push(answered.duration_since(due));
+            }
+            anyhow::Ok(times)
+        });
+    }
+    let mut times = Vec::new();
+    while let Some(done) = asking.join_next().await {
+        times.extend(done??);
+    }
+    Ok(times)
+}

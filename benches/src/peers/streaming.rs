@@ -1,0 +1,157 @@
+//! What it costs to hand large bodies on: mutual TLS in, plain HTTP/1.1 out, nothing kept.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use anyhow::{Context as _, ensure};
+use tokio::task::JoinSet;
+use tokio_rustls::rustls::ClientConfig;
+
+use super::{
+    backend,
+    kit::Kit,
+    order::rounds,
+    product::{Product, Purpose, Running, start_all, stop_all},
+    sink::Sink,
+};
+use crate::{
+    load::{
+        line::Line,
+        tls::{Group, Suite},
+    },
+    rows::{About, Figures, Goal, Row, short},
+};
+
+const MIB: usize = 1 << 20;
+const GIB: f64 = (1u64 << 30) as f64;
+
+/// Who hands bodies on; the first is ours.
+pub const PRODUCTS: [Product; 6] = [
+    Product::Sekisho,
+    Product::Nginx,
+    Product::NginxTuned,
+    Product::HaProxy,
+    Product::Envoy,
+    Product::Stunnel,
+];
+
+/// Bodies of one size, on some connections at a time.
+#[derive(Clone, Copy)]
+struct Work {
+    name: &'static str,
+    connections: usize,
+    bodies: usize,
+    mib: usize,
+}
+
+const WORKS: [Work; 3] = [
+    Work { name: "1 x 1 GiB", connections: 1, bodies: 1, mib: 1024 },
+    Work { name: "8 x 128 MiB", connections: 8, bodies: 1, mib: 128 },
+    Work { name: "64 x 8 x 2 MiB", connections: 64, bodies: 8, mib: 2 },
+];
+
+#[derive(Clone, Copy)]
+struct Cost {
+    cpu_s_per_gib: f64,
+    gib_per_s: f64,
+    peak_mib: f64,
+}
+
+/// Measures all of them with this suite.
+pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
+    let purpose = Purpose { pinned: true, backend: backend::start().await?, streams: true };
+    let config = kit.client(0, suite, Group::X25519)?;
+    let sink = Sink::start(kit)?;
+    let mut rows = Vec::new();
+    for (number, work) in WORKS.iter().enumerate() {
+        let (ceiling, _) = send(work, &config, sink.address).await?;
+        println!("streaming {}: the load into a bare sink {} GiB/s", work.name, short(work.gib() / ceiling));
+        let name = format!("streaming-{}-{number}", suite.name());
+        let running = start_all(&PRODUCTS, kit, &name, purpose).await?;
+        let measured = rounds(kit, &format!("streaming {}", work.name), &running, async |one: &Running| {
+            cost(work, &config, one).await.with_context(|| one.product.name())
+        })
+        .await?;
+        stop_all(running).await?;
+        rows.extend(rows_of(suite, work, |place| measured.of(place)));
+    }
+    Ok(rows)
+}
+
+fn rows_of<'m>(suite: Suite, work: &Work, of: impl Fn(usize) -> &'m [Cost]) -> Vec<Row> {
+    let figures =
+        |place: usize, figure: fn(&Cost) -> f64| -> Figures { of(place).iter().map(figure).collect() };
+    let cpu: fn(&Cost) -> f64 = |cost| cost.cpu_s_per_gib;
+    let suite = format!("streaming {}, {}", work.name, suite.name());
+    let mut rows = Vec::new();
+    let mut compare = |figure, unit, place, peer: &str, goal, value: fn(&Cost) -> f64| {
+        let about = About { suite: &suite, figure, unit, peer, goal };
+        rows.extend(Row::new(&about, &figures(0, value), &figures(place, value)));
+    };
+    for (place, product) in PRODUCTS.iter().enumerate().skip(1) {
+        let stock = *product == Product::Nginx;
+        let many = work.connections >= 64;
+        compare("proxy's CPU", "s/GiB", place, product.name(), stock.then_some(Goal::AtMost(0.33)), cpu);
+        compare("throughput", "GiB/s", place, product.name(), None, |cost| cost.gib_per_s);
+        let goal = (stock && many).then_some(Goal::AtMost(0.6));
+        compare("peak memory", "MiB", place, product.name(), goal, |cost| cost.peak_mib);
+    }
+    let median = |place: &usize| figures(*place, cpu).median().unwrap_or(f64::INFINITY);
+    let best = (1..PRODUCTS.len()).min_by(|one, other| median(one).total_cmp(&median(other)));
+    if let Some((place, product)) = best.and_then(|place| Some((place, PRODUCTS.get(place)?))) {
+        let peer = format!("the best of them: {}", product.name());
+        compare("proxy's CPU", "s/GiB", place, &peer, Some(Goal::AtMost(0.58)), cpu);
+    }
+    rows
+}
+
+impl Work {
+    fn gib(&self) -> f64 {
+        (self.connections * self.bodies * self.mib * MIB) as f64 / GIB
+    }
+}
+
+async fn cost(work: &Work, config: &Arc<ClientConfig>, running: &Running) -> anyhow::Result<Cost> {
+    running.server.forget_peak()?;
+    let before = running.server.cpu_seconds()?;
+    let (took, lines) = send(work, config, running.server.address).await?;
+    let cpu = running.server.cpu_seconds()? - before;
+    drop(lines);
+    let gib = work.gib();
+    Ok(Cost { cpu_s_per_gib: cpu / gib, gib_per_s: gib / took, peak_mib: running.server.peak_mib()? })
+}
+
+/// Seconds from the first byte to the last answer; the connections are still open.
+async fn send(
+    work: &Work,
+    config: &Arc<ClientConfig>,
+    address: SocketAddr,
+) -> anyhow::Result<(f64, Vec<Line>)> {
+    let piece: Arc<[u8]> = vec![b'0'; MIB].into();
+    let mut lines = Vec::with_capacity(work.connections);
+    for _ in 0..work.connections {
+        lines.push(Line::connect(config, address).await?);
+    }
+    let began = Instant::now();
+    let mut sending = JoinSet::new();
+    for mut line in lines {
+        let (piece, work) = (Arc::clone(&piece), *work);
+        sending.spawn(async move {
+            let length = work.mib * MIB;
+            let head =
+                format!("POST /stream/body HTTP/1.1\r\nhost: centre\r\ncontent-length: {length}\r\n\r\n");
+            let mut parts = vec![head.as_bytes()];
+            parts.extend((0..work.mib).map(|_| &*piece));
+            for _ in 0..work.bodies {
+                let answer = line.ask(&parts).await?;
+                let whole = answer.status == 200 && answer.body == length.to_string().as_bytes();
+                ensure!(whole, "a body was answered with {answer}");
+            }
+            anyhow::Ok(line)
+        });
+    }
+    let mut lines = Vec::with_capacity(work.connections);
+    while let Some(sent) = sending.join_next().await {
+        lines.push(sent??);
+    }
+    Ok((began.elapsed().as_secs_f64(), lines))
+}
