@@ -17,6 +17,7 @@ pub struct Ready {
     /// Stable words for what stands in the way.
     pub reasons: Vec<String>,
     /// Settings that weaken the gateway while they stand; it takes work all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dangers: Option<String>,
     /// The authorities without a revocation list, each with what stands in the way and the next step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -175,5 +175,5 @@ fn offer(manifest: &Manifest, text: &str, manifest_sha256: Sha256, entry: Entry)
 }
 
 fn step(input: Input, receipt: Option<String>, entry: Option<Entry>) -> Step {
-    Step { input, at: clock::now(), receipt, refusal: None, entry }
+    Step { input, at: clock::now(), receipt, refusal: None, entry, guard: None }
 }
