@@ -25,7 +25,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     attempts::Attempts, blocked::Blocked, counters::Counters, crl_fetch::CrlSources, gate::Gate,
-    in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room, stream::Backends, stream::Exchanges,
+    in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room, stream::Backends,
+    stream::Exchanges,
 };
 
 /// One running centre.

@@ -13,7 +13,9 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::{centre::Centre, counters::Stage, limits::HEADERS_MAX, peer::Peer, service::serve};
+use crate::{
+    centre::Centre, counters::Stage, limits::HEADERS_MAX, peer::Peer, service::serve, stall::StallGuard,
+};
 
 /// The time in which a running request may still be answered after its connection was told to end: the answer says why.
 const LAST_ANSWER_MAX: Duration = Duration::from_secs(1);
@@ -22,12 +24,17 @@ const LAST_ANSWER_MAX: Duration = Duration::from_secs(1);
 pub struct Patience {
     head: Duration,
     life: Duration,
+    stall: Duration,
 }
 
 impl Patience {
     /// By these settings.
     pub fn of(config: &GatewayConfig) -> Self {
-        Patience { head: config.link.header_max, life: config.limits.connection_life_max }
+        Patience {
+            head: config.link.header_max,
+            life: config.limits.connection_life_max,
+            stall: config.link.stall_max,
+        }
     }
 }
 
@@ -48,7 +55,7 @@ pub async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(patience.head)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(StallGuard::new(stream, patience.stall)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         biased;

@@ -58,6 +58,7 @@ pub mod run;
 pub mod service;
 pub mod sign;
 pub mod sink;
+pub mod stall;
 pub mod start;
 pub mod steps;
 pub mod stop;

@@ -241,9 +241,11 @@ pub async fn judge_all(centre: &Arc<Centre>) -> (usize, usize) {
     let ended = no_longer.len();
     let lost = |role| !in_force.permits(role, System::Claims, Action::Send);
     let stopped = centre.attempts.stop_roles(lost, Cause::Revoked);
+    let still = |role, (system, action)| in_force.permits(role, system, action);
+    let stopped = stopped + centre.exchanges.end_without(still);
     end_all(centre, &no_longer).await;
     if stopped > 0 {
-        tracing::warn!(stopped, "attempts ended because their right was withdrawn");
+        tracing::warn!(stopped, "attempts and streamed exchanges ended because their right was withdrawn");
     }
     (judged, ended)
 }

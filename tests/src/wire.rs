@@ -212,6 +212,22 @@ impl Line {
         Some(answer)
     }
 
+    /// Waits for more than was read, and gives everything that is there without taking it.
+    pub async fn next(&mut self) -> Option<&[u8]> {
+        self.read_more().await?;
+        Some(&self.ahead)
+    }
+
+    /// Takes what comes up to and with these bytes; nothing if the connection ends before.
+    pub async fn until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
+        loop {
+            if let Some(at) = self.ahead.windows(end.len()).position(|window| window == end) {
+                return Some(self.ahead.drain(..at + end.len()).collect());
+            }
+            self.read_more().await?;
+        }
+    }
+
     async fn read_more(&mut self) -> Option<()> {
         let mut buffer = vec![0; 64 * 1024];
         match patiently("something from the centre", self.stream.read(&mut buffer)).await {
