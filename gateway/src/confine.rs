@@ -138,11 +138,12 @@ pub fn tell() {
 }
 
 /// The TCP ports of others that the gateway connects to by this configuration: those that revocation lists are fetched from,
-/// and that of name servers if one of them has a name. A running gateway can give some of them up and take no others.
+/// that of name servers if one of them has a name, and those of the systems behind streamed routes. A running gateway can give some of them up and take no others.
 pub fn reached_ports(config: &GatewayConfig) -> BTreeSet<u16> {
     let urls = || sections(config).flat_map(|(_, files)| &files.crl_urls);
     let names = urls().any(HttpUrl::has_name).then_some(NAME_SERVER_PORT);
-    urls().map(HttpUrl::port).chain(names).collect()
+    let backends = config.routes.iter().map(|route| route.backend.port());
+    urls().map(HttpUrl::port).chain(names).chain(backends).collect()
 }
 
 fn restrict(config: &GatewayConfig, reached_ports: &BTreeSet<u16>) -> Result<Degree, ConfineFault> {

@@ -1,7 +1,5 @@
 //! Streamed routes: who may, what crosses, and that a break on one side is seen as a break on the other.
 
-#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
-
 use protocol::{kind::Kind, problem::Problem};
 use tests::{
     backend::{Backend, Inside},
@@ -181,14 +179,12 @@ async fn a_peer_that_does_not_read_its_answer_is_given_up() {
 
 #[tokio::test]
 async fn whoever_has_no_right_reaches_no_backend() {
-    // Institutions have no such right at a review agency, so that nobody of this test's world may.
     let (setting, backend) = routed(&[("permissions.withdraw", "[\"institution:claims:send\"]")]).await;
     let answer = setting.caller.ask(&post("/inside/ask", "text/plain", b"x")).await;
     assert_eq!((answer.status, answer.problem()), (403, Problem::NotPermitted));
     assert!(backend.is_untouched());
     // A route for a right that nobody can have here is a mistake.
-    lab::site::change(&setting.centre.site.config, &[("route.inside.right", "\"eligibility:query\"")])
-        .unwrap();
+    lab::site::change(&setting.centre.site.config, &[("route.inside.right", "\"filing:offer\"")]).unwrap();
     let said = gateway_refuses(&setting.centre.site, &["check"], 2).await;
     assert!(said.contains("route.inside.right"), "{said}");
 }
@@ -254,7 +250,7 @@ async fn of_a_bad_claims_file_the_last_bytes_are_kept_back() {
     let good = claims_file(Kind::Medical, &party, 100_000, 1);
     let cases = [
         ("cut", good[..good.len() - 20].to_vec(), Problem::ClaimsIncomplete),
-        ("another kind", claims_file(Kind::Dental, &party, 50_000, 1), Problem::ClaimsKindMismatch),
+        ("another kind", claims_file(Kind::Dpc, &party, 50_000, 1), Problem::ClaimsKindMismatch),
     ];
     for (what, content, problem) in cases {
         let mut line = setting.caller.line().await;
