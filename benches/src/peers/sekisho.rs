@@ -37,8 +37,13 @@ pub fn site(setup: &Setup<'_>, name: &str) -> anyhow::Result<CentreSite> {
 }
 
 /// The route of which everything is handed on to this backend.
-fn streamed_route(backend: &str) -> [(&'static str, &str); 2] {
-    [("route.stream.path", "\"/stream/\""), ("route.stream.backend", backend)]
+fn streamed_route(backend: &str) -> [(&'static str, &str); 4] {
+    [
+        ("route.stream.path", "\"/stream/\""),
+        ("route.stream.backend", backend),
+        ("route.stream.right", "\"claims:send\""),
+        ("route.stream.body_bytes_max", "\"2GiB\""),
+    ]
 }
 
 /// Does this tree's gateway know streamed routes? It is asked, by letting it check a configuration that has one.
