@@ -24,17 +24,12 @@ const LAST_ANSWER_MAX: Duration = Duration::from_secs(1);
 pub struct Patience {
     head: Duration,
     life: Duration,
-    stall: Duration,
 }
 
 impl Patience {
     /// By these settings.
     pub fn of(config: &GatewayConfig) -> Self {
-        Patience {
-            head: config.link.header_max,
-            life: config.limits.connection_life_max,
-            stall: config.link.stall_max,
-        }
+        Patience { head: config.link.header_max, life: config.limits.connection_life_max }
     }
 }
 
@@ -55,7 +50,7 @@ pub async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(patience.head)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(StallGuard::new(stream, patience.stall)), service);
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         biased;

@@ -58,7 +58,6 @@ pub mod run;
 pub mod service;
 pub mod sign;
 pub mod sink;
-pub mod stall;
 pub mod start;
 pub mod steps;
 pub mod stop;

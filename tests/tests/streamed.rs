@@ -170,7 +170,7 @@ async fn a_peer_that_does_not_read_its_answer_is_given_up() {
     line.write(&get("/inside/ask")).await;
     let mut inside = backend.accept().await;
     inside.head().await;
-    // More than all buffers on the way hold.
+    // More than all buffers on the way hold; the kernel's timers notice it.
     let length = 64 * 1024 * 1024;
     inside.write(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n")).await;
     assert!(inside.write_until_broken(length).await < length);
