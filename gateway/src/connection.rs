@@ -13,9 +13,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::{
-    centre::Centre, counters::Stage, limits::HEADERS_MAX, peer::Peer, service::serve, stall::StallGuard,
-};
+use crate::{centre::Centre, counters::Stage, limits::HEADERS_MAX, peer::Peer, service::serve};
 
 /// The time in which a running request may still be answered after its connection was told to end: the answer says why.
 const LAST_ANSWER_MAX: Duration = Duration::from_secs(1);
