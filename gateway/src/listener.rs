@@ -274,7 +274,8 @@ fn take_in(
     }
     let newest = centre.in_force();
     if newest.generation != in_force.generation {
-        newest.judge(&chain, accepted, pki::clock::now()).map_err(|code| (Stage::Certificate, code))?;
+        let judged = newest.judge_again(&identity, &chain, accepted, pki::clock::now());
+        judged.map_err(|code| (Stage::Certificate, code))?;
     }
     Ok(Peer::new(identity, ends, Arc::new(live)))
 }

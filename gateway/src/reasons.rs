@@ -177,6 +177,10 @@ pub const CERTIFICATE: &[Reason] = reasons! {
     "role_not_here", AfterPeer,
         "Parties of this role do not come in at this address.", "この役割の機関が接続する宛先ではない。",
         "Use the address for your role; centre: `roles` of the listener.", "役割に合った宛先に接続する（受信側：待受けの roles）。";
+    "identity_changed", Later,
+        "The rules under [identity] were changed, and the certificate now names somebody else: the open connection ended.",
+        "[identity] の規則が変更され、証明書の示す本人が変わったため、接続中に切断した。",
+        "Connect again; centre: look at the rules with `check --peer`.", "接続し直す（受信側：check --peer で規則を確認する）。";
     "other", AfterPeer,
         "The certificate's path could not be built.", "証明書の検証経路を構成できなかった。",
         "Centre: look at it with `check --peer`.", "受信側：check --peer で確認する。";

@@ -298,3 +298,26 @@ async fn the_longest_list_of_blocked_peers_is_shown() {
         gateway_refuses(&centre.site, &["block", "institution:1310000018", "--reason", "one more"], 1).await;
     assert!(full.contains("10000 peers are blocked already"), "{full}");
 }
+
+#[tokio::test]
+async fn a_corrected_rule_of_identities_ends_the_open_connection_that_it_names_otherwise() {
+    let setting = Setting::new(100_000, &[UNWATCHED, PATIENT]).await;
+    let mut line = setting.caller.line().await;
+    assert_eq!(line.ask(&get("/v1/log/checkpoint")).await.status, 200);
+    // The same certificates count, and name a billing agent.
+    let corrected = [
+        ("identity.agencies.stands_in", "\"subject:CN\""),
+        ("identity.agencies.pattern", r"'(?<code>\d{3})'"),
+        ("identity.agencies.environment", "\"test\""),
+        ("identity.agencies.role", "\"review-agency\""),
+        ("identity.agents.stands_in", "\"subject:CN\""),
+        ("identity.agents.pattern", r"'(?<code>\d{10})'"),
+        ("identity.agents.environment", "\"test\""),
+        ("identity.agents.role", "\"billing-agent\""),
+    ];
+    lab::site::change(&setting.centre.site.config, &corrected).unwrap();
+    let said = gateway_does(&setting.centre.site, &["reload"]).await;
+    assert!(said.contains("1 of them ended"), "{said}");
+    setting.centre.logs(&["open connection ended", "identity_changed"]).await;
+    line.closed().await;
+}

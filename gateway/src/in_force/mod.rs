@@ -205,7 +205,7 @@ impl InForce {
     }
 
     /// Judges a connection that is open already as its listener would now; the stable word for why not.
-    pub fn judge(
+    fn judge(
         &self,
         chain: &[CertificateDer<'_>],
         accepted: Accepted,
@@ -214,6 +214,19 @@ impl InForce {
         // There is always one: which listeners there are does not change.
         let listener = self.listeners.get(accepted.listener).ok_or("other")?;
         listener.judge(chain, accepted, now)
+    }
+
+    /// Judges a connection that is open already, and was let in as `held`: what it began was begun under that name, so it
+    /// ends if its certificate now names somebody else.
+    pub fn judge_again(
+        &self,
+        held: &PeerIdentity,
+        chain: &[CertificateDer<'_>],
+        accepted: Accepted,
+        now: Moment,
+    ) -> Result<(), &'static str> {
+        let judged = self.judge(chain, accepted, now)?;
+        if judged.identity() == held.identity() { Ok(()) } else { Err(IDENTITY_CHANGED) }
     }
 
     /// Refuses a step back in revocation from what is in force now.
@@ -268,6 +281,9 @@ impl InForce {
         self.config.permissions.allow(from, at.role(), system, action)
     }
 }
+
+/// Why a connection ends whose certificate names somebody else since the rules under `[identity]` were changed.
+const IDENTITY_CHANGED: &str = "identity_changed";
 
 /// Every table with certificates, by its name.
 pub fn sections(config: &GatewayConfig) -> impl Iterator<Item = (String, &Credentials)> {
