@@ -13,7 +13,7 @@ use tests::{
     lab::{TestLab, institution},
     lenient::Lenient,
     setting::Setting,
-    upkeep::{gateway, gateway_does, gateway_refuses},
+    upkeep::{gateway, gateway_does, gateway_refuses, put},
     wire::{Caller, get},
 };
 
@@ -154,6 +154,41 @@ async fn listeners_cannot_come_or_go_while_the_gateway_runs() {
     let said = gateway_refuses(&setting.centre.site, &["reload"], 2).await;
     assert!(said.contains("listener") && said.contains("restart"), "{said}");
     assert!(gets_through(&setting.caller).await);
+}
+
+#[tokio::test]
+async fn a_listener_takes_no_step_back_in_revocation_when_its_own_table_comes_or_goes() {
+    let setting = Setting::new(100_000, &[UNWATCHED, ANYWHERE]).await;
+    let site = &setting.centre.site;
+    let (tls, config) = (site.directory.join("tls"), site.config.clone());
+    let shared = std::fs::read(&config).unwrap();
+    let own = tls.join("own.crl");
+    let older = std::fs::read(tls.join("issuing.crl")).unwrap();
+    put(&own, &older);
+    setting.lab.new_lists("+7d");
+    setting.lab.deliver_lists(site);
+    gateway_does(site, &["reload"]).await;
+    let table = [
+        ("listener.second.tls.certificate", "\"tls/certificate.pem\""),
+        ("listener.second.tls.key", "\"tls/key.pem\""),
+        ("listener.second.tls.anchors", "[\"tls/root.pem\"]"),
+        ("listener.second.tls.issuers", "[\"tls/issuing.pem\"]"),
+        ("listener.second.tls.crls", "[\"tls/root.crl\", \"tls/own.crl\"]"),
+    ];
+    lab::site::change(&config, &table).unwrap();
+    let said = gateway_refuses(site, &["reload"], 3).await;
+    assert!(said.contains("listener.second.tls") && said.contains("step back"), "{said}");
+    // With the newest list it may come; with an older one it may not go.
+    put(&own, &std::fs::read(tls.join("issuing.crl")).unwrap());
+    gateway_does(site, &["reload"]).await;
+    setting.lab.new_lists("+7d");
+    put(&own, &std::fs::read(setting.lab.sites.authority().dir().join("crls/issuing.pem")).unwrap());
+    gateway_does(site, &["reload"]).await;
+    put(&config, &shared);
+    let said = gateway_refuses(site, &["reload"], 3).await;
+    assert!(said.contains("step back"), "{said}");
+    setting.lab.deliver_lists(site);
+    gateway_does(site, &["reload"]).await;
 }
 
 #[tokio::test]

@@ -229,14 +229,15 @@ impl InForce {
         if judged.identity() == held.identity() { Ok(()) } else { Err(IDENTITY_CHANGED) }
     }
 
-    /// Refuses a step back in revocation from what is in force now.
+    /// Refuses a step back in revocation from what is in force now: at each listener, wherever it takes its lists from, and
+    /// for evidence.
     fn check_follows(&self, held: &InForce) -> Result<(), MaterialFault> {
-        for (section, new) in self.trusts() {
-            let held = held.trusts().into_iter().find(|(held, _)| *held == section);
-            if let Some((_, held)) = held {
-                let failed = |source| MaterialFault::Trust { section: section.to_owned(), source };
-                new.check_follows(held).map_err(failed)?;
-            }
+        let listeners = self.listeners.iter().zip(&held.listeners);
+        let listeners = listeners.map(|(new, held)| (new.section(), new.trust(), held.trust()));
+        let evidence = ("evidence", self.evidence_trust(), held.evidence_trust());
+        for (section, new, held) in listeners.chain([evidence]) {
+            let failed = |source| MaterialFault::Trust { section: section.to_owned(), source };
+            new.check_follows(held).map_err(failed)?;
         }
         Ok(())
     }
