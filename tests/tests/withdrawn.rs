@@ -269,7 +269,12 @@ async fn what_an_agent_brings_for_a_blocked_institution_ends_and_its_work_for_ot
     assert_eq!((answer.status, answer.problem()), (403, Problem::Blocked));
     assert_eq!(caller.send(&ended, &content).await.problem(), Problem::Blocked);
     assert_eq!(caller.ask(&get(&ended.location())).await.problem(), Problem::Blocked);
-    assert_eq!(caller.receipt(&goes_on).await.status, 200);
+    let receipt = caller.receipt(&goes_on).await;
+    assert_eq!(receipt.status, 200);
+    let for_blocked = papers.acknowledgement(&ended, "never given");
+    assert_eq!(caller.acknowledge(&for_blocked).await.problem(), Problem::Blocked);
+    let for_other = papers.acknowledgement(&goes_on, &receipt.text());
+    assert!(matches!(caller.acknowledge(&for_other).await.status, 200..300));
     gateway_does(&centre.site, &["unblock", &blocked.to_string()]).await;
     assert_eq!(caller.state(&ended).await.phase, "aborted");
     assert_eq!(caller.offer(&papers.sign(&again)).await.status, 201);
