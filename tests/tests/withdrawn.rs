@@ -272,9 +272,10 @@ async fn what_an_agent_brings_for_a_blocked_institution_ends_and_its_work_for_ot
     let receipt = caller.receipt(&goes_on).await;
     assert_eq!(receipt.status, 200);
     let for_blocked = papers.acknowledgement(&ended, "never given");
-    assert_eq!(caller.acknowledge(&for_blocked).await.problem(), Problem::Blocked);
+    assert_eq!(caller.ask(&post(ACKNOWLEDGEMENTS, JOSE, for_blocked.as_bytes())).await.problem(), Problem::Blocked);
     let for_other = papers.acknowledgement(&goes_on, &receipt.text());
-    assert!(matches!(caller.acknowledge(&for_other).await.status, 200..300));
+    let answer = caller.ask(&post(ACKNOWLEDGEMENTS, JOSE, for_other.as_bytes())).await;
+    assert!(matches!(answer.status, 200..300), "{}", answer.text());
     gateway_does(&centre.site, &["unblock", &blocked.to_string()]).await;
     assert_eq!(caller.state(&ended).await.phase, "aborted");
     assert_eq!(caller.offer(&papers.sign(&again)).await.status, 201);
