@@ -327,3 +327,17 @@ async fn a_corrected_rule_of_identities_ends_the_open_connection_that_it_names_o
     setting.centre.logs(&["open connection ended", "identity_changed"]).await;
     line.closed().await;
 }
+
+#[tokio::test]
+async fn no_connection_outlives_the_list_that_let_it_in() {
+    let setting = Setting::new(100_000, &[UNWATCHED, PATIENT]).await;
+    let mut line = setting.caller.line().await;
+    assert_eq!(line.ask(&get("/v1/log/checkpoint")).await.status, 200);
+    setting.lab.new_lists("+15s");
+    setting.lab.deliver_lists(&setting.centre.site);
+    let said = gateway_does(&setting.centre.site, &["reload"]).await;
+    assert!(said.contains("0 of them ended"), "{said}");
+    assert_eq!(line.ask(&get("/v1/log/checkpoint")).await.status, 200);
+    setting.centre.logs(&["open connection ended", "crl_expired"]).await;
+    line.closed().await;
+}
