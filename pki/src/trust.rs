@@ -291,6 +291,14 @@ impl Trust {
         self.authorities().filter(|issuer| !self.crls.has(issuer.id())).map(Issuer::text).collect()
     }
 
+    /// Can anybody be let in, as far as lists go: is there one that counts of a root, and of an authority below the roots,
+    /// if such are named?
+    pub fn can_let_in(&self, now: Moment) -> bool {
+        let counts = |issuer: &Issuer| self.crls.is_usable(issuer.id(), now);
+        self.anchors.iter().any(|anchor| counts(anchor.issuer()))
+            && (self.issuers.is_empty() || self.issuers.iter().any(counts))
+    }
+
     /// What was fetched before and could not be used any more, and why.
     pub fn left_out(&self) -> &[TrustFault] {
         &self.left_out
