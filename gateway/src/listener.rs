@@ -114,22 +114,24 @@ async fn open(centre: &Arc<Centre>, at: usize, stream: TcpStream, ends: Ends, co
         connections.spawn(async move {
             let mut stream = stream;
             if let Some(source) = balanced_source(&centre, &in_force, &mut stream, remote).await
-                && let Some(admission) = admit(&centre, &in_force, at, source.ip()).await
+                && let Some(admission) = admit(&centre, at, source.ip()).await
             {
                 drop(place);
                 connection(centre, in_force, at, stream, Ends { source, ..ends }, admission).await;
             }
         });
-    } else if let Some(admission) = admit(centre, &in_force, at, remote).await {
+    } else if let Some(admission) = admit(centre, at, remote).await {
         connections.spawn(connection(Arc::clone(centre), in_force, at, stream, ends, admission));
     }
 }
 
 /// Asks at the gate. While every place is taken by a judged peer, whoever comes waits its turn, and those behind it in
 /// the kernel.
-async fn admit(centre: &Centre, in_force: &InForce, at: usize, source: IpAddr) -> Option<Admission> {
-    let (listener, limits) = (in_force.listeners().get(at)?, &in_force.config.limits);
+async fn admit(centre: &Centre, at: usize, source: IpAddr) -> Option<Admission> {
     loop {
+        // Anew each time: what was raised meanwhile counts for whoever waits.
+        let in_force = centre.in_force();
+        let (listener, limits) = (in_force.listeners().get(at)?, &in_force.config.limits);
         match centre.gate.admit(source, &listener.listen.allowed_prefixes, limits, Instant::now()) {
             Ok(admission) => return Some(admission),
             Err(Closed::Full) => {

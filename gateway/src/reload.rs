@@ -183,6 +183,7 @@ pub(crate) async fn let_count(
     };
     centre.record(Entry { note: Some(note), ..centre.entry(Event::Reloaded) }).await?;
     centre.publish(new);
+    centre.gate.limits_changed();
     let (judged, ended) = judge_all(centre).await;
     Ok(Reloaded { generation, judged, ended })
 }
