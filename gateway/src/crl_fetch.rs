@@ -217,6 +217,7 @@ pub async fn begin(centre: &Arc<Centre>, reloader: &Arc<Reloader>, stop: &Cancel
     tokio::select! {
         biased;
         () = stop.cancelled() => {}
+        () = centre.broken.cancelled() => {}
         // What has not come by then goes on.
         _ = timeout(centre.in_force().config.crl.fetching.fetch_max, fetched) => {}
     }
