@@ -36,6 +36,7 @@ use crate::{
     limits::{ACCEPT_PAUSE_MAX, ACCEPT_QUEUE, CAUSES_SHOWN_MAX, SERIAL_SHOWN_MAX},
     peer::Peer,
     proxy_protocol::read_header,
+    reasons,
 };
 
 tokio::task_local! {
@@ -277,7 +278,9 @@ fn take_in(
     let newest = centre.in_force();
     if newest.generation != in_force.generation {
         let judged = newest.judge_again(&identity, &chain, accepted, pki::clock::now());
-        judged.map_err(|code| (Stage::Certificate, code))?;
+        let of_line = |code| reasons::CONNECTION.iter().any(|reason| reason.code == code);
+        let stage = |code| if of_line(code) { Stage::Connection } else { Stage::Certificate };
+        judged.map_err(|code| (stage(code), code))?;
     }
     Ok(Peer::new(identity, ends, Arc::new(live)))
 }
