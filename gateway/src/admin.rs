@@ -43,7 +43,9 @@ use crate::{
     confine,
     crl_fetch::Source,
     crl_serve, health,
-    limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX},
+    limits::{
+        ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_END_MAX,
+    },
     metrics,
     reload::{Reloaded, Reloader, end_all},
 };
@@ -171,7 +173,7 @@ pub struct Admin {
     pub stop: CancellationToken,
 }
 
-/// Opens the admin socket; the future serves it until the centre stops.
+/// Opens the admin socket; the future serves it until the centre ends.
 pub fn listen(admin: Admin) -> io::Result<impl Future<Output = ()>> {
     let path = admin.centre.data.join(SOCKET_FILE);
     // Left over from a process that was killed; the spool's lock has shown that none is running.
@@ -187,7 +189,7 @@ pub fn listen(admin: Admin) -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Serves metrics and health, and nothing that changes anything, until the centre stops.
+/// Serves metrics and health, and nothing that changes anything, until the centre ends.
 pub async fn listen_for_metrics(admin: Admin, listener: TcpListener) {
     serve_all(admin, &listener, false).await;
 }
@@ -232,8 +234,8 @@ async fn serve_all(admin: Admin, listener: &impl Accepting, may_act: bool) {
             Err(_) => sleep(ACCEPT_PAUSE_MAX).await,
         }
     }
-    // Whoever asked for the stop still gets its answer.
-    while serving.join_next().await.is_some() {}
+    // Whoever asked for the stop still gets its answer; an idle connection holds up nothing.
+    let _ = timeout(ADMIN_END_MAX, async { while serving.join_next().await.is_some() {} }).await;
 }
 
 async fn serve_one(admin: &Admin, stream: impl AsyncRead + AsyncWrite + Unpin, may_act: bool) {

@@ -286,15 +286,23 @@ fn check(configured: &Configured, question: &PeerQuestion) -> Result<ExitCode, F
     }
     println!("○ configuration: {}", configured.config.display());
     let in_force = InForce::build(config.clone(), refusal_observer(), 0).map_err(StartFault::from)?;
-    println!("○ certificates, keys, anchors and revocation lists");
     let now = clock::now();
-    print!("{}", check_lists::text(&in_force, now));
+    let lists = check_lists::look(&in_force, now);
+    let of_lists = if lists.lacking.is_empty() { ", anchors and revocation lists" } else { " and anchors" };
+    println!("○ certificates, keys{of_lists}");
+    print!("{}", lists.text);
     for (section, ends) in in_force.ends() {
         let days = ends.ms_since(now) / 86_400_000;
         println!("  the certificate under [{section}] ends {ends}, in {days} days");
     }
     if config.environment == protocol::party::Environment::Production {
         return Err(StartFault::Unsealed.into());
+    }
+    if !lists.lacking.is_empty() {
+        return Err(Failure::Material(format!(
+            "whoever needs one of these revocation lists is kept out: {}; next: bring or fetch the newest",
+            lists.lacking.join(", ")
+        )));
     }
     println!("○ everything that can be checked without listening");
     Ok(ExitCode::SUCCESS)

@@ -34,6 +34,9 @@ pub async fn acknowledge(centre: &Arc<Centre>, permit: &Permit, text: String) ->
     if claimed.acting != *peer.identity() || !own {
         return Err(Problem::NotYours.into());
     }
+    if claimed.receipts.iter().any(|held| centre.blocked.names(&held.sender)) {
+        return Err(Problem::Blocked.into());
+    }
     if !centre.receives_for(&claimed.receiver) {
         return Err(Problem::NotFound.into());
     }

@@ -19,14 +19,15 @@ use config::{
 };
 use durable::Access;
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, PathFdError, Ruleset,
-    RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, make_bitflags,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, NetPort, PathBeneath,
+    PathFd, PathFdError, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus,
+    Scope, make_bitflags,
 };
 
 use crate::in_force::sections;
 
 /// The kernel's interface whose rights are asked for: 6, of Linux 6.12, the first that knows signals. Older ones give what
-/// they have.
+/// they have, down to 2, of Linux 5.19.
 const ASKED: ABI = ABI::V6;
 
 /// Answers of name servers that do not fit into a datagram come over TCP (RFC 7766).
@@ -148,6 +149,11 @@ pub fn reached_ports(config: &GatewayConfig) -> BTreeSet<u16> {
 
 fn restrict(config: &GatewayConfig, reached_ports: &BTreeSet<u16>) -> Result<Degree, ConfineFault> {
     let mut rules = Ruleset::default()
+        // A kernel that does not know this right (Linux 5.13 to 5.18) would deny every move between directories, and so
+        // every delivery: it confines nothing rather.
+        .set_compatibility(CompatLevel::SoftRequirement)
+        .handle_access(AccessFs::Refer)?
+        .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_write(ASKED) | AccessFs::Execute)?
         .handle_access(AccessNet::from_all(ASKED))?
         .scope(Scope::from_all(ASKED))?

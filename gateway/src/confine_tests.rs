@@ -118,19 +118,22 @@ fn nothing_is_executed() {
 #[test]
 fn of_tcp_ports_only_those_that_are_named_are_bound_or_reached() {
     let directory = tempfile::tempdir().unwrap();
-    let (own, other, metrics) = (free_port(), free_port(), free_port());
+    let [own, other, metrics, further, lists] = [(); 5].map(|()| free_port());
     let there = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (named, unnamed) =
         (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
     let (named_at, unnamed_at) = (named.local_addr().unwrap(), unnamed.local_addr().unwrap());
-    let metrics_table = format!("[metrics]\naddress = \"127.0.0.1:{metrics}\"\n");
-    let fixed = config(directory.path(), own, &metrics_table);
+    let tables = format!(
+        "[metrics]\naddress = \"127.0.0.1:{metrics}\"\n[listener.second]\naddress = \"127.0.0.1:{further}\"\n\
+         [crl]\nserve = \"127.0.0.1:{lists}\"\n"
+    );
+    let fixed = config(directory.path(), own, &tables);
     confined(fixed, vec![named_at.port()], move || {
         assert!(is_denied(TcpListener::bind(("127.0.0.1", other))));
         assert!(is_denied(TcpListener::bind("127.0.0.1:0")));
         assert!(is_denied(TcpStream::connect(unnamed_at)));
         assert!(is_denied(TcpStream::connect(there)), "whether somebody listens there or not");
-        for port in [own, metrics] {
+        for port in [own, metrics, further, lists] {
             TcpListener::bind(("127.0.0.1", port)).unwrap();
         }
         TcpStream::connect(named_at).unwrap();

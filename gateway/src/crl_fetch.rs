@@ -19,7 +19,7 @@ use pki::{
 use protocol::moment::Moment;
 use tokio::{
     sync::Semaphore,
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ use crate::{
     centre::Centre,
     chain::chain,
     in_force::{InForce, sections},
-    limits::{CRL_FETCHES_AT_ONCE, CRL_SOON_EVERY, CRL_SOON_MS},
+    limits::{CRL_FETCHES_AT_ONCE, CRL_SOON_EVERY, CRL_SOON_MS, LISTS_NAMED_MAX},
     listener::refusal_observer,
     reload::{ReloadFault, Reloader, let_count},
 };
@@ -79,8 +79,8 @@ impl NotFetched {
 /// One address, as it stands.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// When it is asked next; none while it is asked.
-    next: Option<Instant>,
+    /// When it is asked next; while it is asked, when it is asked again if nothing ever comes of that.
+    next: Instant,
     /// When the list that it gave last was made, and when it ends; none if it gave none since the start.
     life: Option<(Moment, Moment)>,
     /// When it last gave a good list.
@@ -118,17 +118,18 @@ impl CrlSources {
         RESULTS.into_iter().map(move |result| (result, counts.get(result).copied().unwrap_or_default()))
     }
 
-    /// The configured addresses that are due. None of them is due again before [`CrlSources::note`] was told what came.
+    /// The configured addresses that are due. None of them is due again before [`CrlSources::note`] was told what came, or
+    /// that is overdue.
     fn due(&self, config: &GatewayConfig, now: Instant) -> Vec<HttpUrl> {
         let mut sources = lock(&self.sources);
         let configured: Vec<&HttpUrl> = sections(config).flat_map(|(_, files)| &files.crl_urls).collect();
         sources.retain(|url, _| configured.contains(&url));
         let mut due = Vec::new();
         for url in configured {
-            let new = || Source { next: Some(now), life: None, fetched_at: None, failing: None };
+            let new = || Source { next: now, life: None, fetched_at: None, failing: None };
             let source = sources.entry(url.clone()).or_insert_with(new);
-            if source.next.is_some_and(|next| next <= now) {
-                source.next = None;
+            if source.next <= now {
+                source.next = now + config.crl.fetching.fetch_max + CRL_SOON_EVERY;
                 due.push(url.clone());
             }
         }
@@ -171,7 +172,7 @@ impl CrlSources {
                 source.failing = Some((fault.reason(), chain(&fault)));
             }
         }
-        source.next = Some(Instant::now() + pause(source.life, refresh, clock::now()));
+        source.next = Instant::now() + pause(source.life, refresh, clock::now());
     }
 }
 
@@ -208,10 +209,17 @@ pub async fn begin(centre: &Arc<Centre>, reloader: &Arc<Reloader>, stop: &Cancel
     let mut asking = Asking::new();
     ask_due(centre, reloader, &mut asking);
     let lacks = || centre.in_force().trusts().iter().any(|(_, trust)| !trust.missing().is_empty());
-    let fetched = async { while lacks() && asking.join_next().await.is_some() {} };
+    let fetched = async {
+        while lacks()
+            && let Some(ended) = asking.join_next().await
+        {
+            note_end(ended);
+        }
+    };
     tokio::select! {
         biased;
         () = stop.cancelled() => {}
+        () = centre.broken.cancelled() => {}
         // What has not come by then goes on.
         _ = timeout(centre.in_force().config.crl.fetching.fetch_max, fetched) => {}
     }
@@ -233,9 +241,16 @@ pub async fn run(centre: Arc<Centre>, reloader: Arc<Reloader>, mut asking: Askin
         tokio::select! {
             biased;
             () = centre.ending.cancelled() => return,
-            Some(_) = asking.join_next() => {}
+            Some(ended) = asking.join_next() => note_end(ended),
             () = sleep(LOOK_EVERY) => ask_due(&centre, &reloader, &mut asking),
         }
+    }
+}
+
+/// Says it if a fetch broke down: its address is asked again when that is overdue.
+fn note_end(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "fetching a revocation list broke down");
     }
 }
 
@@ -277,10 +292,19 @@ async fn take_up(
     let following = tokio::task::spawn_blocking(move || follow(&held, &url, &bytes));
     let (new, lists) = following.await.map_err(|_| ReloadFault::ThreadLost)??;
     let Some(new) = new else { return Ok(TakenUp { lists, ended: None }) };
-    let named: Vec<String> =
-        lists.iter().map(|list| format!("list {} of {}", list.number(), list.issuer())).collect();
-    let reloaded = let_count(centre, new, Some(named.join(", "))).await?;
+    let reloaded = let_count(centre, new, Some(named(&lists))).await?;
     Ok(TakenUp { lists, ended: Some(reloaded.ended) })
+}
+
+/// These lists for the audit log, the first of them by name.
+fn named(lists: &[Arc<Crl>]) -> String {
+    let first = lists.iter().take(LISTS_NAMED_MAX);
+    let mut named: Vec<String> =
+        first.map(|list| format!("list {} of {}", list.number(), list.issuer())).collect();
+    if let more @ 1.. = lists.len().saturating_sub(LISTS_NAMED_MAX) {
+        named.push(format!("{more} more"));
+    }
+    named.join(", ")
 }
 
 /// Verifies what was fetched for each section that names this address, and keeps it on the disk. What only one of them
@@ -293,8 +317,10 @@ fn follow(
     let now = clock::now();
     let mut lists = Vec::new();
     let mut new = BTreeMap::new();
+    let mut is_named = false;
     for (section, _) in sections(&held.config).filter(|(_, files)| files.crl_urls.contains(url)) {
         let Some((_, trust)) = held.trusts().into_iter().find(|(name, _)| *name == section) else { continue };
+        is_named = true;
         match trust.follow(url.as_str(), bytes, now) {
             Ok(Fetched { trust, lists: found }) => {
                 lists = found;
@@ -302,6 +328,10 @@ fn follow(
             }
             Err(source) => return Err(NotFetched::Refused { section, source }),
         }
+    }
+    if !is_named {
+        // The settings were changed while it was fetched: it is not verified, and nobody's.
+        return Ok((None, lists));
     }
     let new = if new.is_empty() {
         None

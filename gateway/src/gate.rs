@@ -117,27 +117,32 @@ impl Gate {
         Ok(Admission { gate: self.clone(), source, number, gives_way })
     }
 
-    /// Waits until one more connection would find a place: what comes while all are taken by judged peers waits its turn
-    /// in the kernel. Safe to drop and call again.
+    /// Waits while all places are taken by judged peers: what comes then waits its turn in the kernel. Ends when one may
+    /// be free, or the limits may be others; then it is asked anew.
     pub async fn place(&self, limits: &Limits) {
-        loop {
-            // Asked for first: a place that becomes free in between rings it.
-            let freed = self.freed.notified();
-            let next = {
-                let state = self.lock();
-                if state.has_place(limits, Instant::now()) {
-                    return;
-                }
-                state.handshakes.next_to_give_way().map(|next| next.began)
-            };
-            // Either may be dropped: both are asked for anew.
-            match next {
-                Some(began) => {
-                    let _ = timeout(HANDSHAKE_FAIR.saturating_sub(began.elapsed()), freed).await;
-                }
-                None => freed.await,
+        // Asked for first: a place that becomes free in between rings it.
+        let freed = self.freed.notified();
+        let next = {
+            let state = self.lock();
+            if state.has_place(limits, Instant::now()) {
+                return;
             }
+            state.handshakes.next_to_give_way().map(|next| next.began)
+        };
+        // Either may be dropped: both are asked for anew.
+        match next {
+            Some(began) => {
+                let _ = timeout(HANDSHAKE_FAIR.saturating_sub(began.elapsed()), freed).await;
+            }
+            None => freed.await,
         }
+    }
+
+    /// Wakes whoever waits for a place, since the limits are others now.
+    pub fn limits_changed(&self) {
+        self.freed.notify_waiters();
+        // For whoever read the old ones and does not wait yet.
+        self.freed.notify_one();
     }
 
     /// Handshakes under way.

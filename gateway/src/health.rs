@@ -32,10 +32,7 @@ pub fn is_live(centre: &Centre) -> bool {
 /// Looks at everything that a transfer needs.
 pub fn ready(centre: &Centre, now: Moment) -> Ready {
     let in_force = centre.in_force();
-    let every_list_ended = in_force.trusts().into_iter().any(|(_, trust)| {
-        let lists = trust.crls().by_end();
-        !lists.is_empty() && lists.into_iter().all(|list| list.next_update() <= now)
-    });
+    let closed = closed(&in_force, now);
     let missing_lists = missing_lists(centre, &in_force);
     let own_ended = in_force.ends().into_iter().any(|(_, ends)| ends <= now);
     let reasons = [
@@ -44,14 +41,26 @@ pub fn ready(centre: &Centre, now: Moment) -> Ready {
         ("ledger_failed", centre.ledger.is_poisoned()),
         ("spool_failed", centre.spool.is_poisoned()),
         ("inbox_failed", centre.inbox.is_poisoned()),
-        ("revocation_lists_ended", every_list_ended),
-        ("revocation_list_missing", !missing_lists.is_empty()),
+        ("revocation_lists_ended", closed.iter().any(|trust| trust.missing().is_empty())),
+        ("revocation_list_missing", closed.iter().any(|trust| !trust.missing().is_empty())),
         ("own_certificate_ended", own_ended),
         ("disk_full", centre.room.is_short(&in_force.config.limits)),
     ];
     let reasons: Vec<String> =
         reasons.into_iter().filter(|(_, true_now)| *true_now).map(|(reason, _)| reason.to_owned()).collect();
     Ready { ready: reasons.is_empty(), reasons, dangers: in_force.dangers(), missing_lists }
+}
+
+/// What keeps every sender out for want of lists: that of all listeners, if none of them can let anybody in, and that of
+/// evidence. One listener that is closed keeps nobody from the others.
+fn closed(in_force: &InForce, now: Moment) -> Vec<&Trust> {
+    let is_closed = |trust: &&Trust| !trust.can_let_in(now);
+    let mut listeners: Vec<&Trust> = in_force.listeners().iter().map(|listener| listener.trust()).collect();
+    if !listeners.iter().all(is_closed) {
+        listeners.clear();
+    }
+    listeners.extend(Some(in_force.evidence_trust()).filter(is_closed));
+    listeners
 }
 
 /// One text for each authority without a list.

@@ -126,3 +126,10 @@ pub const ADMIN_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The time that whoever asks waits for an answer: somewhat longer than a gateway that works may take.
 pub const ADMIN_ASK_MAX: Duration = Duration::from_secs(75);
+
+/// Lists of one fetched file that the audit log names; the others are counted. A file holds few.
+pub const LISTS_NAMED_MAX: usize = 8;
+
+/// The time that connections of the admin socket and of the metrics address have left when the centre ends: enough for an
+/// answer that is on its way.
+pub const ADMIN_END_MAX: Duration = Duration::from_secs(1);

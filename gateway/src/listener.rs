@@ -36,6 +36,7 @@ use crate::{
     limits::{ACCEPT_PAUSE_MAX, ACCEPT_QUEUE, CAUSES_SHOWN_MAX, SERIAL_SHOWN_MAX},
     peer::Peer,
     proxy_protocol::read_header,
+    reasons,
 };
 
 tokio::task_local! {
@@ -114,22 +115,24 @@ async fn open(centre: &Arc<Centre>, at: usize, stream: TcpStream, ends: Ends, co
         connections.spawn(async move {
             let mut stream = stream;
             if let Some(source) = balanced_source(&centre, &in_force, &mut stream, remote).await
-                && let Some(admission) = admit(&centre, &in_force, at, source.ip()).await
+                && let Some(admission) = admit(&centre, at, source.ip()).await
             {
                 drop(place);
                 connection(centre, in_force, at, stream, Ends { source, ..ends }, admission).await;
             }
         });
-    } else if let Some(admission) = admit(centre, &in_force, at, remote).await {
+    } else if let Some(admission) = admit(centre, at, remote).await {
         connections.spawn(connection(Arc::clone(centre), in_force, at, stream, ends, admission));
     }
 }
 
 /// Asks at the gate. While every place is taken by a judged peer, whoever comes waits its turn, and those behind it in
 /// the kernel.
-async fn admit(centre: &Centre, in_force: &InForce, at: usize, source: IpAddr) -> Option<Admission> {
-    let (listener, limits) = (in_force.listeners().get(at)?, &in_force.config.limits);
+async fn admit(centre: &Centre, at: usize, source: IpAddr) -> Option<Admission> {
     loop {
+        // Anew each time: what was raised meanwhile counts for whoever waits.
+        let in_force = centre.in_force();
+        let (listener, limits) = (in_force.listeners().get(at)?, &in_force.config.limits);
         match centre.gate.admit(source, &listener.listen.allowed_prefixes, limits, Instant::now()) {
             Ok(admission) => return Some(admission),
             Err(Closed::Full) => {
@@ -274,7 +277,10 @@ fn take_in(
     }
     let newest = centre.in_force();
     if newest.generation != in_force.generation {
-        newest.judge(&chain, accepted, pki::clock::now()).map_err(|code| (Stage::Certificate, code))?;
+        let judged = newest.judge_again(&identity, &chain, accepted, pki::clock::now());
+        let of_line = |code| reasons::CONNECTION.iter().any(|reason| reason.code == code);
+        let stage = |code| if of_line(code) { Stage::Connection } else { Stage::Certificate };
+        judged.map_err(|code| (stage(code), code))?;
     }
     Ok(Peer::new(identity, ends, Arc::new(live)))
 }

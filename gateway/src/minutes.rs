@@ -14,7 +14,7 @@ use crate::{
 /// How often.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Does it until the centre stops.
+/// Does it until the centre ends.
 pub async fn run(centre: Arc<Centre>) {
     let mut alarms = Alarms::default();
     loop {

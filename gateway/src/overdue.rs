@@ -1,14 +1,19 @@
-//! No connection lives longer than the certificates that it was opened with, those of the authorities above included.
+//! No connection lives longer than the certificates that it was opened with, those of the authorities above included, or
+//! than the revocation lists by which they count.
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{centre::Centre, reload::end_all};
+use crate::{
+    centre::Centre,
+    reload::{end_all, judge_all},
+};
 
 /// How often somebody looks.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Ends what is over, until the centre ends.
 pub async fn run(centre: Arc<Centre>) {
+    let mut looked_at = pki::clock::now();
     loop {
         tokio::select! {
             biased;
@@ -19,5 +24,12 @@ pub async fn run(centre: Arc<Centre>) {
         let over =
             centre.live.all().into_iter().filter(|open| open.peer.path_ends() < now && !open.is_ending());
         end_all(&centre, &over.map(|open| (open, "expired")).collect::<Vec<_>>()).await;
+        let in_force = centre.in_force();
+        let mut lists = in_force.listeners().iter().map(|listener| listener.trust().crls());
+        if lists.any(|lists| lists.any_ended(looked_at, now)) {
+            let (judged, ended) = judge_all(&centre).await;
+            tracing::warn!(judged, ended, "a revocation list has ended; open connections were judged again");
+        }
+        looked_at = now;
     }
 }

@@ -177,6 +177,10 @@ pub const CERTIFICATE: &[Reason] = reasons! {
     "role_not_here", AfterPeer,
         "Parties of this role do not come in at this address.", "この役割の機関が接続する宛先ではない。",
         "Use the address for your role; centre: `roles` of the listener.", "役割に合った宛先に接続する（受信側：待受けの roles）。";
+    "identity_changed", Later,
+        "The rules under [identity] were changed, and the certificate now names somebody else: the open connection ended.",
+        "[identity] の規則が変更され、証明書の示す本人が変わったため、接続中に切断した。",
+        "Connect again; centre: look at the rules with `check --peer`.", "接続し直す（受信側：check --peer で規則を確認する）。";
     "other", AfterPeer,
         "The certificate's path could not be built.", "証明書の検証経路を構成できなかった。",
         "Centre: look at it with `check --peer`.", "受信側：check --peer で確認する。";
@@ -187,6 +191,9 @@ pub const CONNECTION: &[Reason] = reasons! {
     "not_allowed", AfterCentre,
         "The connection comes from a network that may not connect.", "許可されていないネットワークからの接続である。",
         "Use the approved line; centre: `listen.allowed_prefixes`.", "承認された回線から接続する（受信側：listen.allowed_prefixes）。";
+    "tls12_refused", AfterPeer,
+        "An open connection speaks TLS 1.2, which its listener no longer takes.", "TLS 1.2 の接続中に、待受けが TLS 1.2 を受け付けなくなった。",
+        "Speak TLS 1.3; centre: `listen.tls12`.", "TLS 1.3 を使う（受信側：listen.tls12）。";
     "prefix_full", Later,
         "As many connections from this network as there may be.", "同じネットワークからの接続数が上限に達している。",
         "Close connections that are not used; centre: `limits.connections_per_prefix_max`, `exempt_prefixes`.",
@@ -259,7 +266,7 @@ mod tests {
     #[test]
     fn whatever_the_program_counts_stands_in_a_document() {
         let documented = documented();
-        let (mut seen, mut files) = (0, 0);
+        let (mut seen, mut judged, mut files) = (0, 0, 0);
         let mut directories = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
         while let Some(directory) = directories.pop() {
             for entry in std::fs::read_dir(directory).unwrap() {
@@ -289,6 +296,15 @@ mod tests {
                         seen += 1;
                     }
                 }
+                // A word with which a judged connection is turned away.
+                if path.ends_with("in_force/listener.rs") {
+                    let words = text.split("Err(\"").skip(1);
+                    for code in words.map(|behind| behind.split('"').next().unwrap_or_default()) {
+                        let known = documented.iter().any(|name| name.split(':').nth(1) == Some(code));
+                        assert!(known, "{code} of {}", path.display());
+                        judged += 1;
+                    }
+                }
                 // A word that is counted a few lines further down.
                 if text.contains("counters.count_from(") {
                     for code in text.split('"').skip(1).step_by(2).filter(|word| is_code(word)) {
@@ -300,7 +316,7 @@ mod tests {
             }
         }
         assert!(
-            seen > 20 && files > 40,
+            seen > 20 && judged > 1 && files > 40,
             "{seen} words in {files} files: the test no longer finds what is counted"
         );
     }

@@ -183,12 +183,14 @@ pub(crate) async fn let_count(
     };
     centre.record(Entry { note: Some(note), ..centre.entry(Event::Reloaded) }).await?;
     centre.publish(new);
+    centre.gate.limits_changed();
     let (judged, ended) = judge_all(centre).await;
     Ok(Reloaded { generation, judged, ended })
 }
 
 /// Settings that a running gateway cannot change, by name, and that differ.
 fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static str> {
+    let is_confined = matches!(confine::in_force(), confine::Degree::Full | confine::Degree::Partly);
     let compared = [
         ("environment", held.environment == new.environment),
         ("role", held.role == new.role),
@@ -202,7 +204,7 @@ fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static 
         ("crl.serve", held.crl.serve == new.crl.serve),
         (
             "crl_urls or route.*.backend (another port)",
-            confine::reached_ports(new).is_subset(&confine::reached_ports(held)),
+            !is_confined || confine::reached_ports(new).is_subset(&confine::reached_ports(held)),
         ),
         ("metrics.address", held.metrics.address == new.metrics.address),
         ("process.confine", held.process == new.process),
@@ -228,7 +230,7 @@ pub async fn judge_all(centre: &Arc<Centre>) -> (usize, usize) {
     let judged_now = tokio::task::spawn_blocking(move || {
         let now = clock::now();
         let no_longer = |open: Open| {
-            let reason = judging.judge(&open.chain, open.accepted, now).err()?;
+            let reason = judging.judge_again(&open.peer, &open.chain, open.accepted, now).err()?;
             Some((open, reason))
         };
         open.into_iter().filter_map(no_longer).collect::<Vec<_>>()

@@ -78,26 +78,22 @@ pub async fn run(
     let seen = Seen::now(file, &config);
     let Ready { centre, ledger } = start(config).await?;
     let reloader = Arc::new(Reloader::new(file));
-    let fetching = crl_fetch::begin(&centre, &reloader, &stop).await;
+    // An address that is taken is said at once, whatever the lists take to come.
     let in_force = centre.in_force();
     let sockets = open_sockets(&centre, &in_force)?;
+    let metrics = open_plain(in_force.config.metrics.address, "metrics and health").await?;
+    let served_lists = open_plain(in_force.config.crl.serve, "revocation lists are served").await?;
+    drop(in_force);
+    let fetching = crl_fetch::begin(&centre, &reloader, &stop).await;
     let address = sockets.first().map(|socket| socket.address);
     let admin = Admin { centre: Arc::clone(&centre), reloader: Arc::clone(&reloader), stop: stop.clone() };
     let connections = TaskTracker::new();
     let services = TaskTracker::new();
-    if let Some(address) = in_force.config.metrics.address {
-        let failed = |source| RunFault::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        tracing::info!(%address, "metrics and health");
-        services.spawn(until_ending(&centre, listen_for_metrics(admin.clone(), listener)));
+    if let Some(socket) = metrics {
+        services.spawn(until_ending(&centre, listen_for_metrics(admin.clone(), socket)));
     }
-    if let Some(address) = in_force.config.crl.serve {
-        let failed = |source| RunFault::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        tracing::info!(%address, "revocation lists are served");
-        services.spawn(until_ending(&centre, crl_serve::listen(Arc::clone(&centre), listener)));
+    if let Some(socket) = served_lists {
+        services.spawn(until_ending(&centre, crl_serve::listen(Arc::clone(&centre), socket)));
     }
     services
         .spawn(until_ending(&centre, crl_fetch::run(Arc::clone(&centre), Arc::clone(&reloader), fetching)));
@@ -113,7 +109,6 @@ pub async fn run(
         tracing::info!(%address, listener = name, ?parties, "listening");
         services.spawn(until_stopping(&centre, listen(Arc::clone(&centre), at, socket, connections.clone())));
     }
-    drop(in_force);
     if let Some(address) = address {
         listening(address);
     }
@@ -184,6 +179,16 @@ fn open_sockets(centre: &Centre, in_force: &InForce) -> Result<Vec<Opened>, RunF
         Ok(Opened { socket, name: listener.name.clone(), address })
     };
     in_force.listeners().iter().map(open).collect()
+}
+
+/// Opens the socket at this address, if one is configured, and says what it is for.
+async fn open_plain(address: Option<SocketAddr>, serves: &str) -> Result<Option<TcpListener>, RunFault> {
+    let Some(address) = address else { return Ok(None) };
+    let failed = |source| RunFault::Listen { address, source };
+    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
+    tracing::info!(%address, "{serves}");
+    Ok(Some(socket))
 }
 
 /// A service that must run as long as the centre takes work.

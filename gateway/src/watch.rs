@@ -51,7 +51,7 @@ impl Seen {
     }
 }
 
-/// Watches until the centre stops; `taken_up` is what the files looked like when they were read.
+/// Watches until the centre ends; `taken_up` is what the files looked like when they were read.
 pub async fn run(centre: Arc<Centre>, reloader: Arc<Reloader>, taken_up: Seen) {
     let mut taken_up = taken_up.0;
     let mut before = taken_up.clone();

@@ -156,12 +156,32 @@ impl CrlIndex {
         if ended_for < 0 {
             return Status::Good;
         }
-        match &self.grace {
-            Some((graced, length)) if graced == issuer && ended_for < milliseconds(*length) => {
-                Status::Grace { next_update }
-            }
-            _ => Status::Expired { next_update },
+        if ended_for < self.grace_ms(issuer) {
+            Status::Grace { next_update }
+        } else {
+            Status::Expired { next_update }
         }
+    }
+
+    /// Did a list pass its end, grace included, after the first of these times and not after the second?
+    pub fn any_ended(&self, after: Moment, by: Moment) -> bool {
+        self.each().any(|(id, list)| {
+            let ended_for = by.ms_since(list.next_update()) - self.grace_ms(id);
+            ended_for >= 0 && ended_for < by.ms_since(after)
+        })
+    }
+
+    /// Is there a list of this authority that can still be used, by grace perhaps?
+    pub(crate) fn is_usable(&self, issuer: &IssuerId, now: Moment) -> bool {
+        let mut lists = self.lists.get(issuer).into_iter().flatten();
+        lists.any(|list| !matches!(self.by_date(issuer, list.next_update(), now), Status::Expired { .. }))
+    }
+
+    fn grace_ms(&self, issuer: &IssuerId) -> i64 {
+        self.grace
+            .as_ref()
+            .filter(|(graced, _)| graced == issuer)
+            .map_or(0, |(_, length)| milliseconds(*length))
     }
 
     /// Refuses a step back from `held`: every authority keeps its list of every scope, and its number does not fall. The

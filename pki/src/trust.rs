@@ -24,6 +24,9 @@ use crate::{
     refusal::Refusal,
 };
 
+/// Lists in one fetched file, each of which is verified: an authority's list and its parts are fewer by far.
+pub const FETCHED_LISTS_MAX: usize = 64;
+
 /// The PEM files that make up trust.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustFiles {
@@ -74,6 +77,14 @@ pub enum TrustFault {
         /// Why not.
         #[source]
         source: CrlRefused,
+    },
+    /// More lists in a fetched file than are verified.
+    #[error("{} holds {count} revocation lists, and at most {FETCHED_LISTS_MAX} are taken from one file", .file.display())]
+    TooManyLists {
+        /// Its address.
+        file: PathBuf,
+        /// How many.
+        count: usize,
     },
     /// A configured authority has no revocation list: nobody it certified could be let in.
     #[error(
@@ -256,7 +267,11 @@ impl Trust {
         let origin = Path::new(url);
         let mut crls = self.crls.clone();
         let (mut lists, mut any_new) = (Vec::new(), false);
-        for der in pem::crls_in(bytes, origin)? {
+        let ders = pem::crls_in(bytes, origin)?;
+        if ders.len() > FETCHED_LISTS_MAX {
+            return Err(TrustFault::TooManyLists { file: origin.to_owned(), count: ders.len() });
+        }
+        for der in ders {
             let followed = crls
                 .follow(&der, self.authorities(), self.policy.signatures, now)
                 .map_err(|source| TrustFault::Crl { file: origin.to_owned(), source })?;
@@ -274,6 +289,14 @@ impl Trust {
     /// The authorities of which there is no list: nobody that they certified is let in.
     pub fn missing(&self) -> Vec<&str> {
         self.authorities().filter(|issuer| !self.crls.has(issuer.id())).map(Issuer::text).collect()
+    }
+
+    /// Can anybody be let in, as far as lists go: is there one that counts of a root, and of an authority below the roots,
+    /// if such are named?
+    pub fn can_let_in(&self, now: Moment) -> bool {
+        let counts = |issuer: &Issuer| self.crls.is_usable(issuer.id(), now);
+        self.anchors.iter().any(|anchor| counts(anchor.issuer()))
+            && (self.issuers.is_empty() || self.issuers.iter().any(counts))
     }
 
     /// What was fetched before and could not be used any more, and why.

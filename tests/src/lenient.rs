@@ -14,6 +14,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
+    client::TlsStream,
     rustls::{
         self, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
         SupportedProtocolVersion,
@@ -82,11 +83,15 @@ impl Lenient {
         self.say(centre, REQUEST).await
     }
 
+    /// A connection after its handshake.
+    pub async fn open(&self, centre: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(centre).await?;
+        TlsConnector::from(self.config()).connect(name(), stream).await
+    }
+
     /// As [`Lenient::ask`], with these bytes for its request, which must ask for the end of the connection.
     pub async fn say(&self, centre: SocketAddr, request: &[u8]) -> io::Result<String> {
-        let stream = TcpStream::connect(centre).await?;
-        let connector = TlsConnector::from(self.config());
-        let mut stream = connector.connect(name(), stream).await?;
+        let mut stream = self.open(centre).await?;
         stream.write_all(request).await?;
         let mut answer = Vec::new();
         patiently("the centre's answer", stream.read_to_end(&mut answer)).await?;

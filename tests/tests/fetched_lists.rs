@@ -16,7 +16,7 @@ use tests::{
     publisher::{Answers, Publisher, issuing_list},
     sender::Sending,
     setting::Setting,
-    upkeep::{gateway_does, write},
+    upkeep::{gateway_does, gateway_refuses, write},
     wire::{get, send_head},
 };
 
@@ -172,6 +172,8 @@ async fn a_centre_without_a_list_refuses_with_the_reason_of_a_missing_one_until_
     expect_kept_out(&setting, "crl_missing").await;
     let status = setting.centre.status().await;
     assert!(status.not_ready.contains(&"revocation_list_missing".to_owned()), "{status:?}");
+    let said = gateway_refuses(&setting.centre.site, &["check"], 3).await;
+    assert!(said.contains("under [tls] is missing"), "{said}");
     let [missing] = status.missing_lists.as_slice() else { panic!("{status:?}") };
     assert!(missing.contains("[tls]") && missing.contains("next:"), "{missing}");
     publisher.publish(&setting.lab.sites, LIST);

@@ -12,10 +12,13 @@ use tests::{
     forger::Shown,
     lab::{TestLab, institution},
     lenient::Lenient,
+    patience::patiently,
     setting::Setting,
-    upkeep::{gateway, gateway_does, gateway_refuses},
+    upkeep::{gateway, gateway_does, gateway_refuses, put},
     wire::{Caller, get},
 };
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio_rustls::rustls::version::TLS12;
 
 const UNWATCHED: (&str, &str) = ("reload.watch", "false");
 
@@ -127,7 +130,7 @@ async fn a_listener_turns_away_whom_its_roles_do_not_name() {
 }
 
 #[tokio::test]
-async fn narrower_roles_networks_or_versions_end_the_connections_that_no_longer_fit() {
+async fn narrower_roles_or_networks_end_the_connections_that_no_longer_fit() {
     for (narrower, reason) in [
         (("listen.roles", "[\"insurer\"]"), "role_not_here"),
         (("listen.allowed_prefixes", "[\"198.51.100.0/24\"]"), "not_allowed"),
@@ -148,12 +151,76 @@ async fn narrower_roles_networks_or_versions_end_the_connections_that_no_longer_
 }
 
 #[tokio::test]
+async fn a_connection_of_tls_1_2_ends_when_its_listener_no_longer_takes_that_version() {
+    let both = [("listen.tls12", "\"accept\""), ("listener.second.tls12", "\"accept\"")];
+    let setting = Setting::new(100_000, &[&[UNWATCHED, PATIENT, ANYWHERE], &both[..]].concat()).await;
+    let older = Lenient { versions: vec![&TLS12], ..Lenient::new(Some(shown(&setting.site))) };
+    let mut here = older.open(setting.centre.address).await.unwrap();
+    let mut elsewhere = older.open(second(&setting.centre.site)).await.unwrap();
+    let mut newer = setting.caller.line().await;
+    for line in [&mut here, &mut elsewhere] {
+        assert_eq!(asked(line).await, "HTTP/1.1 200");
+    }
+    assert_eq!(newer.ask(&get("/v1/log/checkpoint")).await.status, 200);
+    lab::site::change(&setting.centre.site.config, &[("listen.tls12", "\"refuse\"")]).unwrap();
+    let said = gateway_does(&setting.centre.site, &["reload"]).await;
+    assert!(said.contains("1 of them ended"), "{said}");
+    setting.centre.logs(&["open connection ended", "tls12_refused"]).await;
+    let _ = patiently("its end", here.read_to_end(&mut Vec::new())).await;
+    assert_eq!(asked(&mut elsewhere).await, "HTTP/1.1 200");
+    assert_eq!(newer.ask(&get("/v1/log/checkpoint")).await.status, 200);
+}
+
+/// The first words of the answer to one request; the rest of it comes with them.
+async fn asked(line: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
+    line.write_all(&get("/v1/log/checkpoint")).await.unwrap();
+    let mut answer = vec![0; 16_384];
+    let count = patiently("an answer", line.read(&mut answer)).await.unwrap();
+    String::from_utf8_lossy(&answer[..count.min(12)]).into_owned()
+}
+
+#[tokio::test]
 async fn listeners_cannot_come_or_go_while_the_gateway_runs() {
     let setting = Setting::new(300_000, &[UNWATCHED]).await;
     lab::site::change(&setting.centre.site.config, &[ANYWHERE]).unwrap();
     let said = gateway_refuses(&setting.centre.site, &["reload"], 2).await;
     assert!(said.contains("listener") && said.contains("restart"), "{said}");
     assert!(gets_through(&setting.caller).await);
+}
+
+#[tokio::test]
+async fn a_listener_takes_no_step_back_in_revocation_when_its_own_table_comes_or_goes() {
+    let setting = Setting::new(100_000, &[UNWATCHED, ANYWHERE]).await;
+    let site = &setting.centre.site;
+    let (tls, config) = (site.directory.join("tls"), site.config.clone());
+    let shared = std::fs::read(&config).unwrap();
+    let own = tls.join("own.crl");
+    let older = std::fs::read(tls.join("issuing.crl")).unwrap();
+    put(&own, &older);
+    setting.lab.new_lists("+7d");
+    setting.lab.deliver_lists(site);
+    gateway_does(site, &["reload"]).await;
+    let table = [
+        ("listener.second.tls.certificate", "\"tls/certificate.pem\""),
+        ("listener.second.tls.key", "\"tls/key.pem\""),
+        ("listener.second.tls.anchors", "[\"tls/root.pem\"]"),
+        ("listener.second.tls.issuers", "[\"tls/issuing.pem\"]"),
+        ("listener.second.tls.crls", "[\"tls/root.crl\", \"tls/own.crl\"]"),
+    ];
+    lab::site::change(&config, &table).unwrap();
+    let said = gateway_refuses(site, &["reload"], 3).await;
+    assert!(said.contains("listener.second.tls") && said.contains("step back"), "{said}");
+    // With the newest list it may come; with an older one it may not go.
+    put(&own, &std::fs::read(tls.join("issuing.crl")).unwrap());
+    gateway_does(site, &["reload"]).await;
+    setting.lab.new_lists("+7d");
+    put(&own, &std::fs::read(setting.lab.sites.authority().dir().join("crls/issuing.pem")).unwrap());
+    gateway_does(site, &["reload"]).await;
+    put(&config, &shared);
+    let said = gateway_refuses(site, &["reload"], 3).await;
+    assert!(said.contains("step back"), "{said}");
+    setting.lab.deliver_lists(site);
+    gateway_does(site, &["reload"]).await;
 }
 
 #[tokio::test]

@@ -223,6 +223,8 @@ async fn case_24_an_ended_revocation_list_refuses_handshakes_and_is_named_as_our
     let status = setting.centre.status().await;
     assert_eq!(status.turned_down.get("certificate:crl_expired"), Some(&1));
     assert!(status.not_ready.contains(&"revocation_lists_ended".to_owned()), "{:?}", status.not_ready);
+    let said = tests::upkeep::gateway_refuses(&setting.centre.site, &["check"], 3).await;
+    assert!(said.contains("under [tls] has ended"), "{said}");
 }
 
 #[tokio::test]

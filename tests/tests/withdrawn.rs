@@ -269,7 +269,16 @@ async fn what_an_agent_brings_for_a_blocked_institution_ends_and_its_work_for_ot
     assert_eq!((answer.status, answer.problem()), (403, Problem::Blocked));
     assert_eq!(caller.send(&ended, &content).await.problem(), Problem::Blocked);
     assert_eq!(caller.ask(&get(&ended.location())).await.problem(), Problem::Blocked);
-    assert_eq!(caller.receipt(&goes_on).await.status, 200);
+    let receipt = caller.receipt(&goes_on).await;
+    assert_eq!(receipt.status, 200);
+    let for_blocked = papers.acknowledgement(&ended, "never given");
+    assert_eq!(
+        caller.ask(&post(ACKNOWLEDGEMENTS, JOSE, for_blocked.as_bytes())).await.problem(),
+        Problem::Blocked
+    );
+    let for_other = papers.acknowledgement(&goes_on, &receipt.text());
+    let answer = caller.ask(&post(ACKNOWLEDGEMENTS, JOSE, for_other.as_bytes())).await;
+    assert!(matches!(answer.status, 200..300), "{}", answer.text());
     gateway_does(&centre.site, &["unblock", &blocked.to_string()]).await;
     assert_eq!(caller.state(&ended).await.phase, "aborted");
     assert_eq!(caller.offer(&papers.sign(&again)).await.status, 201);
@@ -297,4 +306,41 @@ async fn the_longest_list_of_blocked_peers_is_shown() {
     let full =
         gateway_refuses(&centre.site, &["block", "institution:1310000018", "--reason", "one more"], 1).await;
     assert!(full.contains("10000 peers are blocked already"), "{full}");
+}
+
+#[tokio::test]
+async fn a_corrected_rule_of_identities_ends_the_open_connection_that_it_names_otherwise() {
+    let setting = Setting::new(100_000, &[UNWATCHED, PATIENT]).await;
+    let mut line = setting.caller.line().await;
+    assert_eq!(line.ask(&get("/v1/log/checkpoint")).await.status, 200);
+    // The same certificates count, and name a billing agent.
+    let corrected = [
+        ("identity.agencies.stands_in", "\"subject:CN\""),
+        ("identity.agencies.pattern", r"'(?<code>\d{3})'"),
+        ("identity.agencies.environment", "\"test\""),
+        ("identity.agencies.role", "\"review-agency\""),
+        ("identity.agents.stands_in", "\"subject:CN\""),
+        ("identity.agents.pattern", r"'(?<code>\d{10})'"),
+        ("identity.agents.environment", "\"test\""),
+        ("identity.agents.role", "\"billing-agent\""),
+    ];
+    lab::site::change(&setting.centre.site.config, &corrected).unwrap();
+    let said = gateway_does(&setting.centre.site, &["reload"]).await;
+    assert!(said.contains("1 of them ended"), "{said}");
+    setting.centre.logs(&["open connection ended", "identity_changed"]).await;
+    line.closed().await;
+}
+
+#[tokio::test]
+async fn no_connection_outlives_the_list_that_let_it_in() {
+    let setting = Setting::new(100_000, &[UNWATCHED, PATIENT]).await;
+    let mut line = setting.caller.line().await;
+    assert_eq!(line.ask(&get("/v1/log/checkpoint")).await.status, 200);
+    setting.lab.new_lists("+15s");
+    setting.lab.deliver_lists(&setting.centre.site);
+    let said = gateway_does(&setting.centre.site, &["reload"]).await;
+    assert!(said.contains("0 of them ended"), "{said}");
+    assert_eq!(line.ask(&get("/v1/log/checkpoint")).await.status, 200);
+    setting.centre.logs(&["open connection ended", "crl_expired"]).await;
+    line.closed().await;
 }

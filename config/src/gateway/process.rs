@@ -34,7 +34,8 @@ impl Process {
             name: "confine",
             meaning: "Whether the process gives up what it does not need (Linux Landlock): writing outside the data \
                       directory and the inbox, executing anything, TCP ports that are not configured, signals to others. \
-                      \"required\" starts only where the kernel does all of that (Linux 6.12), \"off\" is for test only.",
+                      \"required\" starts only where the kernel does all of that (Linux 6.12); below Linux 5.19 a kernel \
+                      confines nothing. \"off\" is for test only.",
             default: Confine::IfPossible,
             reason: "every kernel gives what it can, and the log and `status` say how much that is",
         })?;

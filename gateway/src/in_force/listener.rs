@@ -124,6 +124,11 @@ impl Listener {
         self.listen.roles.is_empty() || self.listen.roles.contains(&role)
     }
 
+    /// Section of the configuration that says what its peers are judged by.
+    pub fn section(&self) -> &str {
+        &self.line.section
+    }
+
     /// What its peers are judged by.
     pub fn trust(&self) -> &Trust {
         &self.line.trust

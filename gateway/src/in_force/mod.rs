@@ -213,7 +213,7 @@ impl InForce {
     }
 
     /// Judges a connection that is open already as its listener would now; the stable word for why not.
-    pub fn judge(
+    fn judge(
         &self,
         chain: &[CertificateDer<'_>],
         accepted: Accepted,
@@ -224,14 +224,28 @@ impl InForce {
         listener.judge(chain, accepted, now)
     }
 
-    /// Refuses a step back in revocation from what is in force now.
+    /// Judges a connection that is open already, and was let in as `held`: what it began was begun under that name, so it
+    /// ends if its certificate now names somebody else.
+    pub fn judge_again(
+        &self,
+        held: &PeerIdentity,
+        chain: &[CertificateDer<'_>],
+        accepted: Accepted,
+        now: Moment,
+    ) -> Result<(), &'static str> {
+        let judged = self.judge(chain, accepted, now)?;
+        if judged.identity() == held.identity() { Ok(()) } else { Err(IDENTITY_CHANGED) }
+    }
+
+    /// Refuses a step back in revocation from what is in force now: at each listener, wherever it takes its lists from, and
+    /// for evidence.
     fn check_follows(&self, held: &InForce) -> Result<(), MaterialFault> {
-        for (section, new) in self.trusts() {
-            let held = held.trusts().into_iter().find(|(held, _)| *held == section);
-            if let Some((_, held)) = held {
-                let failed = |source| MaterialFault::Trust { section: section.to_owned(), source };
-                new.check_follows(held).map_err(failed)?;
-            }
+        let listeners = self.listeners.iter().zip(&held.listeners);
+        let listeners = listeners.map(|(new, held)| (new.section(), new.trust(), held.trust()));
+        let evidence = ("evidence", self.evidence_trust(), held.evidence_trust());
+        for (section, new, held) in listeners.chain([evidence]) {
+            let failed = |source| MaterialFault::Trust { section: section.to_owned(), source };
+            new.check_follows(held).map_err(failed)?;
         }
         Ok(())
     }
@@ -276,6 +290,9 @@ impl InForce {
         self.config.permissions.allow(from, at.role(), system, action)
     }
 }
+
+/// Why a connection ends whose certificate names somebody else since the rules under `[identity]` were changed.
+const IDENTITY_CHANGED: &str = "identity_changed";
 
 /// Every table with certificates, by its name.
 pub fn sections(config: &GatewayConfig) -> impl Iterator<Item = (String, &Credentials)> {
