@@ -271,6 +271,18 @@ fn what_contradicts_itself_is_refused() {
         (LAB, "inbox = \"inbox\"", "inbox = \"data/inbox\"", "storage.inbox: lies in the data directory"),
         (LAB, "data = \"data\"", "data = \"inbox/data\"", "storage.inbox: lies in the data directory"),
         (LAB, "evidence/key.pem", "tls/key.pem", "evidence.key: is the same file as under [tls]"),
+        (
+            LAB,
+            "[evidence]",
+            "[listener.b]\naddress = \"127.0.0.1:0\"\n[listener.b.tls]\ncertificate = \"b.pem\"\nkey = \"evidence/key.pem\"\nanchors = [\"r.pem\"]\ncrls = [\"r.crl\"]\n[evidence]",
+            "evidence.key: is the same file as under [listener.b.tls]",
+        ),
+        (
+            LAB,
+            "[evidence]",
+            "[listener.b]\naddress = \"127.0.0.1:0\"\n[listener.b.tls]\ncertificate = \"evidence/certificate.pem\"\nkey = \"b-key.pem\"\nanchors = [\"r.pem\"]\ncrls = [\"r.crl\"]\n[evidence]",
+            "evidence.certificate: is the same file as under [listener.b.tls]",
+        ),
         (CLIENT, "evidence/certificate.pem", "tls/certificate.pem", "evidence.certificate: is the same file"),
         (
             CLIENT,
