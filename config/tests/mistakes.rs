@@ -283,6 +283,13 @@ fn what_contradicts_itself_is_refused() {
             "[listener.b]\naddress = \"127.0.0.1:0\"\n[listener.b.tls]\ncertificate = \"evidence/certificate.pem\"\nkey = \"b-key.pem\"\nanchors = [\"r.pem\"]\ncrls = [\"r.crl\"]\n[evidence]",
             "evidence.certificate: is the same file as under [listener.b.tls]",
         ),
+        (AGENCY, "192.0.2.10:80", "192.0.2.10:443", "crl.serve: 192.0.2.10:443 is another listener's"),
+        (
+            LAB,
+            "127.0.0.1:0\"",
+            "127.0.0.1:9464\"\n[metrics]\naddress = \"127.0.0.1:9464\"",
+            "metrics.address: 127.0.0.1:9464 is another listener's",
+        ),
         (CLIENT, "evidence/certificate.pem", "tls/certificate.pem", "evidence.certificate: is the same file"),
         (
             CLIENT,

@@ -225,7 +225,9 @@ impl GatewayConfig {
         let evidence = Credentials::read_evidence(root, &own_on_lines(tls.as_ref(), listeners.as_deref()));
         let identities = read_identities(root);
         let crypto = Crypto::read(root);
-        let crl = Lists::read(root, environment);
+        let further = listeners.iter().flatten().map(|further| further.listen.address);
+        let mut taken: Vec<_> = listen.iter().map(|main| main.address).chain(further).collect();
+        let crl = Lists::read(root, environment, &taken);
         let storage = Storage::read(root);
         let link = Link::read(root, environment);
         let limits = Limits::read(root);
@@ -233,7 +235,8 @@ impl GatewayConfig {
         let claims = Claims::read(root);
         let kinds = AcceptedKinds::read(root);
         let log = Log::read(root);
-        let metrics = Metrics::read(root);
+        taken.extend(crl.as_ref().and_then(|crl| crl.serve));
+        let metrics = Metrics::read(root, &taken);
         let reload = Reload::read(root);
         let process = Process::read(root, environment);
         let contact = Contact::read(root);
