@@ -119,7 +119,7 @@ impl ClientSettings {
         let line = ClientLine::read(root, centre.as_ref().map(|centre| &centre.address));
         let network = Network::read(root, environment);
         let tls = Credentials::read_tls(root);
-        let evidence = Credentials::read_evidence(root, tls.as_ref());
+        let evidence = Credentials::read_evidence(root, &Credentials::of_tls(tls.as_ref()));
         let identities = read_identities(root);
         let crypto = Crypto::read(root);
         let crl = Fetching::read(&root.section("crl", fetching::MEANING), environment);

@@ -47,23 +47,29 @@ impl Credentials {
         Self::read(&root.section("tls", "Who we are on the line, and whom we let in."))
     }
 
-    /// Reads `[evidence]`: what signs, and whose signatures count. It must not be the certificate of the line.
-    pub(crate) fn read_evidence(root: &Section<'_>, tls: Option<&Credentials>) -> Option<Self> {
+    /// Reads `[evidence]`: what signs, and whose signatures count. It must not be the certificate of a line: `lines` are
+    /// those of each table.
+    pub(crate) fn read_evidence(root: &Section<'_>, lines: &[(String, &Credentials)]) -> Option<Self> {
         let section = root.section("evidence", "What signs our evidence, and whose evidence counts.");
         let evidence = Self::read(&section);
-        if let (Some(evidence), Some(tls)) = (&evidence, tls) {
-            for (name, same) in
-                [("certificate", evidence.certificate == tls.certificate), ("key", evidence.key == tls.key)]
-            {
-                if same {
+        if let Some(evidence) = &evidence {
+            let same: [(_, fn(&Credentials) -> &PathBuf); 2] =
+                [("certificate", |of| &of.certificate), ("key", |of| &of.key)];
+            for (name, file) in same {
+                if let Some((table, _)) = lines.iter().find(|(_, line)| file(line) == file(evidence)) {
                     section.refuse(name, Fault::new(
-                        "is the same file as under [tls]",
+                        format!("is the same file as under [{table}]"),
                         "name the one issued for signing evidence: what authenticates a line must sign nothing",
                     ));
                 }
             }
         }
         evidence
+    }
+
+    /// Those of `[tls]` alone, with the name of the table.
+    pub(crate) fn of_tls(tls: Option<&Credentials>) -> Vec<(String, &Credentials)> {
+        tls.map(|tls| ("tls".to_owned(), tls)).into_iter().collect()
     }
 
     /// Every file named here.

@@ -271,6 +271,25 @@ fn what_contradicts_itself_is_refused() {
         (LAB, "inbox = \"inbox\"", "inbox = \"data/inbox\"", "storage.inbox: lies in the data directory"),
         (LAB, "data = \"data\"", "data = \"inbox/data\"", "storage.inbox: lies in the data directory"),
         (LAB, "evidence/key.pem", "tls/key.pem", "evidence.key: is the same file as under [tls]"),
+        (
+            LAB,
+            "[evidence]",
+            "[listener.b]\naddress = \"127.0.0.1:0\"\n[listener.b.tls]\ncertificate = \"b.pem\"\nkey = \"evidence/key.pem\"\nanchors = [\"r.pem\"]\ncrls = [\"r.crl\"]\n[evidence]",
+            "evidence.key: is the same file as under [listener.b.tls]",
+        ),
+        (
+            LAB,
+            "[evidence]",
+            "[listener.b]\naddress = \"127.0.0.1:0\"\n[listener.b.tls]\ncertificate = \"evidence/certificate.pem\"\nkey = \"b-key.pem\"\nanchors = [\"r.pem\"]\ncrls = [\"r.crl\"]\n[evidence]",
+            "evidence.certificate: is the same file as under [listener.b.tls]",
+        ),
+        (AGENCY, "192.0.2.10:80", "192.0.2.10:443", "crl.serve: 192.0.2.10:443 is another listener's"),
+        (
+            LAB,
+            "127.0.0.1:0\"",
+            "127.0.0.1:9464\"\n[metrics]\naddress = \"127.0.0.1:9464\"",
+            "metrics.address: 127.0.0.1:9464 is another listener's",
+        ),
         (CLIENT, "evidence/certificate.pem", "tls/certificate.pem", "evidence.certificate: is the same file"),
         (
             CLIENT,

@@ -295,7 +295,7 @@ fn rows(quiet: &[Measured], attacked: &[Attacked]) -> Vec<Row> {
         );
         row("centre's peak memory", "MiB", control, None, |measured| measured.peak_mib, &attack.control);
         row("growth of the log's text", "KiB", control, None, |measured| measured.log_kib, &attack.control);
-        row("data directory at the end", "KiB", control, None, |measured| measured.data_mib, &attack.control);
+        row("data directory at the end", "MiB", control, None, |measured| measured.data_mib, &attack.control);
     }
     rows
 }

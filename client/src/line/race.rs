@@ -20,17 +20,9 @@ pub(super) enum NoConnection {
     Line(LineFault),
 }
 
-impl From<NoSocket> for NoConnection {
-    fn from(none: NoSocket) -> Self {
-        match none {
-            NoSocket::Line(fault) => NoConnection::Line(fault),
-            NoSocket::System(error) => NoConnection::Failed(error),
-        }
-    }
-}
-
 /// Connects to one of these addresses on this line. Ends when every one of them has failed, or at once when the line
-/// cannot be used; the deadline is the caller's.
+/// cannot be used; an address that the system makes no socket for (IPv6 may be switched off) has failed. The deadline is the
+/// caller's.
 pub(super) async fn connect(
     line: &ClientLine,
     addresses: impl IntoIterator<Item = SocketAddr>,
@@ -40,7 +32,12 @@ pub(super) async fn connect(
     let mut outcome = None;
     loop {
         if let Some(address) = left.next() {
-            tries.spawn(origin::socket(line, address)?.connect(address));
+            let made = match origin::socket(line, address) {
+                Ok(socket) => Ok(socket),
+                Err(NoSocket::System(error)) => Err(error),
+                Err(NoSocket::Line(fault)) => return Err(NoConnection::Line(fault)),
+            };
+            tries.spawn(async move { made?.connect(address).await });
         }
         let is_last = left.peek().is_none();
         // Neither is lost when the other is ready first: the tries go on in their set, and the pause begins anew with
@@ -122,6 +119,18 @@ mod tests {
         let stream = connect(&ClientLine::default(), [silent, silent, silent, open]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open);
         assert!(began.elapsed() >= 3 * NEXT_ADDRESS_AFTER, "each had its moment");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_the_system_makes_no_socket_for_stops_no_other() {
+        let (_listener, open) = open().await;
+        // No socket of the other family comes from this address.
+        let line = ClientLine { local_address: Some("127.0.0.1".parse().unwrap()), ..ClientLine::default() };
+        let other_family = "[::1]:9".parse().unwrap();
+        for addresses in [[other_family, open], [open, other_family]] {
+            assert_eq!(connect(&line, addresses).await.unwrap().peer_addr().unwrap(), open);
+        }
+        assert!(matches!(connect(&line, [other_family]).await, Err(NoConnection::Failed(_))));
     }
 
     #[tokio::test]

@@ -107,11 +107,7 @@ impl Listener {
         root.named_sections("listener", meaning, |name, section| {
             let listener = Self::read(name, section, environment)?;
             let address = listener.listen.address;
-            // Of port 0 the system makes as many as are asked for.
-            if address.port() != 0 && taken.borrow().contains(&address) {
-                let next = "give each listener an address or a port of its own";
-                section.refuse("address", Fault::new(format!("{address} is another listener's"), next));
-            }
+            refuse_taken(section, "address", address, &taken.borrow());
             taken.borrow_mut().push(address);
             Some(listener)
         })
@@ -140,6 +136,15 @@ impl Listener {
             ));
         }
         Some(Listener { name: name.to_owned(), listen: listen?, tls: tls? })
+    }
+}
+
+/// Refuses an address that a listener has.
+pub(super) fn refuse_taken(section: &Section<'_>, name: &str, address: SocketAddr, taken: &[SocketAddr]) {
+    // Of port 0 the system makes as many as are asked for.
+    if address.port() != 0 && taken.contains(&address) {
+        let next = "give each listener an address or a port of its own";
+        section.refuse(name, Fault::new(format!("{address} is another listener's"), next));
     }
 }
 

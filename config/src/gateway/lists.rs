@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use protocol::party::Environment;
 
+use super::listen::refuse_taken;
 use crate::{
     fetching::{self, Fetching},
     reader::{Fault, Key, Section},
@@ -20,7 +21,12 @@ pub struct Lists {
 }
 
 impl Lists {
-    pub(super) fn read(root: &Section<'_>, environment: Option<Environment>) -> Option<Self> {
+    /// Reads it; `taken` are the addresses of the listeners.
+    pub(super) fn read(
+        root: &Section<'_>,
+        environment: Option<Environment>,
+        taken: &[SocketAddr],
+    ) -> Option<Self> {
         let section = root.section("crl", fetching::MEANING);
         let fetching = Fetching::read(&section, environment);
         let serve = section.optional::<SocketAddr>(&Key::new(
@@ -41,6 +47,9 @@ impl Lists {
                 ),
             );
             return None;
+        }
+        if let Some(address) = serve {
+            refuse_taken(&section, "serve", address, taken);
         }
         Some(Lists { fetching: fetching?, serve })
     }

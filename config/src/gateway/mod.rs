@@ -226,10 +226,12 @@ impl GatewayConfig {
         let network = Network::read(root, environment);
         let tls = Credentials::read_tls(root);
         let listeners = Listener::read_all(root, environment, listen.as_ref());
-        let evidence = Credentials::read_evidence(root, tls.as_ref());
+        let evidence = Credentials::read_evidence(root, &own_on_lines(tls.as_ref(), listeners.as_deref()));
         let identities = read_identities(root);
         let crypto = Crypto::read(root);
-        let crl = Lists::read(root, environment);
+        let further = listeners.iter().flatten().map(|further| further.listen.address);
+        let mut taken: Vec<_> = listen.iter().map(|main| main.address).chain(further).collect();
+        let crl = Lists::read(root, environment, &taken);
         let storage = Storage::read(root);
         let link = Link::read(root, environment);
         let limits = Limits::read(root);
@@ -238,7 +240,8 @@ impl GatewayConfig {
         let claims = Claims::read(root);
         let kinds = AcceptedKinds::read(root);
         let log = Log::read(root);
-        let metrics = Metrics::read(root);
+        taken.extend(crl.as_ref().and_then(|crl| crl.serve));
+        let metrics = Metrics::read(root, &taken);
         let reload = Reload::read(root);
         let process = Process::read(root, environment);
         let contact = Contact::read(root);
@@ -268,6 +271,15 @@ impl GatewayConfig {
             contact: contact?,
         })
     }
+}
+
+/// Who the gateway is on each of its lines, with the name of the table that says so.
+fn own_on_lines<'c>(
+    tls: Option<&'c Credentials>,
+    listeners: Option<&'c [Listener]>,
+) -> Vec<(String, &'c Credentials)> {
+    let own = |listener: &'c Listener| Some((listener.tls_section(), listener.tls.as_ref()?));
+    Credentials::of_tls(tls).into_iter().chain(listeners.unwrap_or_default().iter().filter_map(own)).collect()
 }
 
 fn read_parties(root: &Section<'_>) -> Option<Vec<Party>> {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::listen::refuse_taken;
 use crate::reader::{Choice, Fault, Key, Section};
 
 /// `[metrics]`: numbers for a monitoring system, in Prometheus' text format.
@@ -12,7 +13,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    pub(super) fn read(root: &Section<'_>) -> Option<Self> {
+    /// Reads it; `taken` are the addresses of the listeners.
+    pub(super) fn read(root: &Section<'_>, taken: &[SocketAddr]) -> Option<Self> {
         let section =
             root.section("metrics", "Numbers for a monitoring system, and whether the gateway is well.");
         let address = section.optional::<SocketAddr>(&Key::new(
@@ -32,6 +34,9 @@ impl Metrics {
                 ),
             );
             return None;
+        }
+        if let Some(address) = address {
+            refuse_taken(&section, "address", address, taken);
         }
         Some(Metrics { address })
     }

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
 use super::{
@@ -28,7 +28,8 @@ impl HttpUrl {
         // As RFC 3986 has paths and queries; a fragment is never sent.
         let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>[\\]^`{|}".contains(&byte);
         let is_host = HostPort::parse(authority).is_some()
-            || (HostName::parse(authority).is_some() && !authority.contains(':'));
+            || (HostName::parse(authority).is_some() && !authority.contains(':'))
+            || bracketed(authority).is_some();
         let fits = text.len() <= Self::LENGTH_MAX && is_host && path.bytes().all(plain);
         fits.then(|| HttpUrl(text.to_owned()))
     }
@@ -46,13 +47,20 @@ impl HttpUrl {
     /// Has its host to be looked up?
     pub fn has_name(&self) -> bool {
         let authority = self.authority();
-        authority.parse::<IpAddr>().is_err() && authority.parse::<SocketAddr>().is_err()
+        authority.parse::<IpAddr>().is_err()
+            && authority.parse::<SocketAddr>().is_err()
+            && bracketed(authority).is_none()
     }
 
     fn authority(&self) -> &str {
         let rest = self.0.strip_prefix(Self::SCHEME).unwrap_or_default();
         rest.split('/').next().unwrap_or_default()
     }
+}
+
+/// The IPv6 address in brackets, without a port.
+fn bracketed(authority: &str) -> Option<Ipv6Addr> {
+    authority.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 impl fmt::Display for HttpUrl {
@@ -97,6 +105,7 @@ mod tests {
             "http://crl.example.jp/root.crl",
             "http://192.0.2.10:8080/crl/0123abcd.crl",
             "http://[2001:db8::1]:80/a/b?c=d&e=%20",
+            "http://[2001:db8::1]/root.crl",
             "http://localhost/",
         ] {
             assert_eq!(HttpUrl::parse(good).expect(good).as_str(), good);
@@ -111,6 +120,7 @@ mod tests {
             ("http://192.0.2.10:8080/x:1/y", 8080, false),
             ("http://[2001:db8::1]:81/a", 81, false),
             ("http://192.0.2.10/", 80, false),
+            ("http://[2001:db8::1]/root.crl", 80, false),
         ] {
             let url = HttpUrl::parse(url).unwrap();
             assert_eq!((url.port(), url.has_name()), (port, has_name), "{url}");
@@ -133,6 +143,11 @@ mod tests {
             "http://crl.example.jp:0/root.crl",
             "http://crl.example.jp:/root.crl",
             "http:///root.crl",
+            "http://2001:db8::1/root.crl",
+            "http://[192.0.2.10]/root.crl",
+            "http://[crl.example.jp]/root.crl",
+            "http://[2001:db8::1/root.crl",
+            "http://[2001:db8::1]:/root.crl",
             "http://crl.example.jp/root.crl#part",
             "http://crl.example.jp/root .crl",
             "http://crl.example.jp/root\r\nhost: other",
