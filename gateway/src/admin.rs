@@ -43,7 +43,9 @@ use crate::{
     confine,
     crl_fetch::Source,
     crl_serve, health,
-    limits::{ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_END_MAX},
+    limits::{
+        ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_END_MAX,
+    },
     metrics,
     reload::{Reloaded, Reloader, end_all},
 };

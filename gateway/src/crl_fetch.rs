@@ -210,7 +210,9 @@ pub async fn begin(centre: &Arc<Centre>, reloader: &Arc<Reloader>, stop: &Cancel
     ask_due(centre, reloader, &mut asking);
     let lacks = || centre.in_force().trusts().iter().any(|(_, trust)| !trust.missing().is_empty());
     let fetched = async {
-        while lacks() && let Some(ended) = asking.join_next().await {
+        while lacks()
+            && let Some(ended) = asking.join_next().await
+        {
             note_end(ended);
         }
     };

@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{centre::Centre, reload::{end_all, judge_all}};
+use crate::{
+    centre::Centre,
+    reload::{end_all, judge_all},
+};
 
 /// How often somebody looks.
 const EVERY: Duration = Duration::from_secs(1);

@@ -202,7 +202,10 @@ fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static 
         ("storage.inbox", held.storage.inbox == new.storage.inbox),
         ("limits.transfers_max", held.limits.transfers_max == new.limits.transfers_max),
         ("crl.serve", held.crl.serve == new.crl.serve),
-        ("crl_urls (another port)", !is_confined || confine::reached_ports(new).is_subset(&confine::reached_ports(held))),
+        (
+            "crl_urls (another port)",
+            !is_confined || confine::reached_ports(new).is_subset(&confine::reached_ports(held)),
+        ),
         ("metrics.address", held.metrics.address == new.metrics.address),
         ("process.confine", held.process == new.process),
         ("log.format", held.log.format == new.log.format),

@@ -156,7 +156,11 @@ impl CrlIndex {
         if ended_for < 0 {
             return Status::Good;
         }
-        if ended_for < self.grace_ms(issuer) { Status::Grace { next_update } } else { Status::Expired { next_update } }
+        if ended_for < self.grace_ms(issuer) {
+            Status::Grace { next_update }
+        } else {
+            Status::Expired { next_update }
+        }
     }
 
     /// Did a list pass its end, grace included, after the first of these times and not after the second?
@@ -174,7 +178,10 @@ impl CrlIndex {
     }
 
     fn grace_ms(&self, issuer: &IssuerId) -> i64 {
-        self.grace.as_ref().filter(|(graced, _)| graced == issuer).map_or(0, |(_, length)| milliseconds(*length))
+        self.grace
+            .as_ref()
+            .filter(|(graced, _)| graced == issuer)
+            .map_or(0, |(_, length)| milliseconds(*length))
     }
 
     /// Refuses a step back from `held`: every authority keeps its list of every scope, and its number does not fall. The

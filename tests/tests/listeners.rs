@@ -8,8 +8,6 @@ use std::net::SocketAddr;
 use certs_tool::Profile;
 use lab::site::{CentreSite, SenderSite};
 use protocol::{kind::Kind, party::Identity};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio_rustls::rustls::version::TLS12;
 use tests::{
     forger::Shown,
     lab::{TestLab, institution},
@@ -19,6 +17,8 @@ use tests::{
     upkeep::{gateway, gateway_does, gateway_refuses, put},
     wire::{Caller, get},
 };
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio_rustls::rustls::version::TLS12;
 
 const UNWATCHED: (&str, &str) = ("reload.watch", "false");
 

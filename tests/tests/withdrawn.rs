@@ -28,7 +28,7 @@ use tests::{
     setting::Setting,
     shim::Shim,
     upkeep::{gateway_does, gateway_refuses, put},
-    wire::{Caller, Line, get, send_head},
+    wire::{ACKNOWLEDGEMENTS, Caller, JOSE, Line, get, post, send_head},
 };
 
 /// Files are looked after by the tests themselves.
@@ -272,7 +272,10 @@ async fn what_an_agent_brings_for_a_blocked_institution_ends_and_its_work_for_ot
     let receipt = caller.receipt(&goes_on).await;
     assert_eq!(receipt.status, 200);
     let for_blocked = papers.acknowledgement(&ended, "never given");
-    assert_eq!(caller.ask(&post(ACKNOWLEDGEMENTS, JOSE, for_blocked.as_bytes())).await.problem(), Problem::Blocked);
+    assert_eq!(
+        caller.ask(&post(ACKNOWLEDGEMENTS, JOSE, for_blocked.as_bytes())).await.problem(),
+        Problem::Blocked
+    );
     let for_other = papers.acknowledgement(&goes_on, &receipt.text());
     let answer = caller.ask(&post(ACKNOWLEDGEMENTS, JOSE, for_other.as_bytes())).await;
     assert!(matches!(answer.status, 200..300), "{}", answer.text());
