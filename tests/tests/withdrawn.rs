@@ -19,6 +19,7 @@ use protocol::{
     moment::Moment,
     party::{Environment, Identity, Party, Role},
     problem::Problem,
+    wire::{ACKNOWLEDGEMENTS, JOSE},
 };
 use tests::{
     centre::Centre,
@@ -28,7 +29,7 @@ use tests::{
     setting::Setting,
     shim::Shim,
     upkeep::{gateway_does, gateway_refuses, put},
-    wire::{Caller, Line, get, send_head},
+    wire::{Caller, Line, get, post, send_head},
 };
 
 /// Files are looked after by the tests themselves.
