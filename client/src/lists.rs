@@ -7,15 +7,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use config::{ClientSettings, reader::HttpUrl};
+use config::{ClientSettings, network::ClientLine, reader::HttpUrl};
 use pki::{
     crl_cache::CrlCache,
-    fetch::{FetchFault, fetch},
+    fetch::{Connect, FetchFault, fetch_over},
     trust::{Trust, TrustFault},
 };
 use protocol::moment::Moment;
 
-use crate::{error::OpenError, limits::LISTS_AT_ONCE};
+use crate::{error::OpenError, limits::LISTS_AT_ONCE, line::plain};
 
 /// A revocation list that could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ pub(crate) fn bring_up_to_date<const N: usize>(
 ) -> Result<([Arc<Trust>; N], Vec<ListNotFetched>), OpenError> {
     let cache = CrlCache::below(&settings.storage.data);
     let (mut failed, fetch_max) = (Vec::new(), settings.crl.fetch_max);
-    for (url, fetched) in fetch_all(&due(settings, &trusted, &cache, now), fetch_max) {
+    for (url, fetched) in fetch_all(&settings.line, &due(settings, &trusted, &cache, now), fetch_max) {
         let taken = fetched.and_then(|bytes| Ok(take_up(&mut trusted, &url, &bytes, &cache, now)?));
         if let Err(fault) = taken {
             failed.push(ListNotFetched { url, fault });
@@ -94,13 +94,19 @@ fn due(settings: &ClientSettings, trusted: &[Trusted<'_>], cache: &CrlCache, now
     due
 }
 
-/// Some at a time.
-fn fetch_all(urls: &[HttpUrl], within: Duration) -> Vec<(HttpUrl, Result<Vec<u8>, ListFault>)> {
+/// Some at a time, all of them on the line.
+fn fetch_all(
+    line: &ClientLine,
+    urls: &[HttpUrl],
+    within: Duration,
+) -> Vec<(HttpUrl, Result<Vec<u8>, ListFault>)> {
+    let line = line.clone();
+    let connect: Arc<Connect> = Arc::new(move |addresses, within| plain(&line, addresses, within));
     let at_once = |urls: &[HttpUrl]| {
         thread::scope(|scope| {
             let begin = |url: &HttpUrl| {
-                let owned = url.clone();
-                (url.clone(), scope.spawn(move || fetch(owned.as_str(), within)))
+                let (owned, connect) = (url.clone(), Arc::clone(&connect));
+                (url.clone(), scope.spawn(move || fetch_over(connect, owned.as_str(), within)))
             };
             let begun: Vec<_> = urls.iter().map(begin).collect();
             let end = |(url, fetching): (HttpUrl, ScopedJoinHandle<'_, Result<Vec<u8>, FetchFault>>)| {
@@ -131,4 +137,54 @@ fn take_up(
         tracing::warn!(%url, %error, "a revocation list could not be kept");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{IpAddr, TcpListener},
+    };
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Fetches on a line from a server that answers `list`; with where the fetch came from.
+    fn fetched_on(line: &ClientLine) -> (Result<Vec<u8>, ListFault>, Option<IpAddr>) {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/a.crl", server.local_addr().unwrap());
+        thread::scope(|scope| {
+            let serving = scope.spawn(move || {
+                let (mut stream, peer) = server.accept().unwrap();
+                let mut head = [0; 2048];
+                // Whoever only knocks asks for nothing.
+                if stream.read(&mut head).unwrap() > 0 {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlist").unwrap();
+                    return Some(peer.ip());
+                }
+                None
+            });
+            let mut fetched = fetch_all(line, &[HttpUrl::parse(&url).unwrap()], PATIENCE);
+            let (_, result) = fetched.pop().unwrap();
+            if result.is_err() {
+                let address = url["http://".len()..].split('/').next().unwrap().to_owned();
+                drop(std::net::TcpStream::connect(address).unwrap());
+            }
+            (result, serving.join().unwrap())
+        })
+    }
+
+    #[test]
+    fn lists_are_fetched_on_the_declared_line_and_on_no_other() {
+        let local = "127.0.7.7".parse().unwrap();
+        let line = ClientLine { interface: Some("lo".to_owned()), local_address: Some(local) };
+        let (fetched, from) = fetched_on(&line);
+        assert_eq!((fetched.unwrap(), from), (b"list".to_vec(), Some(local)));
+        let away = ClientLine { interface: Some("none0".to_owned()), local_address: None };
+        let (fetched, from) = fetched_on(&away);
+        let fault = format!("{:?}", fetched.unwrap_err());
+        assert!(fault.contains("NoSuchInterface"), "{fault}");
+        assert_eq!(from, None);
+    }
 }

@@ -52,8 +52,8 @@ impl ClientLine {
     pub(crate) fn read(root: &Section<'_>, centre: Option<&HostPort>) -> Option<Self> {
         let section = root.section(
             "line",
-            "The one line that connections to the centre leave on. When it is down nothing is sent: no other line takes \
-             its place. Without it the system's routes choose.",
+            "The one line that connections leave on, to the centre and for revocation lists. When it is down nothing is sent: \
+             no other line takes its place. Without it the system's routes choose.",
         );
         let interface = section.optional::<InterfaceName>(&Key::new(
             "interface",
@@ -63,8 +63,8 @@ impl ClientLine {
         ));
         let local_address = section.optional::<IpAddr>(&Key::new(
             "local_address",
-            "This machine's address on the approved line: connections come from it, and only the centre's addresses of \
-             its family are tried. By itself it does not choose the interface: name that too.",
+            "This machine's address on the approved line: connections come from it, and only addresses of its family \
+             are tried. By itself it does not choose the interface: name that too.",
             "\"192.0.2.20\"",
         ));
         let (interface, local_address) = (interface?.map(|name| name.0), local_address?);

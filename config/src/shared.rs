@@ -53,10 +53,10 @@ impl Credentials {
         let section = root.section("evidence", "What signs our evidence, and whose evidence counts.");
         let evidence = Self::read(&section);
         if let Some(evidence) = &evidence {
-            let same: [(_, fn(&Credentials) -> &PathBuf); 2] =
-                [("certificate", |of| &of.certificate), ("key", |of| &of.key)];
-            for (name, file) in same {
-                if let Some((table, _)) = lines.iter().find(|(_, line)| file(line) == file(evidence)) {
+            let of = |files: &Credentials| [files.certificate.clone(), files.key.clone()];
+            for (at, name) in ["certificate", "key"].into_iter().enumerate() {
+                let is_same = |line: &Credentials| of(line).get(at) == of(evidence).get(at);
+                if let Some((table, _)) = lines.iter().find(|(_, line)| is_same(line)) {
                     section.refuse(name, Fault::new(
                         format!("is the same file as under [{table}]"),
                         "name the one issued for signing evidence: what authenticates a line must sign nothing",

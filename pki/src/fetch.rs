@@ -1,7 +1,13 @@
 //! Fetches one file by plain HTTP, within bounds: no TLS, no proxy out of the environment, no other address than the one
 //! named. What comes is anybody's until its signature was verified.
 
-use std::time::Duration;
+mod own_connection;
+
+use std::{sync::Arc, time::Duration};
+
+pub use own_connection::Connect;
+use own_connection::OwnConnector;
+use ureq::{Agent, config::Config, unversioned::resolver::DefaultResolver};
 
 use crate::pem::PEM_FILE_BYTES_MAX;
 
@@ -46,7 +52,17 @@ impl FetchFault {
 
 /// Fetches what stands at an `http://` address, all of it within this time. Work for a thread that may block.
 pub fn fetch(url: &str, within: Duration) -> Result<Vec<u8>, FetchFault> {
-    let agent = ureq::Agent::config_builder()
+    ask(&config(within).new_agent(), url, within)
+}
+
+/// Fetches as [`fetch`] does, over a connection that `connect` makes.
+pub fn fetch_over(connect: Arc<Connect>, url: &str, within: Duration) -> Result<Vec<u8>, FetchFault> {
+    let agent = Agent::with_parts(config(within), OwnConnector(connect), DefaultResolver::default());
+    ask(&agent, url, within)
+}
+
+fn config(within: Duration) -> Config {
+    Agent::config_builder()
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -56,7 +72,9 @@ pub fn fetch(url: &str, within: Duration) -> Result<Vec<u8>, FetchFault> {
         .max_idle_connections(0)
         .user_agent("sekisho")
         .build()
-        .new_agent();
+}
+
+fn ask(agent: &Agent, url: &str, within: Duration) -> Result<Vec<u8>, FetchFault> {
     let mut answer = agent.get(url).call().map_err(|error| fault(error, within, FetchFault::Unreachable))?;
     if answer.status() != 200 {
         return Err(FetchFault::Status(answer.status().as_u16()));

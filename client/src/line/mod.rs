@@ -7,6 +7,7 @@ mod content;
 mod dial;
 mod exchange;
 mod origin;
+mod plain;
 mod pulse;
 mod race;
 pub(crate) mod requests;
@@ -22,6 +23,7 @@ pub(crate) use content::{ContentFault, Piece, RequestBody};
 pub(crate) use dial::{Dialer, Secure};
 pub(crate) use exchange::{Answer, Line};
 pub use origin::LineFault;
+pub(crate) use plain::plain;
 
 /// The deadlines of a connection, from the settings.
 #[derive(Clone, Copy, Debug)]

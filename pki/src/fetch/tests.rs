@@ -36,6 +36,23 @@ fn what_stands_there_is_fetched_to_its_last_byte() {
 }
 
 #[test]
+fn a_fetch_goes_over_the_connection_that_its_caller_makes() {
+    let url = saying("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlist");
+    let none = |_: &[_], _| Err(std::io::Error::other("no line"));
+    assert!(matches!(fetch_over(Arc::new(none), &url, PATIENCE), Err(FetchFault::Unreachable(_))));
+    let own = |addresses: &[_], within| TcpStream::connect_timeout(&addresses[0], within);
+    assert_eq!(fetch_over(Arc::new(own), &url, PATIENCE).unwrap(), b"list");
+}
+
+#[test]
+fn an_own_connection_that_hangs_is_given_up_in_time() {
+    let url = server(|mut stream| drop(stream.read(&mut [0])));
+    let own = |addresses: &[_], within| TcpStream::connect_timeout(&addresses[0], within);
+    let within = Duration::from_millis(200);
+    assert!(matches!(fetch_over(Arc::new(own), &url, within), Err(FetchFault::TooSlow(_))));
+}
+
+#[test]
 fn a_redirection_is_not_followed() {
     let url = saying("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n");
     assert!(matches!(fetch(&url, PATIENCE), Err(FetchFault::Status(302))));
