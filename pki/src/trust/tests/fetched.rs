@@ -142,10 +142,10 @@ fn a_file_with_more_lists_than_there_may_be_is_refused_before_one_of_them_is_ver
     let place = Place::new();
     let trust = place.load();
     let list = place.root.crl(1, &[]);
-    let all = vec![&list[..]; FETCHED_LISTS_MAX];
+    let all = vec![&list; FETCHED_LISTS_MAX];
     assert!(trust.follow(URL, &crls_pem(&all), now()).is_ok());
     let foreign = Authority::root("root").crl(9, &[]);
-    let too_many = [vec![&foreign[..]], all].concat();
+    let too_many = [vec![&foreign], all].concat();
     let fault = trust.follow(URL, &crls_pem(&too_many), now()).unwrap_err();
     assert!(matches!(fault, TrustFault::TooManyLists { count, .. } if count == FETCHED_LISTS_MAX + 1));
 }
