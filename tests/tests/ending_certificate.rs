@@ -1,6 +1,8 @@
 //! A certificate that ends between offer and receipt ends no evidence: each statement is judged at the time when its
 //! receiver judged it.
 
+#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
+
 use certs_tool::{Profile, Validity};
 use client::{Believed, verify_bundle};
 use lab::proxy::{Fault, FaultProxy, Plan, Way};
