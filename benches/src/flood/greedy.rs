@@ -110,7 +110,7 @@ async fn upload(line: &mut Line, papers: &Papers, tally: &Tally) -> anyhow::Resu
 
 /// Offers and asks in turn, at the bounded rate, whatever the answers say.
 async fn ask(line: &mut Line, papers: &Papers, pace: &Mutex<Interval>, tally: &Tally) -> anyhow::Result<()> {
-    let question = format!("GET {LOG_CHECKPOINT} HTTP/1.1\r\nhost: centre\r\n\r\n");
+    let question = format!("GET {LOG_CHECKPOINT} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     for number in 0_u64.. {
         pace.lock().await.tick().await;
         let request = match number % 2 {

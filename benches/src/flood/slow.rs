@@ -42,7 +42,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub const HELD_AT_MOST: Duration = Duration::from_secs(10);
 
 /// What comes byte by byte in a head.
-const HEAD: &[u8] = b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: centre\r\nx-slow: yes\r\n";
+const HEAD: &[u8] = b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: localhost\r\nx-slow: yes\r\n";
 
 /// The connections.
 pub struct Slow {

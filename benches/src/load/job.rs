@@ -108,7 +108,7 @@ impl Papers {
         let body = Offer { manifest: self.sign(manifest)?, consistency: None };
         let body = serde_json::to_vec(&body)?;
         let head = format!(
-            "POST {TRANSFERS} HTTP/1.1\r\nhost: centre\r\ncontent-type: {JSON}\r\ncontent-length: {}\r\n\r\n",
+            "POST {TRANSFERS} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {JSON}\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         Ok([head.as_bytes(), &body].concat())
@@ -131,7 +131,7 @@ impl Job {
 /// The head of the request that brings the whole content of a transfer.
 pub fn send_head(key: &TransferKey, length: u64) -> Vec<u8> {
     format!(
-        "PATCH {} HTTP/1.1\r\nhost: centre\r\ncontent-type: {PARTIAL_UPLOAD}\r\ncontent-length: {length}\r\n\
+        "PATCH {} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {PARTIAL_UPLOAD}\r\ncontent-length: {length}\r\n\
          upload-offset: 0\r\nupload-complete: ?1\r\n\r\n",
         key.location()
     )

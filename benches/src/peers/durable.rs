@@ -239,7 +239,7 @@ impl Sender {
             Product::Sekisho => Ready::Ours(self.papers.job(content)?),
             _ => {
                 let head = format!(
-                    "PUT /store/{sender}-{number} HTTP/1.1\r\nhost: centre\r\ncontent-length: {}\r\n\r\n",
+                    "PUT /store/{sender}-{number} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
                     content.length()
                 );
                 Ready::Put(head.into_bytes(), content)

@@ -76,7 +76,7 @@ async fn kib_each(running: &Running, config: &Arc<ClientConfig>) -> anyhow::Resu
 /// A connection that has asked for something that is not there, or is nothing.
 async fn one(running: &Running, config: &Arc<ClientConfig>) -> anyhow::Result<Line> {
     let mut line = Line::connect(config, running.server.address).await?;
-    let answer = line.ask(&[b"GET /idle HTTP/1.1\r\nhost: centre\r\n\r\n"]).await?;
+    let answer = line.ask(&[b"GET /idle HTTP/1.1\r\nhost: localhost\r\n\r\n"]).await?;
     ensure!(matches!(answer.status, 204 | 404), "{answer}");
     Ok(line)
 }

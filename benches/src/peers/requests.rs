@@ -118,7 +118,7 @@ async fn ask(lines: Vec<Line>, requests: usize, pause: Option<Duration>) -> anyh
     for mut line in lines {
         asking.spawn(async move {
             let head =
-                format!("POST /stream/small HTTP/1.1\r\nhost: centre\r\ncontent-length: {BODY}\r\n\r\n");
+                format!("POST /stream/small HTTP/1.1\r\nhost: localhost\r\ncontent-length: {BODY}\r\n\r\n");
             let request = [head.as_bytes(), &[b'0'; BODY]].concat();
             let mut ticks = pause.map(interval);
             let mut times = Vec::with_capacity(requests);

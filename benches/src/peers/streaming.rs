@@ -138,7 +138,7 @@ async fn send(
         sending.spawn(async move {
             let length = work.mib * MIB;
             let head =
-                format!("POST /stream/body HTTP/1.1\r\nhost: centre\r\ncontent-length: {length}\r\n\r\n");
+                format!("POST /stream/body HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
             let mut parts = vec![head.as_bytes()];
             parts.extend((0..work.mib).map(|_| &*piece));
             for _ in 0..work.bodies {
