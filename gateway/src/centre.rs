@@ -24,9 +24,17 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    attempts::Attempts, blocked::Blocked, counters::Counters, crl_fetch::CrlSources, gate::Gate,
-    in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room, stream::Backends,
-    stream::Exchanges,
+    attempts::Attempts,
+    blocked::Blocked,
+    counters::Counters,
+    crl_fetch::CrlSources,
+    gate::Gate,
+    in_force::InForce,
+    live::Live,
+    peer::Peer,
+    per_minute::PerMinute,
+    room::Room,
+    stream::{Backends, Exchanges},
 };
 
 /// One running centre.

@@ -14,6 +14,10 @@ use super::content::Question;
 /// A backend on this machine or the next answers at once or not at all.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
+/// A backend that takes nothing of a request for this long is given up, by the kernel (TCP_USER_TIMEOUT, RFC 5482): while it
+/// takes nothing, nothing of the request is asked for either, and no deadline of ours runs.
+const TAKES_NOTHING_MAX: Duration = Duration::from_secs(30);
+
 /// Idle connections kept to each backend: as many as a busy moment needs again, and no more.
 const IDLE_MAX: usize = 64;
 
@@ -41,6 +45,7 @@ impl Backends {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_MAX));
+        connector.set_tcp_user_timeout(Some(TAKES_NOTHING_MAX));
         let client = Client::builder(Owned(tasks))
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME_MAX)
