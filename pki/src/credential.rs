@@ -177,6 +177,7 @@ impl OwnCertificate {
                 &certificate,
                 moment_of_asn1(certificate.validity().not_after),
                 None,
+                None,
             ),
             signatures: policy.signatures,
             test_only: leaf::is_test_only(&certificate),

@@ -86,6 +86,8 @@ struct Way {
     grace: Option<Grace>,
     /// When the first of its certificates ends, the leaf and the anchor included.
     ends: Moment,
+    /// When the first of the lists ends that were asked; `None` if there was none for some certificate.
+    lists_end: Option<Moment>,
 }
 
 impl Judge<'_> {
@@ -141,11 +143,12 @@ impl Judge<'_> {
         let serials = std::iter::once(path.end_entity().serial()).chain(serials);
         let issuers = intermediates.iter().map(|cert| IssuerInPath::Intermediate(cert));
         let issuers = issuers.chain([IssuerInPath::Anchor(anchor.issuer())]);
-        let mut grace = None;
+        let (mut grace, mut list_ends) = (None, Vec::new());
         for ((certificate, serial), issuer) in std::iter::once(leaf).chain(&parsed).zip(serials).zip(issuers)
         {
             let consulted = (self.revocation)(&issuer, &Subject::new(serial, certificate));
             grace = check_status(&consulted, certificate)?.or(grace);
+            list_ends.push(consulted.list.map(|list| list.next_update()));
         }
         let anchor_name = anchor.issuer().text().to_owned();
         let issued_by = IssuedBy {
@@ -158,7 +161,9 @@ impl Judge<'_> {
         let test_only = anchor.is_test_only() || std::iter::once(leaf).chain(&parsed).any(leaf::is_test_only);
         let ends = std::iter::once(leaf).chain(&parsed).map(|cert| moment_of_asn1(cert.validity().not_after));
         let ends = ends.fold(anchor.not_after(), Moment::min);
-        Ok(Way { issued_by, test_only, grace, ends })
+        let list_ends: Option<Vec<Moment>> = list_ends.into_iter().collect();
+        let lists_end = list_ends.and_then(|ends| ends.into_iter().min());
+        Ok(Way { issued_by, test_only, grace, ends, lists_end })
     }
 
     fn check_dates_of(&self, anchor: &Anchor) -> Result<(), Refusal> {
@@ -184,7 +189,7 @@ impl Judge<'_> {
         if identity.environment() == Environment::Production && way.test_only {
             return Err(of_leaf(PeerFault::WrongEnvironment));
         }
-        Ok(PeerIdentity::new(identity, certificate, way.ends, way.grace))
+        Ok(PeerIdentity::new(identity, certificate, way.ends, way.lists_end, way.grace))
     }
 }
 

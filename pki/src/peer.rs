@@ -17,6 +17,7 @@ pub struct PeerIdentity {
     identity: Identity,
     description: Description,
     path_ends: Moment,
+    lists_end: Option<Moment>,
     grace: Option<Grace>,
 }
 
@@ -46,9 +47,10 @@ impl PeerIdentity {
         identity: Identity,
         certificate: &X509Certificate<'_>,
         path_ends: Moment,
+        lists_end: Option<Moment>,
         grace: Option<Grace>,
     ) -> Self {
-        PeerIdentity { identity, description: Description::of(certificate), path_ends, grace }
+        PeerIdentity { identity, description: Description::of(certificate), path_ends, lists_end, grace }
     }
 
     /// Environment, role and codes: what rights belong to.
@@ -85,6 +87,12 @@ impl PeerIdentity {
     /// certificate, whose path only the other side knows, its own end.
     pub fn path_ends(&self) -> Moment {
         self.path_ends
+    }
+
+    /// From when on its chain has to be judged anew: when the first certificate of the path, or the first of the revocation
+    /// lists that were asked, ends. `None` if no list was asked for some certificate.
+    pub(crate) fn verdict_ends(&self) -> Option<Moment> {
+        self.lists_end.map(|lists_end| lists_end.min(self.path_ends))
     }
 
     /// The end of the certificate's life.

@@ -22,6 +22,7 @@ use super::{
     ALPN, TlsFault, TlsPolicy,
     handshake::{Refused, Version, chain_of, check_possession, schemes},
     refuse_lab_anchor,
+    verdicts::{ChainDigest, Verdicts},
 };
 use crate::{
     clock::{moment_of_unix, now},
@@ -75,7 +76,7 @@ impl TlsServer {
         let hints = hints.map(|root| DistinguishedName::in_sequence(&root.subject)).collect();
         let provider = policy.provider(trust.policy().signatures);
         let server = TlsServer {
-            shared: Arc::new(Shared { trust, environment, observer, hints }),
+            shared: Arc::new(Shared { trust, environment, observer, hints, verdicts: Verdicts::default() }),
             certificate: Arc::new(SingleCertAndKey::from(own.certified())),
             provider,
             policy,
@@ -137,6 +138,7 @@ struct Shared {
     environment: Environment,
     observer: RefusalObserver,
     hints: Vec<DistinguishedName>,
+    verdicts: Verdicts,
 }
 
 struct ClientVerifier {
@@ -154,10 +156,19 @@ impl fmt::Debug for ClientVerifier {
 
 impl ClientVerifier {
     fn judge(&self, chain: &[CertificateDer<'_>], now: Moment) -> Result<(), Refusal> {
-        let peer = self.shared.trust.judge(chain, Purpose::TlsClient, now)?;
-        if peer.identity().environment() != self.shared.environment {
-            return Err(PeerFault::WrongEnvironment.into());
-        }
+        let Shared { trust, environment, verdicts, .. } = &*self.shared;
+        let digest = ChainDigest::of(chain);
+        let peer = match verdicts.find(digest, now) {
+            Some(peer) => peer,
+            None => {
+                let peer = trust.judge(chain, Purpose::TlsClient, now)?;
+                if peer.identity().environment() != *environment {
+                    return Err(PeerFault::WrongEnvironment.into());
+                }
+                verdicts.keep(digest, &peer, now);
+                peer
+            }
+        };
         // That it counts by grace only stands in the peer, for whoever lets it in.
         // One connection has one client: a second judgement would be another one's.
         self.judged.set(peer).map_err(|_| PeerFault::Other.into())

@@ -6,4 +6,5 @@ mod pinned;
 mod refused_clients;
 mod refused_servers;
 mod resumption;
+mod verdicts;
 mod versions;

@@ -1,0 +1,129 @@
+//! Chains that were judged good, so that a client that comes again costs no more than proof of its key.
+//!
+//! A verdict holds for exactly these certificates, in this order, until the first of its path or of the revocation lists
+//! that were asked ends, whatever happens. All of them belong to one server: whatever is loaded anew makes a new server,
+//! which begins with none, and a verdict that an older one reaches late stays with the older one. Only good verdicts are
+//! kept: a stranger can put nothing in. Who is blocked or has which right is not part of a verdict.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use protocol::{digest::Sha256, moment::Moment};
+use rustls_pki_types::CertificateDer;
+
+use crate::peer::PeerIdentity;
+
+/// Verdicts kept at the same time, in two halves of which the older is dropped when the newer is full; some hundred bytes
+/// each, 15 KB with a thousand codes. Five times as many as there are connections at the peak of a claim day.
+const VERDICTS_MAX: usize = 8192;
+
+/// The digest of a chain, each certificate with its length before it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ChainDigest(Sha256);
+
+impl ChainDigest {
+    pub(super) fn of(chain: &[CertificateDer<'_>]) -> Self {
+        let lengths: Vec<[u8; 8]> = chain.iter().map(|der| (der.len() as u64).to_be_bytes()).collect();
+        let parts = lengths.iter().zip(chain).flat_map(|(length, der)| [length.as_slice(), der.as_ref()]);
+        ChainDigest(Sha256::of_parts(&parts.collect::<Vec<_>>()))
+    }
+}
+
+#[derive(Clone)]
+struct Verdict {
+    peer: PeerIdentity,
+    since: Moment,
+    until: Moment,
+}
+
+#[derive(Default)]
+struct Halves {
+    newer: HashMap<ChainDigest, Verdict>,
+    older: HashMap<ChainDigest, Verdict>,
+}
+
+/// The good verdicts of one server.
+#[derive(Default)]
+pub(super) struct Verdicts(Mutex<Halves>);
+
+impl Verdicts {
+    /// Who showed this chain before, if that verdict holds at `now`.
+    pub(super) fn find(&self, chain: ChainDigest, now: Moment) -> Option<PeerIdentity> {
+        let mut halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = match halves.newer.get(&chain) {
+            Some(verdict) => verdict.clone(),
+            None => {
+                let verdict = halves.older.remove(&chain)?;
+                halves.put(chain, verdict.clone());
+                verdict
+            }
+        };
+        // A clock that was set back is before everything that is known.
+        let holds = verdict.since <= now && now < verdict.until;
+        holds.then_some(verdict.peer)
+    }
+
+    /// Keeps the verdict on this chain that was reached at `now`; not one by grace, whose every use is written down.
+    pub(super) fn keep(&self, chain: ChainDigest, peer: &PeerIdentity, now: Moment) {
+        let Some(until) = peer.verdict_ends().filter(|_| peer.grace().is_none()) else { return };
+        let verdict = Verdict { peer: peer.clone(), since: now, until };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(chain, verdict);
+    }
+}
+
+impl Halves {
+    fn put(&mut self, chain: ChainDigest, verdict: Verdict) {
+        if self.newer.len() >= VERDICTS_MAX / 2 {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(chain, verdict);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{clock, leaf::Purpose, testing::world::World};
+
+    #[test]
+    fn the_same_bytes_cut_into_other_certificates_are_another_chain() {
+        let chain = |parts: &[&'static [u8]]| {
+            let chain: Vec<CertificateDer<'_>> =
+                parts.iter().map(|part| CertificateDer::from(*part)).collect();
+            ChainDigest::of(&chain)
+        };
+        assert!(chain(&[b"ab", b"c"]) != chain(&[b"a", b"bc"]));
+        assert!(chain(&[b"abc"]) != chain(&[b"abc", b""]));
+        assert!(chain(&[b"a", b"b"]) != chain(&[b"b", b"a"]));
+    }
+
+    #[test]
+    fn no_more_verdicts_are_kept_than_there_may_be_and_those_in_use_stay() {
+        let (world, now) = (World::new(), clock::now());
+        let chain = [world.client.der.clone()];
+        let peer = Arc::new(world.trust().verify(&chain, Purpose::TlsClient, now).unwrap());
+        let verdicts = Verdicts::default();
+        let nth = |n: usize| ChainDigest(Sha256::of(&n.to_be_bytes()));
+        for n in 0..3 * VERDICTS_MAX {
+            verdicts.keep(nth(n), &peer, now);
+            assert!(verdicts.find(nth(0), now).is_some(), "asked for again and again");
+        }
+        let halves = verdicts.0.lock().unwrap();
+        assert!(halves.newer.len() + halves.older.len() <= VERDICTS_MAX);
+    }
+
+    #[test]
+    fn a_verdict_does_not_hold_before_it_was_reached() {
+        let (world, now) = (World::new(), clock::now());
+        let chain = [world.client.der.clone()];
+        let peer = world.trust().verify(&chain, Purpose::TlsClient, now).unwrap();
+        let (verdicts, digest) = (Verdicts::default(), ChainDigest::of(&chain));
+        verdicts.keep(digest, &peer, now);
+        assert_eq!(verdicts.find(digest, now), Some(peer));
+        assert_eq!(verdicts.find(digest, Moment::from_unix_ms(now.unix_ms() - 1)), None);
+    }
+}
