@@ -220,6 +220,18 @@ pub const TRANSFERS_PER_IDENTITY_MAX: Limit<u32> = Limit {
     reason: "all kinds of a hospital at once, and an agent's; one identity cannot take every place",
 };
 
+/// `limits.requests_per_identity_per_second_max` of the gateway.
+pub const REQUESTS_PER_IDENTITY_PER_SECOND_MAX: Limit<u32> = Limit {
+    name: "requests_per_identity_per_second_max",
+    meaning: "Requests of one identity in a second, on all its connections, two seconds' worth at once. What comes faster \
+              waits for up to a second; then it is told when to come back.",
+    default: 50,
+    low: 1,
+    high: 1_000_000,
+    reason: "sixteen small files in a second, or a hospital's counters with questions; a runaway program leaves the \
+             processor to others. An agent or vendor for many may need more",
+};
+
 /// `limits.attempts_per_sender_per_minute_max` of the gateway.
 pub const ATTEMPTS_PER_SENDER_PER_MINUTE_MAX: Limit<u32> = Limit {
     name: "attempts_per_sender_per_minute_max",

@@ -2,7 +2,7 @@
 //! /crl/NAME.crl` is one of them. Plain HTTP and for everybody, since a list is signed and no secret; nothing else is served
 //! here.
 
-use std::{collections::BTreeMap, convert::Infallible, net::IpAddr, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, convert::Infallible, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use config::gateway::Limits;
@@ -27,7 +27,7 @@ use tokio::{
 use crate::{
     centre::Centre,
     counters::Stage,
-    gate::{Admission, Closed, Gate},
+    gate::{Admission, Gate, Terms},
     in_force::InForce,
     limits::{
         ACCEPT_PAUSE_MAX, HEADERS_MAX, SERVED_LIST_ANSWER_MAX, SERVED_LISTS_CONNECTIONS_MAX,
@@ -84,29 +84,21 @@ pub async fn listen(centre: Arc<Centre>, listener: TcpListener) {
 
 /// Asks at the gate; while every place is taken by somebody who has only just come, whoever comes waits.
 async fn admit(centre: &Centre, gate: &Gate, source: IpAddr) -> Option<Admission> {
-    let limits = Limits {
-        connections_max: SERVED_LISTS_CONNECTIONS_MAX,
-        handshakes_max: SERVED_LISTS_CONNECTIONS_MAX,
-        connections_per_prefix_max: SERVED_LISTS_CONNECTIONS_PER_PREFIX_MAX,
-        ..centre.in_force().config.limits.clone()
+    let terms = || {
+        let limits = Limits {
+            connections_max: SERVED_LISTS_CONNECTIONS_MAX,
+            handshakes_max: SERVED_LISTS_CONNECTIONS_MAX,
+            connections_per_prefix_max: SERVED_LISTS_CONNECTIONS_PER_PREFIX_MAX,
+            ..centre.in_force().config.limits.clone()
+        };
+        Some(Terms { allowed: Vec::new(), limits })
     };
-    loop {
-        match gate.admit(source, &[], &limits, Instant::now()) {
-            Ok(admission) => return Some(admission),
-            Err(Closed::Full) => {
-                // Dropping the wait loses nothing: it is asked again.
-                tokio::select! {
-                    biased;
-                    () = centre.ending.cancelled() => return None,
-                    () = gate.place(&limits) => {}
-                }
-            }
-            Err(closed) => {
-                centre.counters.count_from(Stage::Connection, closed.reason(), source);
-                return None;
-            }
-        }
-    }
+    let admitted = tokio::select! {
+        biased;
+        () = centre.ending.cancelled() => return None,
+        admitted = gate.admit_in_turn(source, terms) => admitted,
+    };
+    admitted.inspect_err(|closed| centre.counters.count_from(Stage::Connection, closed.reason(), source)).ok()
 }
 
 /// One request and its answer. There is no handshake that could be over: for whoever comes later where all places are

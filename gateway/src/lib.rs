@@ -48,6 +48,7 @@ pub mod pace;
 pub mod peer;
 pub mod per_minute;
 pub mod proxy_protocol;
+pub mod rate;
 pub mod reasons;
 pub mod receive;
 pub mod refusal;

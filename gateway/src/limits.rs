@@ -46,9 +46,20 @@ pub const REFUSALS_PER_MINUTE_MAX: u32 = 10;
 /// Source networks that may cause such lines in a minute.
 pub const REFUSED_SOURCES_MAX: usize = 30;
 
-/// Seconds' worth of handshakes that a source prefix may begin at once: whoever comes back after a cut line brings all
-/// its connections together.
-pub const HANDSHAKE_BURST: u64 = 10;
+/// The time whose worth of handshakes a source prefix may begin at once: whoever comes back after a cut line brings all its
+/// connections together.
+pub const HANDSHAKE_BURST: Duration = Duration::from_secs(10);
+
+/// The time whose worth of requests an identity may make at once: a transfer needs three or four, one after the other, and
+/// somebody may send a whole month's.
+pub const REQUEST_BURST: Duration = Duration::from_secs(2);
+
+/// How long a request waits for its turn before it is answered that it came too fast. Whoever asks too fast on a
+/// connection has to wait that long for its no, too, and one of its connections costs no more than one request a second.
+pub const REQUEST_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Identities without a connection whose requests of just now are remembered, some 200 bytes each; those beyond begin anew.
+pub const RESTING_IDENTITIES_MAX: usize = 10_000;
 
 /// The time that a handshake has to itself even where every place is taken: some round trips over a slow line. After it,
 /// whoever waits for a place gets its.

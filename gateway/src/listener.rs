@@ -6,7 +6,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use config::gateway::Listen;
@@ -30,7 +30,7 @@ use crate::{
     centre::Centre,
     connection::{Patience, serve_connection},
     counters::{Stage, network_of},
-    gate::{Admission, Closed},
+    gate::{Admission, Terms},
     in_force::{Accepted, InForce, ROLE_NOT_HERE},
     intake::Ends,
     limits::{ACCEPT_PAUSE_MAX, ACCEPT_QUEUE, CAUSES_SHOWN_MAX, SERIAL_SHOWN_MAX},
@@ -129,26 +129,18 @@ async fn open(centre: &Arc<Centre>, at: usize, stream: TcpStream, ends: Ends, co
 /// Asks at the gate. While every place is taken by a judged peer, whoever comes waits its turn, and those behind it in
 /// the kernel.
 async fn admit(centre: &Centre, at: usize, source: IpAddr) -> Option<Admission> {
-    loop {
-        // Anew each time: what was raised meanwhile counts for whoever waits.
+    // Anew each time: what was raised meanwhile counts for whoever waits.
+    let terms = || {
         let in_force = centre.in_force();
-        let (listener, limits) = (in_force.listeners().get(at)?, &in_force.config.limits);
-        match centre.gate.admit(source, &listener.listen.allowed_prefixes, limits, Instant::now()) {
-            Ok(admission) => return Some(admission),
-            Err(Closed::Full) => {
-                // Dropping the wait loses nothing: it is asked again.
-                tokio::select! {
-                    biased;
-                    () = centre.stopping.cancelled() => return None,
-                    () = centre.gate.place(limits) => {}
-                }
-            }
-            Err(closed) => {
-                centre.counters.count_from(Stage::Connection, closed.reason(), source);
-                return None;
-            }
-        }
-    }
+        let allowed = in_force.listeners().get(at)?.listen.allowed_prefixes.clone();
+        Some(Terms { allowed, limits: in_force.config.limits.clone() })
+    };
+    let admitted = tokio::select! {
+        biased;
+        () = centre.stopping.cancelled() => return None,
+        admitted = centre.gate.admit_in_turn(source, terms) => admitted,
+    };
+    admitted.inspect_err(|closed| centre.counters.count_from(Stage::Connection, closed.reason(), source)).ok()
 }
 
 /// Where a connection through a balancer comes from. Nothing if the balancer only looked whether we are there.

@@ -9,13 +9,19 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use pki::peer::PeerIdentity;
 use protocol::{cause::Cause, party::Identity};
 use rustls_pki_types::CertificateDer;
 
-use crate::{in_force::Accepted, stop::Stop};
+use crate::{
+    in_force::Accepted,
+    limits::{REQUEST_BURST, REQUEST_WAIT_MAX, RESTING_IDENTITIES_MAX},
+    rate::{Rate, TooFast},
+    stop::Stop,
+};
 
 /// One open connection, as the table has it.
 #[derive(Clone)]
@@ -34,10 +40,19 @@ pub struct Open {
     pub stop: Stop,
 }
 
+/// What is known of one identity.
+struct Known {
+    open: u32,
+    /// Its requests, whatever connection they come on.
+    requests: Arc<Mutex<Rate>>,
+}
+
 #[derive(Default)]
 struct Table {
     open: HashMap<u64, Open>,
-    of_identity: HashMap<Identity, u32>,
+    of_identity: HashMap<Identity, Known>,
+    /// How many of these have no connection, and are known for their requests of just now.
+    resting: usize,
 }
 
 /// All of them.
@@ -59,6 +74,7 @@ pub struct LiveConnection {
     pub chain: Arc<[CertificateDer<'static>]>,
     /// What it was accepted with.
     pub accepted: Accepted,
+    requests: Arc<Mutex<Rate>>,
 }
 
 impl fmt::Debug for LiveConnection {
@@ -78,17 +94,13 @@ impl Live {
         of_identity_max: u32,
     ) -> Option<LiveConnection> {
         let mut table = self.lock();
-        let count = table.of_identity.entry(peer.identity().clone()).or_default();
-        if *count >= of_identity_max {
-            return None;
-        }
-        *count += 1;
+        let requests = table.place_for(peer.identity(), of_identity_max)?;
         let id = self.numbers.fetch_add(1, Ordering::Relaxed);
         let stop = Stop::default();
         let chain: Arc<[_]> = chain.into();
         let open = Open { id, peer, source, accepted, chain: Arc::clone(&chain), stop: stop.clone() };
         table.open.insert(id, open);
-        Some(LiveConnection { live: self.clone(), id, stop, accepted, chain })
+        Some(LiveConnection { live: self.clone(), id, stop, accepted, chain, requests })
     }
 
     /// All open connections. Who registers later is judged by what is in force then.
@@ -119,15 +131,82 @@ impl Open {
     }
 }
 
+impl Table {
+    /// One more connection of this identity, unless it has as many as it may.
+    fn place_for(&mut self, identity: &Identity, of_identity_max: u32) -> Option<Arc<Mutex<Rate>>> {
+        if let Some(known) = self.of_identity.get_mut(identity) {
+            if known.open >= of_identity_max {
+                return None;
+            }
+            if known.open == 0 {
+                self.resting = self.resting.saturating_sub(1);
+            }
+            known.open += 1;
+            return Some(Arc::clone(&known.requests));
+        }
+        let requests = Arc::new(Mutex::new(Rate::new(Instant::now())));
+        self.of_identity.insert(identity.clone(), Known { open: 1, requests: Arc::clone(&requests) });
+        Some(requests)
+    }
+
+    /// One connection fewer. Whoever comes back at once has no more requests than before.
+    fn gave_up(&mut self, identity: &Identity) {
+        let Some(known) = self.of_identity.get_mut(identity) else { return };
+        known.open = known.open.saturating_sub(1);
+        if known.open > 0 {
+            return;
+        }
+        if self.resting < RESTING_IDENTITIES_MAX {
+            self.resting += 1;
+            return;
+        }
+        let now = Instant::now();
+        self.of_identity.retain(|_, known| known.open > 0 || !locked(&known.requests).is_rested(now));
+        self.resting = self.of_identity.values().filter(|known| known.open == 0).count();
+        if self.resting >= RESTING_IDENTITIES_MAX {
+            self.of_identity.remove(identity);
+        }
+    }
+}
+
+/// The lock on a rate, which is whole at every moment.
+fn locked(rate: &Mutex<Rate>) -> MutexGuard<'_, Rate> {
+    rate.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl LiveConnection {
+    /// Takes the turn of one request of its identity: how long to wait for it, or that it comes too fast.
+    pub fn take_turn(&self, per_second: u32, now: Instant) -> Result<Duration, TooFast> {
+        locked(&self.requests).take(per_second, REQUEST_BURST, REQUEST_WAIT_MAX, now)
+    }
+}
+
 impl Drop for LiveConnection {
     fn drop(&mut self) {
         let mut table = self.live.lock();
-        let Some(open) = table.open.remove(&self.id) else { return };
-        if let Some(count) = table.of_identity.get_mut(open.peer.identity()) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                table.of_identity.remove(open.peer.identity());
-            }
+        if let Some(open) = table.open.remove(&self.id) {
+            table.gave_up(open.peer.identity());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_that_comes_back_at_once_has_no_more_requests_than_before() {
+        let identity = Identity::from_uri("urn:sekisho:test:institution:1310000018").unwrap();
+        let other = Identity::from_uri("urn:sekisho:test:institution:1310000026").unwrap();
+        let mut table = Table::default();
+        let requests = table.place_for(&identity, 1).unwrap();
+        let now = Instant::now();
+        let take =
+            |requests: &Mutex<Rate>| locked(requests).take(1, REQUEST_BURST, Duration::ZERO, now).is_ok();
+        assert!(table.place_for(&identity, 1).is_none());
+        assert!(take(&requests) && take(&requests) && !take(&requests));
+        table.gave_up(&identity);
+        assert!(!take(&table.place_for(&identity, 1).unwrap()));
+        assert!(take(&table.place_for(&other, 1).unwrap()));
     }
 }

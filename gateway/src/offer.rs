@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What an accepted offer answers with.
-pub enum Accepted {
+pub enum Recorded {
     /// Stored now.
     New(Transfer),
     /// Known already, whatever became of it.
@@ -38,7 +38,7 @@ pub enum Accepted {
 }
 
 /// Handles an offer. The permit was given for the action on claims; the manifest must then be bound to the peer.
-pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) -> Result<Accepted, Turned> {
+pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) -> Result<Recorded, Turned> {
     let peer = permit.peer();
     let in_force = centre.in_force();
     let unverified = Unverified::<Manifest>::parse(&offer.manifest).map_err(turn_statement)?;
@@ -77,7 +77,7 @@ pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) ->
         let row = new.row(centre, peer, refusal.as_ref(), log_seen)?;
         match centre.ledger.offer(row).await.inspect_err(|fault| centre.note_fault(fault))? {
             Offered::New(transfer) => return accepted_or_refused(*transfer),
-            Offered::Same(transfer) => return Ok(Accepted::Known(*transfer)),
+            Offered::Same(transfer) => return Ok(Recorded::Known(*transfer)),
             Offered::Conflict => return Err(Problem::ManifestConflict.into()),
             Offered::TooManyOpen => return Err(Problem::TooMany.into()),
             Offered::OverQuota => return Err(Turned::over_quota(day_of(now).ends.ms_since(now))),
@@ -112,18 +112,18 @@ fn bind(centre: &Centre, peer: &Peer, manifest: &Manifest) -> Result<(), Turned>
     Ok(())
 }
 
-fn same_or_conflict(known: Transfer, manifest_sha256: Sha256) -> Result<Accepted, Turned> {
+fn same_or_conflict(known: Transfer, manifest_sha256: Sha256) -> Result<Recorded, Turned> {
     if known.manifest_sha256 == manifest_sha256 {
-        Ok(Accepted::Known(known))
+        Ok(Recorded::Known(known))
     } else {
         Err(Problem::ManifestConflict.into())
     }
 }
 
-fn accepted_or_refused(transfer: Transfer) -> Result<Accepted, Turned> {
+fn accepted_or_refused(transfer: Transfer) -> Result<Recorded, Turned> {
     match transfer.state.phase {
         protocol::receiver::Phase::Refused(reason) => Err(Turned::refused(&transfer, reason)),
-        _ => Ok(Accepted::New(transfer)),
+        _ => Ok(Recorded::New(transfer)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, OnceLock},
+    time::Instant,
 };
 
 use pki::peer::PeerIdentity;
@@ -11,7 +12,12 @@ use protocol::{
     transfer_id::TransferKey,
 };
 
-use crate::{in_force::InForce, intake::Ends, live::LiveConnection, stop::Stop, stream::Credentials};
+use tokio::time::sleep;
+
+use crate::{
+    in_force::InForce, intake::Ends, limits::REQUEST_WAIT_MAX, live::LiveConnection, stop::Stop,
+    stream::Credentials, turned::Turned,
+};
 
 /// A peer whose certificate was judged.
 #[derive(Clone, Debug)]
@@ -108,6 +114,18 @@ impl Peer {
         self.credentials
             .get_or_init(|| Credentials::new(&self.live.chain, self.identity()).map(Arc::new))
             .clone()
+    }
+
+    /// Waits for the turn of one more request of its identity: whoever asks faster than it may is slowed down, and then
+    /// told when to come back. Dropping the future gives a turn away.
+    pub async fn take_turn(&self, per_second: u32) -> Result<(), Turned> {
+        let turn = self.live.take_turn(per_second, Instant::now());
+        // A no comes no sooner than a turn: else refusals could be had as fast as the machine makes them.
+        let wait = turn.unwrap_or(REQUEST_WAIT_MAX);
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+        turn.map(|_| ()).map_err(|too_fast| Turned::too_many_requests(too_fast.again_in))
     }
 
     /// Who it was, for the log.

@@ -156,12 +156,13 @@ mod tests {
     #[test]
     fn an_inbox_on_another_disk_is_bound_by_that_disk_alone() {
         let data = tempfile::tempdir().unwrap();
-        // Where it is no disk of its own there is nothing to show.
-        let Ok(inbox) = tempfile::tempdir_in("/dev/shm") else { return };
         let device = |path: &Path| rustix::fs::stat(path).unwrap().st_dev;
-        if device(data.path()) == device(inbox.path()) {
+        let elsewhere = tempfile::tempdir_in("/dev/shm").ok();
+        let Some(inbox) = elsewhere.filter(|inbox| device(data.path()) != device(inbox.path())) else {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "CI skips nothing");
+            println!("skipped: /dev/shm is no disk of its own");
             return;
-        }
+        };
         let room = Room::of(data.path(), inbox.path());
         assert!(room.promise_delivery(1, &limits(u64::MAX)).is_some());
         assert!(room.promise_delivery(u64::MAX, &limits(0)).is_none());

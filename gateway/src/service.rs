@@ -24,7 +24,7 @@ use crate::{
     conclude,
     counters::Stage,
     host,
-    offer::{self, Accepted},
+    offer::{self, Recorded},
     peer::{Peer, TransferPermit},
     receive::{self, Sending, Teller, Told},
     route::{Route, route},
@@ -43,8 +43,14 @@ pub async fn serve(
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let work = centre.work.clone();
+    // Before anything is read or asked for it, and dropped with the connection.
+    let turn = peer.take_turn(centre.in_force().config.limits.requests_per_identity_per_second_max).await;
     let handling = work.spawn(async move {
-        match dispatch(&centre, &peer, handshake_name.as_deref(), request).await {
+        let answer = match turn {
+            Ok(()) => dispatch(&centre, &peer, handshake_name.as_deref(), request).await,
+            Err(too_fast) => Err(too_fast),
+        };
+        match answer {
             Ok(answer) => answer,
             Err(turned) => {
                 deny(&centre, &peer, &turned).await;
@@ -88,8 +94,8 @@ async fn dispatch(
             let body = read_text(centre, request, JSON).await?;
             let body: Offer = serde_json::from_str(&body).map_err(|_| Problem::BadRequest)?;
             let (status, transfer) = match offer::offer(centre, &permit, body).await? {
-                Accepted::New(transfer) => (hyper::StatusCode::CREATED, transfer),
-                Accepted::Known(transfer) => (hyper::StatusCode::OK, transfer),
+                Recorded::New(transfer) => (hyper::StatusCode::CREATED, transfer),
+                Recorded::Known(transfer) => (hyper::StatusCode::OK, transfer),
             };
             let state = ask::state_of(centre, &transfer, log_seen).await?;
             Ok(answer::state(status, &state, Some(&transfer.key.location())))
@@ -248,7 +254,11 @@ async fn send(
 fn leaves_entry(turned: &Turned) -> bool {
     let beyond_a_limit = matches!(
         turned.problem,
-        Problem::TooMany | Problem::TooManyAttempts | Problem::OverQuota | Problem::StorageFull
+        Problem::TooMany
+            | Problem::TooManyRequests
+            | Problem::TooManyAttempts
+            | Problem::OverQuota
+            | Problem::StorageFull
     );
     let final_no = turned.problem.advice() == Advice::GiveUp || turned.problem == Problem::NotFound;
     turned.refusal.is_none() && (final_no || beyond_a_limit)

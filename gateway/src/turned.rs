@@ -1,5 +1,7 @@
 //! A request that is turned down: with which problem, and what goes with it.
 
+use std::time::Duration;
+
 use protocol::problem::Problem;
 use storage::{ledger::LedgerFault, transfer::Transfer};
 
@@ -53,6 +55,12 @@ impl Turned {
     /// The sender may begin attempts again in so many seconds.
     pub fn too_many_attempts(seconds: u64) -> Self {
         Turned { retry_after_seconds: Some(seconds), ..Turned::from(Problem::TooManyAttempts) }
+    }
+
+    /// The identity may ask again in this time.
+    pub fn too_many_requests(again_in: Duration) -> Self {
+        let seconds = again_in.as_secs() + u64::from(again_in.subsec_nanos() > 0);
+        Turned { retry_after_seconds: Some(seconds), ..Turned::from(Problem::TooManyRequests) }
     }
 
     /// The final no that stands on this transfer's record.

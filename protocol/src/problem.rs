@@ -145,6 +145,8 @@ problems! {
     TooSlow = "too_slow", 408, Ask, "Content arrived below the minimum rate.";
     /// Too much at once.
     TooMany = "too_many", 429, Retry, "Too many transfers are open or running; try again later.";
+    /// Requests of one identity too fast.
+    TooManyRequests = "too_many_requests", 429, Retry, "Requests with this certificate's identity come too fast; try again at the time given.";
     /// Attempts begun too fast.
     TooManyAttempts = "too_many_attempts", 429, Retry, "The sender begins attempts too fast; try again at the time given.";
     /// Enough for one sender and day.

@@ -6,8 +6,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use gateway::limits::BALANCER_HEADERS_MAX;
-use protocol::{entry::Event, problem::Problem};
+use protocol::{entry::Event, kind::Kind, problem::Problem};
 use tests::{
+    lab::institution,
     patience::patiently,
     setting::Setting,
     wire::{Caller, get, send_head},
@@ -283,6 +284,36 @@ async fn a_sender_that_begins_attempts_too_fast_is_told_when_to_come_back_and_le
     assert!(entries.iter().any(|entry| entry.problem == Some(Problem::TooManyAttempts)));
     // Questions are no attempts.
     assert_eq!(line.ask(&get(&key.location())).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_identity_that_asks_too_fast_waits_is_told_when_to_come_back_and_holds_up_nobody_else() {
+    let setting = Setting::new(100_000, &[("limits.requests_per_identity_per_second_max", "1")]).await;
+    let mut lines = Vec::new();
+    for _ in 0..12 {
+        lines.push(setting.caller.line().await);
+    }
+    for line in &mut lines {
+        line.write(&get("/v1/log/checkpoint")).await;
+    }
+    let (party, address) = (institution(Kind::Medical, 2), setting.centre.address);
+    let other = Caller::new(&setting.lab.sender("other", &party, address, &[]), address);
+    assert!(gets_through(&other).await);
+    let mut refused = Vec::new();
+    for line in &mut lines {
+        let answer = line.answer().await.unwrap();
+        if answer.status != 200 {
+            refused.push(answer);
+        }
+    }
+    // Two come at once, the third waits; more than these three only if this machine takes seconds to ask.
+    assert!((1..=9).contains(&refused.len()), "{}", refused.len());
+    for answer in &refused {
+        assert_eq!((answer.status, answer.problem()), (429, Problem::TooManyRequests));
+        assert!(answer.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    }
+    let entries = setting.centre.entries().await;
+    assert!(entries.iter().any(|entry| entry.problem == Some(Problem::TooManyRequests)));
 }
 
 #[tokio::test]

@@ -85,6 +85,7 @@ async fn setting(directory: &std::path::Path, name: &'static str, revoked: u32) 
     let changes = [
         ("limits.connections_max", "4000"),
         ("limits.connections_per_identity_max", "4000"),
+        ("limits.requests_per_identity_per_second_max", "1000000"),
         ("link.header_max", "\"120s\""),
         ("reload.watch", "false"),
     ];

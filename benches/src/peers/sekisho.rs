@@ -20,6 +20,7 @@ pub fn site(setup: &Setup<'_>, name: &str) -> anyhow::Result<CentreSite> {
         ("listen.address", address.as_str()),
         ("limits.connections_max", "8000"),
         ("limits.connections_per_identity_max", "8000"),
+        ("limits.requests_per_identity_per_second_max", "1000000"),
         ("limits.transfers_per_sender_per_day_max", "1000000"),
         ("limits.bytes_per_sender_per_day_max", "\"10TiB\""),
         // A busy machine is no dead line.

@@ -145,6 +145,8 @@ pub struct Limits {
     pub transfers_max: u32,
     /// Transfers receiving content at the same time, of one identity.
     pub transfers_per_identity_max: u32,
+    /// Requests of one identity in a second.
+    pub requests_per_identity_per_second_max: u32,
     /// Attempts that one sender may begin in a minute.
     pub attempts_per_sender_per_minute_max: u32,
     /// Transfers of one sender that are not yet ended.
@@ -376,6 +378,8 @@ impl Limits {
             section.limit(&limits::HANDSHAKES_PER_PREFIX_PER_SECOND_MAX);
         let connection_life_max = section.limit(&limits::CONNECTION_LIFE_MAX);
         let transfers_per_identity_max = section.limit(&limits::TRANSFERS_PER_IDENTITY_MAX);
+        let requests_per_identity_per_second_max =
+            section.limit(&limits::REQUESTS_PER_IDENTITY_PER_SECOND_MAX);
         let attempts_per_sender_per_minute_max = section.limit(&limits::ATTEMPTS_PER_SENDER_PER_MINUTE_MAX);
         let transfers_per_sender_per_day_max = section.limit(&limits::TRANSFERS_PER_SENDER_PER_DAY_MAX);
         let bytes_per_sender_per_day_max = section.limit(&limits::BYTES_PER_SENDER_PER_DAY_MAX);
@@ -407,6 +411,7 @@ impl Limits {
             connection_life_max: connection_life_max?,
             transfers_max: transfers_max?,
             transfers_per_identity_max: transfers_per_identity_max?,
+            requests_per_identity_per_second_max: requests_per_identity_per_second_max?,
             attempts_per_sender_per_minute_max: attempts_per_sender_per_minute_max?,
             transfers_per_sender_per_day_max: transfers_per_sender_per_day_max?,
             bytes_per_sender_per_day_max: bytes_per_sender_per_day_max?.0,

@@ -19,7 +19,10 @@ use ipnet::IpNet;
 use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{HANDSHAKE_BURST, HANDSHAKE_FAIR, SOURCES_MAX};
+use crate::{
+    limits::{HANDSHAKE_BURST, HANDSHAKE_FAIR, SOURCES_MAX},
+    rate::Rate,
+};
 use handshakes::{Handshake, Handshakes};
 
 /// Why a connection is closed before TLS.
@@ -27,7 +30,7 @@ use handshakes::{Handshake, Handshakes};
 pub enum Closed {
     /// Not from a network that may connect.
     NotAllowed,
-    /// As many connections as there may be, all of them past their handshake: see [`Gate::place`].
+    /// As many connections as there may be, all of them past their handshake: see [`Gate::admit_in_turn`].
     Full,
     /// As many connections from this prefix as there may be.
     PrefixFull,
@@ -50,9 +53,8 @@ impl Closed {
 /// What is known of one source prefix.
 struct Source {
     open: u32,
-    /// Handshakes that may begin at once, in thousandths.
-    tokens: u64,
-    filled: Instant,
+    /// Its handshakes.
+    begins: Rate,
 }
 
 #[derive(Default)]
@@ -69,6 +71,14 @@ pub struct Gate {
     state: Arc<Mutex<State>>,
     /// Rung when a place became free.
     freed: Arc<Notify>,
+}
+
+/// What somebody may come in by.
+pub struct Terms {
+    /// The networks; none means all.
+    pub allowed: Vec<IpNet>,
+    /// Everything that is counted.
+    pub limits: Limits,
 }
 
 /// A place behind the gate; dropped when the connection is over.
@@ -117,9 +127,25 @@ impl Gate {
         Ok(Admission { gate: self.clone(), source, number, gives_way })
     }
 
-    /// Waits while all places are taken by judged peers: what comes then waits its turn in the kernel. Ends when one may
-    /// be free, or the limits may be others; then it is asked anew.
-    pub async fn place(&self, limits: &Limits) {
+    /// As [`Gate::admit`], but while all places are taken by judged peers whoever comes waits its turn, by the terms of
+    /// then. Dropping the future loses nothing.
+    pub async fn admit_in_turn(
+        &self,
+        address: IpAddr,
+        terms: impl Fn() -> Option<Terms>,
+    ) -> Result<Admission, Closed> {
+        loop {
+            let Terms { allowed, limits } = terms().ok_or(Closed::NotAllowed)?;
+            match self.admit(address, &allowed, &limits, Instant::now()) {
+                Err(Closed::Full) => self.place(&limits).await,
+                admitted => return admitted,
+            }
+        }
+    }
+
+    /// Waits while all places are taken by judged peers. Ends when one may be free, or the limits may be others; then it
+    /// is asked anew.
+    async fn place(&self, limits: &Limits) {
         // Asked for first: a place that becomes free in between rings it.
         let freed = self.freed.notified();
         let next = {
@@ -164,29 +190,20 @@ impl Gate {
 impl State {
     /// Is there a place, and a handshake to begin, for this source? Takes the handshake if so.
     fn ask_source(&mut self, prefix: IpNet, limits: &Limits, now: Instant) -> Result<(), Closed> {
-        let per_second = u64::from(limits.handshakes_per_prefix_per_second_max) * 1000;
-        let full = per_second.saturating_mul(HANDSHAKE_BURST);
         if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&prefix) {
             // Whoever has no connection and all its handshakes left is as good as new.
-            self.sources.retain(|_, source| {
-                source.open > 0 || now.duration_since(source.filled) < Duration::from_secs(HANDSHAKE_BURST)
-            });
+            self.sources.retain(|_, source| source.open > 0 || !source.begins.is_rested(now));
             if self.sources.len() >= SOURCES_MAX {
                 return Err(Closed::TooFast);
             }
         }
-        let source = self.sources.entry(prefix).or_insert(Source { open: 0, tokens: full, filled: now });
+        let source = self.sources.entry(prefix).or_insert(Source { open: 0, begins: Rate::new(now) });
         if source.open >= limits.connections_per_prefix_max {
             return Err(Closed::PrefixFull);
         }
-        let passed = u64::try_from(now.duration_since(source.filled).as_millis()).unwrap_or(u64::MAX);
-        let earned = passed.saturating_mul(per_second) / 1000;
-        // What is too little to be credited yet must not be forgotten.
-        if earned > 0 {
-            source.tokens = source.tokens.saturating_add(earned).min(full);
-            source.filled = now;
-        }
-        source.tokens = source.tokens.checked_sub(1000).ok_or(Closed::TooFast)?;
+        let per_second = limits.handshakes_per_prefix_per_second_max;
+        let taken = source.begins.take(per_second, HANDSHAKE_BURST, Duration::ZERO, now);
+        taken.map_err(|_| Closed::TooFast)?;
         Ok(())
     }
 
@@ -245,7 +262,7 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        let text = include_str!("../../config/examples/centre-lab.toml");
+        let text = include_str!("../../../config/examples/centre-lab.toml");
         let config = config::GatewayConfig::parse(text, std::path::Path::new("gateway.toml")).unwrap();
         Limits {
             connections_max: 10,
@@ -337,7 +354,7 @@ mod tests {
     fn handshakes_of_one_prefix_begin_no_faster_than_they_may() {
         let (gate, now) = (Gate::default(), Instant::now());
         let limits = Limits { handshakes_per_prefix_per_second_max: 2, ..limits() };
-        let burst = 2 * HANDSHAKE_BURST;
+        let burst = 2 * HANDSHAKE_BURST.as_secs();
         for _ in 0..burst {
             assert!(gate.admit(from(1, 1), &[], &limits, now).is_ok());
         }
