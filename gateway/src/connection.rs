@@ -13,7 +13,9 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::{centre::Centre, counters::Stage, limits::HEADERS_MAX, peer::Peer, service::serve};
+use crate::{
+    centre::Centre, cores::Seat, counters::Stage, limits::HEADERS_MAX, peer::Peer, service::serve,
+};
 
 /// The time in which a running request may still be answered after its connection was told to end: the answer says why.
 const LAST_ANSWER_MAX: Duration = Duration::from_secs(1);
@@ -37,12 +39,20 @@ pub async fn serve_connection(
     patience: Patience,
     peer: Peer,
     stream: TlsStream<TcpStream>,
+    seat: Seat,
 ) {
     tracing::debug!(identity = %peer.identity(), address = %peer.ends.source, "connection open");
     let handshake_name: Option<Arc<str>> = stream.get_ref().1.server_name().map(Arc::from);
     let service = service_fn({
         let (centre, peer) = (Arc::clone(&centre), peer.clone());
-        move |request| serve(Arc::clone(&centre), peer.clone(), handshake_name.clone(), request)
+        move |request| {
+            let running = seat.running();
+            let served = serve(Arc::clone(&centre), peer.clone(), handshake_name.clone(), request);
+            async {
+                let _running = running;
+                served.await
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -23,6 +23,7 @@ pub mod conclude;
 pub mod confine;
 pub mod connection;
 pub mod content;
+pub mod cores;
 pub mod counterpart;
 pub mod counters;
 pub mod crl_fetch;
