@@ -14,10 +14,11 @@ use std::{
 use tokio::{
     net::TcpStream,
     runtime::{Builder, Handle},
+    time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::limits::CLOSE_GRACE;
+use crate::{bulk, limits::CLOSE_GRACE, stream::IDLE_TIME_MAX};
 
 /// All of them.
 pub struct Cores {
@@ -55,7 +56,8 @@ impl Cores {
             cores.all.push(Arc::new(Core { runtime: runtime.handle().clone(), open, running }));
             let end = end.clone();
             let live = move || {
-                runtime.block_on(end.cancelled());
+                runtime.block_on(keep_house(&end));
+                bulk::close_all();
                 // A thread that waits for a disk which does not answer must not keep this one.
                 runtime.shutdown_timeout(CLOSE_GRACE);
             };
@@ -99,6 +101,17 @@ impl Cores {
             if thread.join().is_err() {
                 tracing::error!("the thread of a core broke down");
             }
+        }
+    }
+}
+
+/// Closes connections to systems behind that have been kept too long, until the core ends.
+async fn keep_house(end: &CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            () = end.cancelled() => return,
+            () = sleep(IDLE_TIME_MAX) => bulk::close_idle(),
         }
     }
 }

@@ -34,7 +34,8 @@ impl Word for Confine {
 
 impl Process {
     pub(super) fn read(root: &Section<'_>, environment: Option<Environment>) -> Option<Self> {
-        let section = root.section("process", "What the gateway takes from itself when it starts, and of the machine.");
+        let section =
+            root.section("process", "What the gateway takes from itself when it starts, and of the machine.");
         let confine = section.choice(&Choice {
             name: "confine",
             meaning: "Whether the process gives up what it does not need (Linux Landlock): writing outside the data \
