@@ -44,7 +44,7 @@ async fn half_asked(caller: &Caller, backend: &Backend) -> (Line, Inside) {
 #[tokio::test]
 async fn a_request_and_its_answer_cross_while_they_come() {
     for engine in Engine::ALL {
-        let (setting, backend, caller) = routed(engine, &[]).await;
+        let (_setting, backend, caller) = routed(engine, &[]).await;
         let (mut line, mut inside) = half_asked(&caller, &backend).await;
         line.write(b"56789").await;
         assert_eq!(inside.content(5).await, b"56789");
@@ -104,7 +104,7 @@ async fn case_34_and_35_the_backend_is_told_who_asks_by_the_gateway_alone() {
 async fn a_request_that_breaks_off_breaks_off_at_the_backend() {
     for engine in Engine::ALL {
         for ending in Ending::ALL {
-            let (setting, backend, caller) = routed(engine, &[]).await;
+            let (_setting, backend, caller) = routed(engine, &[]).await;
             let (line, inside) = half_asked(&caller, &backend).await;
             line.end(ending, b'5').await;
             assert_eq!(inside.rest().await, b"", "{ending:?}");
@@ -115,7 +115,7 @@ async fn a_request_that_breaks_off_breaks_off_at_the_backend() {
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_no_answer() {
     for engine in Engine::ALL {
-        let (setting, backend, caller) = routed(engine, &[]).await;
+        let (_setting, backend, caller) = routed(engine, &[]).await;
         for answer in [
             "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
@@ -155,7 +155,7 @@ async fn an_answer_that_breaks_off_is_no_answer() {
 #[tokio::test]
 async fn who_stops_in_the_middle_is_given_up() {
     for engine in Engine::ALL {
-        let (setting, backend, caller) =
+        let (_setting, backend, caller) =
             routed(engine, &[("link.stall_max", "\"2s\""), ("route.inside.answer_max", "\"1s\"")]).await;
         // The peer.
         let (mut line, inside) = half_asked(&caller, &backend).await;
@@ -184,7 +184,7 @@ async fn who_stops_in_the_middle_is_given_up() {
 #[tokio::test]
 async fn a_peer_that_does_not_read_its_answer_is_given_up() {
     for engine in Engine::ALL {
-        let (setting, backend, caller) = routed(engine, &[("link.stall_max", "\"2s\"")]).await;
+        let (_setting, backend, caller) = routed(engine, &[("link.stall_max", "\"2s\"")]).await;
         let mut line = caller.line().await;
         line.write(&get("/inside/ask")).await;
         let mut inside = backend.accept().await;
@@ -216,7 +216,8 @@ async fn whoever_has_no_right_reaches_no_backend() {
 #[tokio::test]
 async fn what_could_lead_out_of_the_route_or_through_it_reaches_no_backend() {
     for engine in Engine::ALL {
-        let (setting, backend, caller) = routed(engine, &[("route.inside.body_bytes_max", "\"4KiB\"")]).await;
+        let (_setting, backend, caller) =
+            routed(engine, &[("route.inside.body_bytes_max", "\"4KiB\"")]).await;
         for target in ["/inside/../v1/x", "/inside/%2e%2e/x", "/inside/a%2Fb", "/inside//x", "/inside/./x"] {
             let answer = caller.ask(&get(target)).await;
             assert_eq!((answer.status, answer.problem()), (400, Problem::BadRequest), "{target}");
@@ -277,7 +278,7 @@ async fn a_route_whose_backend_hangs_holds_its_own_places_only() {
 #[tokio::test]
 async fn of_a_bad_claims_file_the_last_bytes_are_kept_back() {
     for engine in Engine::ALL {
-        let (setting, backend, caller) = routed(engine, &[("route.inside.claims", "\"medical\"")]).await;
+        let (_setting, backend, caller) = routed(engine, &[("route.inside.claims", "\"medical\"")]).await;
         let party = institution(Kind::Medical, 1);
         let good = claims_file(Kind::Medical, &party, 100_000, 1);
         let cases = [

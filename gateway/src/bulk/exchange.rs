@@ -53,8 +53,9 @@ struct Asking {
     watch: Watch,
     silence: Silence,
     sent: Sent,
-    /// Written to the backend as soon as it takes it.
+    /// Written to the backend as soon as it takes it, but for what it has taken.
     unsent: Vec<u8>,
+    taken: usize,
     asked_first: bool,
 }
 
@@ -72,6 +73,7 @@ pub async fn carry(
         silence: Silence::new(passage.terms.stall_max),
         sent: Sent::Going,
         unsent: Vec::new(),
+        taken: 0,
         asked_first,
     };
     head::write_request(&mut asking.unsent, &passage);
@@ -187,14 +189,15 @@ impl Asking {
         backend: &mut Backend,
     ) -> Poll<Result<(), Broken>> {
         while matches!(self.sent, Sent::Going) {
-            if !self.unsent.is_empty() {
-                match ready!(backend.poll_write(context, &self.unsent)) {
-                    Ok(count) if count < self.unsent.len() => drop(self.unsent.drain(..count)),
-                    Ok(_) => self.unsent = Vec::new(),
+            if let Some(unsent @ [_, ..]) = self.unsent.get(self.taken..) {
+                match ready!(backend.poll_write(context, unsent)) {
+                    Ok(count) => self.taken += count,
                     Err(_) => self.sent = Sent::Part,
                 }
                 continue;
             }
+            // Nothing is kept while something is waited for.
+            (self.unsent, self.taken) = (Vec::new(), 0);
             if self.watch.left() == 0 {
                 self.sent = Sent::Whole;
                 continue;

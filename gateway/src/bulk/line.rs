@@ -165,6 +165,12 @@ impl Line {
         count
     }
 
+    /// Lets the library give back the memory for a large record that it needs no more: it looks at that whenever it is about
+    /// to read.
+    pub fn rest(&mut self) {
+        let _ = self.tls.read_tls(&mut NothingYet);
+    }
+
     /// Gives plain bytes to be sent; they leave with the next [`Line::poll_flush`].
     pub fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.tls.writer().write_all(bytes)
@@ -251,5 +257,14 @@ impl io::Write for Now<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A socket from which nothing came.
+struct NothingYet;
+
+impl io::Read for NothingYet {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }

@@ -35,6 +35,7 @@ impl Wire {
 
     /// The head of the next request; none if the peer has gone before its first byte. Dropping the future loses nothing.
     pub async fn head(&self) -> Result<Option<Request<()>>, HeadFault> {
+        self.line().rest();
         poll_fn(|context| {
             let mut line = self.line();
             loop {
