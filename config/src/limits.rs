@@ -373,3 +373,13 @@ pub const ROUTE_REQUESTS_MAX: Limit<u32> = Limit {
     high: 100_000,
     reason: "a backend that hangs holds this many connections and no more; other routes and transfers go on",
 };
+
+/// `process.cores` of the gateway.
+pub const CORES: Limit<u32> = Limit {
+    name: "cores",
+    meaning: "Cores that carry connections, each with a thread of its own. 0: all that the process may use.",
+    default: 0,
+    low: 0,
+    high: 1024,
+    reason: "what systemd or taskset leave to the process is meant for it",
+};

@@ -1,4 +1,5 @@
-//! Bytes on a line of HTTP: through the engine with the gateway's settings, its routes and its answers.
+//! Bytes on a line of HTTP: through the engine with the gateway's settings, its routes and its answers, and through the parser of
+//! the engine for bulk.
 
 #![no_main]
 
@@ -10,13 +11,18 @@ use std::{
 
 use gateway::{
     answer::{self, Answer},
+    bulk::head,
     limits::HEADERS_MAX,
     route::{Route, route},
     turned::Turned,
 };
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
-    Request, Version, body::Incoming, header::TRANSFER_ENCODING, server::conn::http1, service::service_fn,
+    Method, Request, Response, Version,
+    body::{Bytes, Incoming},
+    header::TRANSFER_ENCODING,
+    server::conn::http1,
+    service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use libfuzzer_sys::fuzz_target;
@@ -31,6 +37,7 @@ thread_local! {
 const BODY_BYTES_MAX: usize = 16 * 1024;
 
 fuzz_target!(|bytes: &[u8]| {
+    check_heads(bytes);
     let served = Cell::new(0);
     let mut said = Vec::new();
     let line = tokio::io::join(Cursor::new(bytes.to_vec()), &mut said);
@@ -52,8 +59,29 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(answers <= written + 1, "one answer for each, and one for what is none");
 });
 
-async fn serve(request: Request<Incoming>) -> Result<Answer, Infallible> {
-    Ok(handle(request).await.unwrap_or_else(|problem| answer::problem(&Turned::from(problem))))
+/// A head that the engine for bulk takes is one that nobody can read differently.
+fn check_heads(bytes: &[u8]) {
+    let length = match head::request(bytes) {
+        Ok(Some((request, length))) => {
+            assert!(request.uri().path().starts_with('/'));
+            length
+        }
+        _ => match head::answer(bytes, &Method::GET) {
+            Ok(Some((_, length))) => length,
+            _ => return,
+        },
+    };
+    let text = &bytes[..length];
+    assert!(text.ends_with(b"\r\n\r\n"));
+    let lines: Vec<&[u8]> = text[..length - 4].split(|byte| *byte == b'\n').collect();
+    let (last, others) = lines.split_last().unwrap();
+    assert!(others.iter().all(|line| line.ends_with(b"\r")) && !last.contains(&b'\r'));
+    assert!(others.iter().all(|line| line.len() > 1), "the head ends at its first empty line");
+}
+
+async fn serve(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let handled = handle(request).await;
+    Ok(handled.unwrap_or_else(|problem| answer::problem(&Turned::from(problem))).map(Full::new))
 }
 
 async fn handle(request: Request<Incoming>) -> Result<Answer, Problem> {

@@ -1,6 +1,5 @@
 //! Answers: the one place that turns outcomes into HTTP.
 
-use http_body_util::{Either, Full};
 use hyper::{
     Response, StatusCode,
     body::Bytes,
@@ -12,13 +11,10 @@ use protocol::{
 };
 use serde::Serialize;
 
-use crate::{stream::Answering, turned::Turned};
+use crate::turned::Turned;
 
-/// What every handler returns.
-pub type Answer = Response<AnswerBody>;
-
-/// Ours is there whole; that of a streamed route comes while it is sent.
-pub type AnswerBody = Either<Full<Bytes>, Answering>;
+/// What every handler returns: an answer that is there whole.
+pub type Answer = Response<Bytes>;
 
 /// Seconds after which a sender asks again while its content is being checked.
 const ASK_AGAIN_SECONDS: u64 = 1;
@@ -27,7 +23,7 @@ const ASK_AGAIN_SECONDS: u64 = 1;
 const RETRY_SECONDS: u64 = 30;
 
 fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(AnswerBody::Left(Full::new(body.into())));
+    let mut answer = Response::new(body.into());
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -76,7 +72,7 @@ pub fn text(text: String) -> Answer {
 
 /// Done, nothing to say.
 pub fn done() -> Answer {
-    let mut answer = Response::new(AnswerBody::Left(Full::default()));
+    let mut answer = Response::new(Bytes::new());
     *answer.status_mut() = StatusCode::NO_CONTENT;
     answer
 }

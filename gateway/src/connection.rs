@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use config::GatewayConfig;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use pki::tls::is_bulk;
 use protocol::cause::of_connection_error;
 use tokio::{
     net::TcpStream,
@@ -13,36 +14,70 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::{centre::Centre, counters::Stage, limits::HEADERS_MAX, peer::Peer, service::serve};
+use crate::{
+    bulk, centre::Centre, cores::Seat, counters::Stage, limits::HEADERS_MAX, peer::Peer, service::serve,
+};
 
 /// The time in which a running request may still be answered after its connection was told to end: the answer says why.
-const LAST_ANSWER_MAX: Duration = Duration::from_secs(1);
+pub const LAST_ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// How long what may take on a connection.
 pub struct Patience {
-    head: Duration,
-    life: Duration,
+    /// For the head of a request, and for it to come.
+    pub head: Duration,
+    /// Of the connection.
+    pub life: Duration,
+    /// For an answer to be taken.
+    pub answer: Duration,
 }
 
 impl Patience {
     /// By these settings.
     pub fn of(config: &GatewayConfig) -> Self {
-        Patience { head: config.link.header_max, life: config.limits.connection_life_max }
+        Patience {
+            head: config.link.header_max,
+            life: config.limits.connection_life_max,
+            answer: config.link.stall_max,
+        }
     }
 }
 
-/// Serves it to its end.
+/// Serves it to its end, with the engine that its peer asked for.
 pub async fn serve_connection(
     centre: Arc<Centre>,
     patience: Patience,
     peer: Peer,
     stream: TlsStream<TcpStream>,
+    seat: Seat,
 ) {
-    tracing::debug!(identity = %peer.identity(), address = %peer.ends.source, "connection open");
+    let is_bulk = is_bulk(stream.get_ref().1);
+    tracing::debug!(identity = %peer.identity(), address = %peer.ends.source, is_bulk, "connection open");
+    // Each in a place of its own: no connection needs room for what only the other engine needs.
+    if is_bulk {
+        Box::pin(bulk::serve(centre, patience, peer, stream, seat)).await;
+    } else {
+        Box::pin(serve_with_hyper(centre, patience, peer, stream, seat)).await;
+    }
+}
+
+async fn serve_with_hyper(
+    centre: Arc<Centre>,
+    patience: Patience,
+    peer: Peer,
+    stream: TlsStream<TcpStream>,
+    seat: Seat,
+) {
     let handshake_name: Option<Arc<str>> = stream.get_ref().1.server_name().map(Arc::from);
     let service = service_fn({
         let (centre, peer) = (Arc::clone(&centre), peer.clone());
-        move |request| serve(Arc::clone(&centre), peer.clone(), handshake_name.clone(), request)
+        move |request| {
+            let running = seat.running();
+            let served = serve(Arc::clone(&centre), peer.clone(), handshake_name.clone(), request);
+            async {
+                let _running = running;
+                served.await
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -90,7 +125,7 @@ pub async fn serve_connection(
 }
 
 /// Until the centre stops, or the connection has lived long enough.
-async fn no_more_requests(centre: &Centre, life: Duration) {
+pub async fn no_more_requests(centre: &Centre, life: Duration) {
     tokio::select! {
         () = centre.stopping.cancelled() => {}
         () = sleep(life) => {}

@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     centre::Centre,
     connection::{Patience, serve_connection},
+    cores::{Cores, Seat},
     counters::{Stage, network_of},
     gate::{Admission, Terms},
     in_force::{Accepted, InForce, ROLE_NOT_HERE},
@@ -66,9 +67,15 @@ pub fn bind(listen: &Listen) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts at the listener with this place in the list until the centre stops. Each connection is a task in `connections`
-/// and ends by itself.
-pub async fn listen(centre: Arc<Centre>, at: usize, listener: TcpListener, connections: TaskTracker) {
+/// Accepts at the listener with this place in the list until the centre stops. Each connection is a task in `connections` on
+/// the core that it is given to, and ends by itself.
+pub async fn listen(
+    centre: Arc<Centre>,
+    at: usize,
+    listener: TcpListener,
+    cores: Arc<Cores>,
+    connections: TaskTracker,
+) {
     let mut pause = Duration::from_millis(5);
     loop {
         // Both waits may be dropped without loss: an accepted connection is returned at once.
@@ -80,7 +87,11 @@ pub async fn listen(centre: Arc<Centre>, at: usize, listener: TcpListener, conne
         match accepted {
             Ok((stream, ends)) => {
                 pause = Duration::from_millis(5);
-                open(&centre, at, stream, ends, &connections).await;
+                let opened = open(&centre, at, stream, ends, &cores, &connections).await;
+                if let Err(error) = opened {
+                    tracing::error!(%error, "a connection could not be given to a core");
+                    centre.counters.count(Stage::Connection, "accept_failed");
+                }
             }
             Err(error) => {
                 tracing::error!(%error, "a connection could not be accepted");
@@ -99,30 +110,40 @@ async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, Ends)> {
 }
 
 /// Decides before a task or a byte is spent on it whether a connection may come in.
-async fn open(centre: &Arc<Centre>, at: usize, stream: TcpStream, ends: Ends, connections: &TaskTracker) {
+async fn open(
+    centre: &Arc<Centre>,
+    at: usize,
+    stream: TcpStream,
+    ends: Ends,
+    cores: &Cores,
+    connections: &TaskTracker,
+) -> io::Result<()> {
     let in_force = centre.in_force();
     // There is always one: which listeners there are does not change.
-    let Some(listen) = in_force.listeners().get(at).map(|listener| &listener.listen) else { return };
+    let Some(listen) = in_force.listeners().get(at).map(|listener| &listener.listen) else { return Ok(()) };
     let balancers = &listen.proxy_protocol_from;
     let remote = ends.remote.ip().to_canonical();
+    let centre = Arc::clone(centre);
     if balancers.iter().any(|net| net.contains(&remote)) {
         // Its header says who is to be admitted; until then it has a place of its own.
         let Ok(place) = Arc::clone(&centre.headers_awaited).try_acquire_owned() else {
             centre.counters.count_from(Stage::Connection, "balancer_headers_full", remote);
-            return;
+            return Ok(());
         };
-        let centre = Arc::clone(centre);
-        connections.spawn(async move {
-            let mut stream = stream;
+        cores.give(stream, connections, move |mut stream, seat| async move {
             if let Some(source) = balanced_source(&centre, &in_force, &mut stream, remote).await
                 && let Some(admission) = admit(&centre, at, source.ip()).await
             {
                 drop(place);
-                connection(centre, in_force, at, stream, Ends { source, ..ends }, admission).await;
+                connection(centre, in_force, at, (stream, seat), Ends { source, ..ends }, admission).await;
             }
-        });
-    } else if let Some(admission) = admit(centre, at, remote).await {
-        connections.spawn(connection(Arc::clone(centre), in_force, at, stream, ends, admission));
+        })
+    } else if let Some(admission) = admit(&centre, at, remote).await {
+        cores.give(stream, connections, move |stream, seat| {
+            connection(centre, in_force, at, (stream, seat), ends, admission)
+        })
+    } else {
+        Ok(())
     }
 }
 
@@ -166,7 +187,7 @@ async fn connection(
     centre: Arc<Centre>,
     in_force: Arc<InForce>,
     at: usize,
-    stream: TcpStream,
+    (stream, seat): (TcpStream, Seat),
     ends: Ends,
     admission: Admission,
 ) {
@@ -230,7 +251,7 @@ async fn connection(
     let patience = Patience::of(&in_force.config);
     // A connection may live for hours, and certificates and lists of then must not.
     drop(in_force);
-    serve_connection(centre, patience, peer, stream).await;
+    serve_connection(centre, patience, peer, stream, seat).await;
 }
 
 /// What a finished handshake showed.

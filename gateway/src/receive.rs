@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::{
     abort::{abort, abort_on_fault, blocking, problem_of, turn_step},
     attempts::Place,
-    body::HyperBody,
+    body::BodySource,
     centre::Centre,
     commit,
     intake::{Deadlines, Shortfall, take_content},
@@ -119,7 +119,7 @@ pub async fn receive(
     centre: Arc<Centre>,
     permit: TransferPermit,
     sending: Sending,
-    body: HyperBody,
+    body: impl BodySource,
     mut teller: Teller,
 ) -> Result<Transfer, Turned> {
     let receiving = begin(&centre, permit, &sending).await?;
@@ -205,7 +205,7 @@ async fn take(
     centre: &Arc<Centre>,
     receiving: Receiving,
     offset: u64,
-    mut body: HyperBody,
+    mut body: impl BodySource,
     teller: &mut Teller,
 ) -> Result<Whole, Turned> {
     let opened = {

@@ -207,7 +207,8 @@ fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static 
             !is_confined || confine::reached_ports(new).is_subset(&confine::reached_ports(held)),
         ),
         ("metrics.address", held.metrics.address == new.metrics.address),
-        ("process.confine", held.process == new.process),
+        ("process.confine", held.process.confine == new.process.confine),
+        ("process.cores", held.process.cores == new.process.cores),
         ("log.format", held.log.format == new.log.format),
         ("log.level", held.log.level == new.log.level),
     ];

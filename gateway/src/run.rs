@@ -11,9 +11,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin::{self, Admin, listen_for_metrics},
     centre::Centre,
+    cores::Cores,
     crl_fetch, crl_serve, delivery, expiry,
     in_force::{InForce, Listener},
-    limits::{ABORT_GRACE, CLOSE_GRACE},
+    limits::{ABORT_GRACE, BLOCKING_THREADS_SPARE, CLOSE_GRACE},
     listener::{bind, listen},
     minutes, overdue,
     reload::Reloader,
@@ -47,6 +48,9 @@ pub enum RunFault {
     /// The file that names the address.
     #[error("the address in use cannot be written to the data directory")]
     AddressFile(#[source] std::io::Error),
+    /// A thread for a core.
+    #[error("the threads that carry connections cannot be started")]
+    Cores(#[source] std::io::Error),
     /// The admin socket.
     #[error("the admin socket cannot be opened")]
     Admin(#[source] std::io::Error),
@@ -81,6 +85,10 @@ pub async fn run(
     // An address that is taken is said at once, whatever the lists take to come.
     let in_force = centre.in_force();
     let sockets = open_sockets(&centre, &in_force)?;
+    // Each running attempt writes on a thread that may block.
+    let blocking_max = in_force.config.limits.transfers_max as usize + BLOCKING_THREADS_SPARE;
+    let cores = Cores::start(in_force.config.process.cores, blocking_max, &centre.ending);
+    let cores = Arc::new(cores.map_err(RunFault::Cores)?);
     let metrics = open_plain(in_force.config.metrics.address, "metrics and health").await?;
     let served_lists = open_plain(in_force.config.crl.serve, "revocation lists are served").await?;
     drop(in_force);
@@ -106,8 +114,9 @@ pub async fn run(
     services.spawn(until_stopping(&centre, expiry::run(Arc::clone(&centre))));
     let parties: Vec<String> = centre.parties.iter().map(ToString::to_string).collect();
     for (at, Opened { socket, name, address }) in sockets.into_iter().enumerate() {
-        tracing::info!(%address, listener = name, ?parties, "listening");
-        services.spawn(until_stopping(&centre, listen(Arc::clone(&centre), at, socket, connections.clone())));
+        tracing::info!(%address, listener = name, ?parties, cores = cores.count(), "listening");
+        let listening = listen(Arc::clone(&centre), at, socket, Arc::clone(&cores), connections.clone());
+        services.spawn(until_stopping(&centre, listening));
     }
     if let Some(address) = address {
         listening(address);
@@ -117,6 +126,10 @@ pub async fn run(
         () = centre.broken.cancelled() => {}
     }
     let stopped = drain(&centre, &connections, &services).await;
+    if let Some(cores) = Arc::into_inner(cores) {
+        // They were told to end, and each has its own grace.
+        let _ = tokio::task::spawn_blocking(move || cores.join()).await;
+    }
     if centre.broken.is_cancelled() {
         return Err(RunFault::Broken);
     }

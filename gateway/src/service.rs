@@ -2,35 +2,37 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::{
-    HeaderMap, Request, Version,
-    body::Incoming,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
+    Request, Response,
+    body::{Bytes, Incoming},
 };
 use protocol::{
-    entry::{Entry, Event},
     limits::REQUEST_JSON_BYTES_MAX,
-    problem::{Advice, Problem},
-    wire::{JOSE, JSON, LOG_SEEN, Offer, PARTIAL_UPLOAD, UPLOAD_COMPLETE, UPLOAD_OFFSET},
+    problem::Problem,
+    transfer_id::TransferKey,
+    wire::{JOSE, JSON, LOG_SEEN, Offer},
 };
-use tokio::{sync::oneshot, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     answer::{self, Answer},
     ask,
     body::HyperBody,
     centre::Centre,
-    conclude,
-    counters::Stage,
-    host,
+    conclude, denied, host,
+    in_force::InForce,
     offer::{self, Recorded},
-    peer::{Peer, TransferPermit},
-    receive::{self, Sending, Teller, Told},
+    peer::{Peer, Permit, TransferPermit},
+    request,
     route::{Route, route},
-    stream::{self, Patience},
+    send,
+    stream::{self, Answering},
     turned::Turned,
 };
+
+/// Ours is there whole; that of a streamed route comes while it is sent.
+pub type AnswerBody = Either<Full<Bytes>, Answering>;
 
 /// Answers one request of a peer whose certificate was judged, on a connection that was made to a host of this name.
 ///
@@ -41,7 +43,7 @@ pub async fn serve(
     peer: Peer,
     handshake_name: Option<Arc<str>>,
     request: Request<Incoming>,
-) -> Result<Answer, Infallible> {
+) -> Result<Response<AnswerBody>, Infallible> {
     let work = centre.work.clone();
     // Before anything is read or asked for it, and dropped with the connection.
     let turn = peer.take_turn(centre.in_force().config.limits.requests_per_identity_per_second_max).await;
@@ -53,13 +55,52 @@ pub async fn serve(
         match answer {
             Ok(answer) => answer,
             Err(turned) => {
-                deny(&centre, &peer, &turned).await;
-                answer::problem(&turned)
+                denied::note(&centre, &peer, &turned).await;
+                whole(answer::problem(&turned))
             }
         }
     });
-    let lost = |error| answer::problem(&Turned::because(Problem::StorageFailed, error));
+    let lost = |error| whole(answer::problem(&Turned::because(Problem::StorageFailed, error)));
     Ok(handling.await.unwrap_or_else(lost))
+}
+
+/// What a request is, as far as its head tells, and that its sender may do it. The same for every engine.
+pub enum Asked {
+    /// One for the system behind a streamed route.
+    Streamed(Permit, Arc<stream::Route>),
+    /// One for the centre.
+    Own(Route, Arc<InForce>),
+}
+
+/// Finds out what a request is. Whoever handles it for the centre asks for the permit that its route needs.
+pub fn asked<B>(
+    centre: &Centre,
+    peer: &Peer,
+    handshake_name: Option<&str>,
+    request: &Request<B>,
+) -> Result<Asked, Problem> {
+    request::check_framing(request)?;
+    host::check(request, handshake_name, |host| centre.in_force().is_dialled_as(peer.listener(), host))?;
+    let in_force = centre.in_force();
+    if let Some(streamed) = in_force.route(request.uri().path()) {
+        let (system, action) = streamed.config.right;
+        return Ok(Asked::Streamed(peer.permit(&in_force, system, action)?, streamed));
+    }
+    Ok(Asked::Own(route(request.method(), request.uri().path(), request.uri().query())?, in_force))
+}
+
+/// Asks for the permit to do something with a transfer.
+pub fn permit_transfer(
+    centre: &Centre,
+    peer: &Peer,
+    in_force: &InForce,
+    route: &Route,
+    key: TransferKey,
+) -> Result<TransferPermit, Problem> {
+    let (system, action) = route.right();
+    let permit = peer.permit_transfer(in_force, system, action, key)?;
+    // Who acts for a sender that is kept out has no work for it.
+    if centre.blocked.names(&permit.key().sender) { Err(Problem::Blocked) } else { Ok(permit) }
 }
 
 async fn dispatch(
@@ -67,28 +108,31 @@ async fn dispatch(
     peer: &Peer,
     handshake_name: Option<&str>,
     request: Request<Incoming>,
-) -> Result<Answer, Turned> {
-    check_framing(&request)?;
-    host::check(&request, handshake_name, |host| centre.in_force().is_dialled_as(peer.listener(), host))?;
-    let in_force = centre.in_force();
-    if let Some(streamed) = in_force.route(request.uri().path()) {
-        let (system, action) = streamed.config.right;
-        let permit = peer.permit(&in_force, system, action)?;
-        let declared = one_number(request.headers(), CONTENT_LENGTH.as_str())?.unwrap_or_default();
-        let link = &in_force.config.link;
-        let patience =
-            Patience { stall_max: link.stall_max, bytes_per_second_min: link.min_rate_bytes_per_second };
-        return stream::pass_on(centre, permit, streamed, patience, request, declared).await;
+) -> Result<Response<AnswerBody>, Turned> {
+    match asked(centre, peer, handshake_name, &request)? {
+        Asked::Streamed(permit, streamed) => {
+            let answer = stream::pass_on(centre, permit, streamed, request).await?;
+            Ok(answer.map(AnswerBody::Right))
+        }
+        Asked::Own(route, in_force) => Ok(whole(handle(centre, peer, route, in_force, request).await?)),
     }
-    let route = route(request.method(), request.uri().path(), request.uri().query())?;
+}
+
+fn whole(answer: Answer) -> Response<AnswerBody> {
+    answer.map(|body| AnswerBody::Left(Full::new(body)))
+}
+
+async fn handle(
+    centre: &Arc<Centre>,
+    peer: &Peer,
+    route: Route,
+    in_force: Arc<InForce>,
+    request: Request<Incoming>,
+) -> Result<Answer, Turned> {
     let (system, action) = route.right();
-    let permit = |key| {
-        let permit = peer.permit_transfer(&in_force, system, action, key)?;
-        // Who acts for a sender that is kept out has no work for it.
-        if centre.blocked.names(&permit.key().sender) { Err(Problem::Blocked) } else { Ok(permit) }
-    };
-    let log_seen = one_number(request.headers(), LOG_SEEN)?;
-    match route {
+    let permit = |key: &TransferKey| permit_transfer(centre, peer, &in_force, &route, key.clone());
+    let log_seen = request::one_number(request.headers(), LOG_SEEN)?;
+    match &route {
         Route::Offer => {
             let permit = peer.permit(&in_force, system, action)?;
             let body = read_text(centre, request, JSON).await?;
@@ -104,7 +148,9 @@ async fn dispatch(
             let permit = permit(key)?;
             // Content may come for hours, and certificates and lists of now must not stay with it.
             drop(in_force);
-            send(centre, permit, request, log_seen).await
+            let sending = request::sending(request.headers())?;
+            let body = HyperBody::new(request.into_body(), sending.declared);
+            send::send(centre, permit, sending, body, log_seen).await
         }
         Route::Ask(key) => {
             let permit = permit(key)?;
@@ -132,43 +178,8 @@ async fn dispatch(
         }
         Route::LogConsistency { from, to } => {
             peer.permit(&in_force, system, action)?;
-            Ok(answer::json(hyper::StatusCode::OK, &ask::consistency(centre, from, to).await?))
+            Ok(answer::json(hyper::StatusCode::OK, &ask::consistency(centre, *from, *to).await?))
         }
-    }
-}
-
-/// HTTP/1.1 with a plain Content-Length, or nothing: what no two parsers can read differently.
-fn check_framing<B>(request: &Request<B>) -> Result<(), Problem> {
-    if request.version() != Version::HTTP_11 {
-        return Err(Problem::HttpVersion);
-    }
-    if request.headers().contains_key(TRANSFER_ENCODING) {
-        return Err(Problem::LengthRequired);
-    }
-    Ok(())
-}
-
-/// The declared length, which requests with a body must have.
-fn content_length(headers: &HeaderMap) -> Result<u64, Problem> {
-    one_number(headers, CONTENT_LENGTH.as_str())?.ok_or(Problem::LengthRequired)
-}
-
-/// The number in a header that may stand once.
-fn one_number(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Problem> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    match (digits.and_then(|text| text.parse().ok()), values.next()) {
-        (Some(number), None) => Ok(Some(number)),
-        _ => Err(Problem::BadUploadHeader),
-    }
-}
-
-fn check_content_type(headers: &HeaderMap, expected: &str) -> Result<(), Problem> {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(expected.as_bytes()) => Ok(()),
-        _ => Err(Problem::UnsupportedMediaType),
     }
 }
 
@@ -178,8 +189,8 @@ async fn read_text(
     request: Request<Incoming>,
     content_type: &str,
 ) -> Result<String, Turned> {
-    let length = content_length(request.headers())?;
-    check_content_type(request.headers(), content_type)?;
+    let length = request::content_length(request.headers())?;
+    request::check_content_type(request.headers(), content_type)?;
     let limit = centre.in_force().config.limits.body_bytes_max.min(REQUEST_JSON_BYTES_MAX as u64);
     if length > limit {
         return Err(Problem::BodyTooLarge.into());
@@ -191,92 +202,4 @@ async fn read_text(
         Err(_) => return Err(Problem::Stalled.into()),
     };
     String::from_utf8(bytes.into()).map_err(|_| Problem::BadRequest.into())
-}
-
-/// Starts an attempt in a task of its own and waits for its outcome, but not for ever: a check that takes longer than
-/// `receipt_wait` is answered with "ask again".
-async fn send(
-    centre: &Arc<Centre>,
-    permit: TransferPermit,
-    request: Request<Incoming>,
-    log_seen: Option<u64>,
-) -> Result<Answer, Turned> {
-    let headers = request.headers();
-    let declared = content_length(headers)?;
-    check_content_type(headers, PARTIAL_UPLOAD)?;
-    let offset = one_number(headers, UPLOAD_OFFSET)?.ok_or(Problem::BadUploadHeader)?;
-    let mut complete = headers.get_all(UPLOAD_COMPLETE).iter();
-    let (Some(b"?1"), None) = (complete.next().map(|value| value.as_bytes()), complete.next()) else {
-        return Err(Problem::BadUploadHeader.into());
-    };
-    let body = HyperBody::new(request.into_body(), declared);
-    let key = permit.key().clone();
-    let (tell, told) = oneshot::channel();
-    let attempt = {
-        let centre = Arc::clone(centre);
-        let sending = Sending { offset, declared };
-        async move { receive::receive(centre, permit, sending, body, Teller::new(tell)).await }
-    };
-    let mut attempt = centre.work.spawn(attempt);
-    // What only the check and the commit are missing from is waited for, but not for ever.
-    let early = async {
-        match told.await {
-            Ok(Told::Whole) => {
-                tokio::time::sleep(centre.in_force().config.link.receipt_wait).await;
-                Ok(answer::checking())
-            }
-            Ok(Told::Ended(problem)) => Err(Turned::from(problem)),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    // Dropping the waiting does not drop the task.
-    let outcome = tokio::select! {
-        biased;
-        outcome = &mut attempt => outcome,
-        early = early => return early,
-    };
-    match outcome {
-        Ok(Ok(transfer)) => match ask::receipt_answer(centre, &transfer, log_seen).await {
-            Ok(receipt) => Ok(answer::json(hyper::StatusCode::OK, &receipt)),
-            // It is committed; only its proofs cannot be read now. The sender asks for them.
-            Err(_) => Ok(answer::checking()),
-        },
-        Ok(Err(turned)) => Err(turned),
-        Err(lost) => {
-            receive::recover_lost_attempt(centre, &key).await;
-            Err(Turned::because(Problem::StorageFailed, lost))
-        }
-    }
-}
-
-/// Is a refusal put on record by itself? A signed one and the end of an attempt are on the transfer's own record, and
-/// were logged there. What is beyond a limit is not, and shows who wanted too much.
-fn leaves_entry(turned: &Turned) -> bool {
-    let beyond_a_limit = matches!(
-        turned.problem,
-        Problem::TooMany
-            | Problem::TooManyRequests
-            | Problem::TooManyAttempts
-            | Problem::OverQuota
-            | Problem::StorageFull
-    );
-    let final_no = turned.problem.advice() == Advice::GiveUp || turned.problem == Problem::NotFound;
-    turned.refusal.is_none() && (final_no || beyond_a_limit)
-}
-
-/// Notes a refusal: in the counters, in the log, and in the audit unless the transfer's own record speaks of it.
-async fn deny(centre: &Arc<Centre>, peer: &Peer, turned: &Turned) {
-    let problem = turned.problem;
-    centre.counters.count(Stage::Request, problem.code());
-    let (identity, address, detail) = (peer.identity(), peer.ends.source, turned.detail.as_deref());
-    // The limit comes before the line: a connection that is kept can ask as fast as it likes.
-    if !leaves_entry(turned) || !centre.denials.may(identity.clone(), pki::clock::now()) {
-        tracing::debug!(%identity, %address, %problem, detail, "turned down");
-        return;
-    }
-    tracing::warn!(%identity, %address, %problem, detail, "turned down");
-    let entry =
-        Entry { subject: Some(peer.subject()), problem: Some(problem), ..centre.entry(Event::Denied) };
-    // A log that cannot be written has broken the centre, and says so itself.
-    let _ = centre.record(entry).await;
 }

@@ -17,8 +17,11 @@ pub use server::{Judged, RefusalObserver, TlsServer};
 use crate::credential::CredentialFault;
 pub use crate::provider::{Groups, TlsPolicy, Versions};
 
-/// The one application protocol: HTTP/1.1 (RFC 7301).
+/// The application protocol: HTTP/1.1 (RFC 7301).
 pub const ALPN: &[u8] = b"http/1.1";
+
+/// The same messages, of which a server takes only those that move much, by an engine that is made for them.
+pub const ALPN_BULK: &[u8] = b"sekisho/1";
 
 /// Why a configuration cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,11 @@ pub enum TlsFault {
     /// The library refused the settings.
     #[error("the TLS library refused the settings")]
     Library(#[from] rustls::Error),
+}
+
+/// Did this connection, whose handshake is done, agree on [`ALPN_BULK`]?
+pub fn is_bulk(connection: &rustls::CommonState) -> bool {
+    connection.alpn_protocol() == Some(ALPN_BULK)
 }
 
 /// Does this connection, whose handshake is done, speak TLS 1.2?

@@ -12,7 +12,7 @@ use pki::{
     clock,
     credential::Credential,
     policy::Policy,
-    tls::{TlsPolicy, client_config},
+    tls::{ALPN, ALPN_BULK, TlsPolicy, client_config},
     trust::{Trust, TrustFiles},
 };
 use protocol::{
@@ -61,6 +61,20 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// Who speaks HTTP at the centre: a peer says in its handshake whom it wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The one that takes everything.
+    Hyper,
+    /// The one for what moves much.
+    Bulk,
+}
+
+impl Engine {
+    /// Both.
+    pub const ALL: [Engine; 2] = [Engine::Hyper, Engine::Bulk];
+}
+
 /// How a connection is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -104,6 +118,16 @@ impl Caller {
     /// The same sender, calling elsewhere.
     pub fn at(&self, address: SocketAddr) -> Self {
         Caller { address, ..self.clone() }
+    }
+
+    /// The same sender, served by this engine.
+    pub fn with(&self, engine: Engine) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = match engine {
+            Engine::Hyper => vec![ALPN.to_vec()],
+            Engine::Bulk => vec![ALPN_BULK.to_vec()],
+        };
+        Caller { config: Arc::new(config), ..self.clone() }
     }
 
     /// The same sender, calling from this loopback address.

@@ -1,7 +1,7 @@
 //! A file that did not come whole is never taken for one.
 //!
 //! Over real sockets and real TLS: every proper prefix of a small claims file, each followed by every way a connection
-//! can end.
+//! can end, on both engines.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ use tests::{
     files::claims_file,
     lab::{TestLab, institution},
     papers::Papers,
-    wire::{Caller, Ending, send_head},
+    wire::{Caller, Ending, Engine, send_head},
 };
 use tokio::task::JoinSet;
 
@@ -40,8 +40,10 @@ async fn case_41_every_prefix_followed_by_every_ending_is_never_committed() {
     let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
     let content = Arc::new(claims_file(Kind::Pharmacy, &party, 0, 1));
 
-    let cases: Vec<(usize, Ending)> =
-        (0..content.len()).flat_map(|length| Ending::ALL.map(|ending| (length, ending))).collect();
+    let endings = Ending::ALL.iter().flat_map(|ending| Engine::ALL.map(|engine| (*ending, engine)));
+    let endings: Vec<(Ending, Engine)> = endings.collect();
+    let cases: Vec<(usize, (Ending, Engine))> =
+        (0..content.len()).flat_map(|length| endings.iter().map(move |ending| (length, *ending))).collect();
     let count = cases.len();
     let (next, cases) = (Arc::new(AtomicUsize::new(0)), Arc::new(cases));
     let done = Arc::new(Mutex::new(BTreeSet::new()));
@@ -54,9 +56,11 @@ async fn case_41_every_prefix_followed_by_every_ending_is_never_committed() {
         let (caller, content) = (caller.clone(), Arc::clone(&content));
         let (next, cases, done) = (Arc::clone(&next), Arc::clone(&cases), Arc::clone(&done));
         workers.spawn(async move {
-            while let Some((length, ending)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                cut(&caller, &key, &content, *length, *ending).await;
-                done.lock().unwrap().insert((*length, format!("{ending:?}")));
+            let callers = Engine::ALL.map(|engine| (engine, caller.with(engine)));
+            while let Some((length, (ending, engine))) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (_, caller) = callers.iter().find(|(of, _)| of == engine).unwrap();
+                cut(caller, &key, &content, *length, *ending).await;
+                done.lock().unwrap().insert((*length, format!("{ending:?} {engine:?}")));
             }
             key
         });
@@ -88,7 +92,7 @@ async fn case_41_every_prefix_followed_by_every_ending_is_never_committed() {
     );
 
     // The whole content still commits, under one of the ids.
-    assert_eq!(caller.send(&keys[0], &content).await.status, 200);
+    assert_eq!(caller.with(Engine::Bulk).send(&keys[0], &content).await.status, 200);
     assert_eq!(centre.delivered(&keys[0]).await.content, *content);
 }
 

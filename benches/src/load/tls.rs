@@ -87,3 +87,10 @@ pub fn config(
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
+
+/// The same, asking for the engine that takes only what moves much.
+pub fn bulk(config: &ClientConfig) -> Arc<ClientConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![pki::tls::ALPN_BULK.to_vec()];
+    Arc::new(config)
+}

@@ -1,13 +1,17 @@
 //! The products, and how each is started.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use durable::Access;
 use lab::site::CentreSite;
+use tokio_rustls::rustls::ClientConfig;
 
 use super::{envoy, haproxy, kit::Kit, nginx, sekisho, stunnel};
-use crate::server::{Server, free_address};
+use crate::{
+    load::tls::bulk,
+    server::{Server, free_address},
+};
 
 /// The core that a pinned product has for itself.
 pub const SERVER_CORE: usize = 1;
@@ -18,7 +22,9 @@ pub const LOAD_CORE: usize = 0;
 /// Whom we measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Product {
-    /// Ours.
+    /// Ours, by the engine that takes only what moves much.
+    SekishoBulk,
+    /// Ours, by the engine that takes everything.
     Sekisho,
     /// nginx as it comes.
     Nginx,
@@ -33,10 +39,16 @@ pub enum Product {
 }
 
 impl Product {
+    /// What its load connects with: `config`, or the same for the engine that is meant.
+    pub fn asked_by(self, config: &Arc<ClientConfig>) -> Arc<ClientConfig> {
+        if self == Product::SekishoBulk { bulk(config) } else { Arc::clone(config) }
+    }
+
     /// As rows name it.
     pub const fn name(self) -> &'static str {
         match self {
-            Product::Sekisho => "Sekisho",
+            Product::SekishoBulk => "Sekisho, sekisho/1",
+            Product::Sekisho => "Sekisho, http/1.1",
             Product::Nginx => "nginx",
             Product::NginxTuned => "nginx, 256 KiB body buffer",
             Product::HaProxy => "HAProxy",
@@ -87,7 +99,7 @@ impl Running {
         let place = kit.place(name)?;
         let setup = Setup { kit, place: place.clone(), address: free_address().await?, purpose };
         let (command, site) = match product {
-            Product::Sekisho => {
+            Product::SekishoBulk | Product::Sekisho => {
                 let site = sekisho::site(&setup, name)?;
                 (sekisho::command(&setup, &site)?, Some(site))
             }

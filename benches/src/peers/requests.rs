@@ -36,13 +36,17 @@ const STEADY: (usize, usize) = (16, 1000);
 /// Requests a second at the steady rate, over all connections.
 const STEADY_PER_S: u32 = 4000;
 
-/// Who hands requests on; the first is ours.
-const PRODUCTS: [(Product, Option<Goal>); 4] = [
+/// Who hands requests on; the first ones are ours.
+const PRODUCTS: [(Product, Option<Goal>); 5] = [
+    (Product::SekishoBulk, None),
     (Product::Sekisho, None),
     (Product::Nginx, Some(Goal::AtMost(0.80))),
     (Product::HaProxy, None),
     (Product::Envoy, None),
 ];
+
+/// Of these, ours.
+const OURS: usize = 2;
 
 #[derive(Clone, Copy)]
 struct Cost {
@@ -65,21 +69,25 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
     stop_all(running).await?;
     let suite = format!("{BODY} B requests on kept connections, {}", suite.name());
     let mut rows = Vec::new();
-    for (place, (product, goal)) in PRODUCTS.iter().enumerate().skip(1) {
-        let mut compare = |figure, unit, goal: Option<Goal>, value: fn(&Cost) -> f64| {
-            let figures = |place| -> Figures { measured.of(place).iter().map(value).collect() };
-            let about = About { suite: &suite, figure, unit, peer: product.name(), goal };
-            rows.extend(Row::new(&about, &figures(0), &figures(place)));
-        };
-        compare("proxy's CPU of each, as many as go through", "µs", *goal, |cost| cost.cpu_us);
-        compare("as many as go through", "/s", None, |cost| cost.per_s);
-        compare("median time of an answer at 4,000/s", "µs", None, |cost| cost.steady_p50_us);
-        compare("99th percentile at 4,000/s", "µs", None, |cost| cost.steady_p99_us);
+    for (ours, (product, _)) in PRODUCTS.iter().enumerate().take(OURS) {
+        let suite = format!("{suite}, {}", product.name());
+        for (place, (product, goal)) in PRODUCTS.iter().enumerate().skip(OURS) {
+            let mut compare = |figure, unit, goal: Option<Goal>, value: fn(&Cost) -> f64| {
+                let figures = |place| -> Figures { measured.of(place).iter().map(value).collect() };
+                let about = About { suite: &suite, figure, unit, peer: product.name(), goal };
+                rows.extend(Row::new(&about, &figures(ours), &figures(place)));
+            };
+            compare("proxy's CPU of each, as many as go through", "µs", *goal, |cost| cost.cpu_us);
+            compare("as many as go through", "/s", None, |cost| cost.per_s);
+            compare("median time of an answer at 4,000/s", "µs", None, |cost| cost.steady_p50_us);
+            compare("99th percentile at 4,000/s", "µs", None, |cost| cost.steady_p99_us);
+        }
     }
     Ok(rows)
 }
 
 async fn cost(config: &Arc<ClientConfig>, running: &Running) -> anyhow::Result<Cost> {
+    let config = &running.product.asked_by(config);
     let (connections, requests) = CLOSED;
     let lines = connect(config, running, connections).await?;
     let before = running.server.cpu_seconds()?;

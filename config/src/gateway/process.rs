@@ -1,14 +1,19 @@
-//! `[process]`: what the gateway takes from itself.
+//! `[process]`: what the gateway takes from itself, and of the machine.
 
 use protocol::party::Environment;
 
-use crate::reader::{Choice, Fault, Section, Word};
+use crate::{
+    limits,
+    reader::{Choice, Fault, Section, Word},
+};
 
 /// `[process]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Whether the process gives up what it does not need.
     pub confine: Confine,
+    /// Cores that carry connections; 0: all that it may use.
+    pub cores: u32,
 }
 
 /// Whether the process gives up what it does not need.
@@ -29,7 +34,8 @@ impl Word for Confine {
 
 impl Process {
     pub(super) fn read(root: &Section<'_>, environment: Option<Environment>) -> Option<Self> {
-        let section = root.section("process", "What the gateway takes from itself when it starts.");
+        let section =
+            root.section("process", "What the gateway takes from itself when it starts, and of the machine.");
         let confine = section.choice(&Choice {
             name: "confine",
             meaning: "Whether the process gives up what it does not need (Linux Landlock): writing outside the data \
@@ -38,7 +44,9 @@ impl Process {
                       confines nothing. \"off\" is for test only.",
             default: Confine::IfPossible,
             reason: "every kernel gives what it can, and the log and `status` say how much that is",
-        })?;
+        });
+        let cores = section.limit(&limits::CORES);
+        let (confine, cores) = (confine?, cores?);
         if (environment, confine) == (Some(Environment::Production), Confine::Off) {
             section.refuse(
                 "confine",
@@ -49,6 +57,6 @@ impl Process {
             );
             return None;
         }
-        Some(Process { confine })
+        Some(Process { confine, cores })
     }
 }

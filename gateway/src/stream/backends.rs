@@ -12,17 +12,17 @@ use tokio_util::task::TaskTracker;
 use super::content::Question;
 
 /// A backend on this machine or the next answers at once or not at all.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
+pub const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// A backend that takes nothing of a request for this long is given up, by the kernel (TCP_USER_TIMEOUT, RFC 5482): while it
 /// takes nothing, nothing of the request is asked for either, and no deadline of ours runs.
-const TAKES_NOTHING_MAX: Duration = Duration::from_secs(30);
+pub const TAKES_NOTHING_MAX: Duration = Duration::from_secs(30);
 
 /// Idle connections kept to each backend: as many as a busy moment needs again, and no more.
-const IDLE_MAX: usize = 64;
+pub const IDLE_MAX: usize = 64;
 
 /// An idle connection is closed before most servers would do it themselves, so that none is used that is just closing.
-const IDLE_TIME_MAX: Duration = Duration::from_secs(4);
+pub const IDLE_TIME_MAX: Duration = Duration::from_secs(4);
 
 /// All of them.
 pub struct Backends {

@@ -19,7 +19,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::{
-    ALPN, TlsFault, TlsPolicy,
+    ALPN, ALPN_BULK, TlsFault, TlsPolicy,
     handshake::{Refused, Version, chain_of, check_possession, schemes},
     refuse_lab_anchor,
     verdicts::{ChainDigest, Verdicts},
@@ -94,7 +94,7 @@ impl TlsServer {
             .with_protocol_versions(self.policy.versions())?
             .with_client_cert_verifier(Arc::new(verifier))
             .with_cert_resolver(Arc::clone(&self.certificate) as _);
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![ALPN.to_vec(), ALPN_BULK.to_vec()];
         // Every connection is a full handshake: a resumed one would not be judged again.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;

@@ -1,0 +1,195 @@
+//! One connection to a system behind: plain HTTP/1.1, one request at a time, kept by its core for the next one.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll, Waker, ready},
+    time::Instant,
+};
+
+use hyper::{Method, StatusCode};
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
+    net::TcpStream,
+    time::timeout,
+};
+
+use super::{
+    head::{self, Answered, HEAD_BYTES_MAX, HeadFault},
+    line::Gone,
+    scratch::with_input,
+};
+use crate::stream::{CONNECT_MAX, IDLE_MAX, IDLE_TIME_MAX, TAKES_NOTHING_MAX};
+
+/// Heads of answers that come before the answer (1xx) and are not passed on.
+const INTERIM_MAX: u32 = 8;
+
+thread_local! {
+    /// Connections that this core keeps for the next request, the one used last at the end.
+    static IDLE: RefCell<HashMap<SocketAddr, VecDeque<(Instant, TcpStream)>>> = RefCell::default();
+}
+
+/// It.
+pub struct Backend {
+    address: SocketAddr,
+    tcp: TcpStream,
+    /// What came beyond what was taken.
+    ahead: Vec<u8>,
+    interim_left: u32,
+}
+
+impl Backend {
+    /// One that is kept, or a new one.
+    pub async fn reach(address: SocketAddr) -> io::Result<Self> {
+        let tcp = match take_idle(address) {
+            Some(tcp) => tcp,
+            None => connect(address).await?,
+        };
+        Ok(Backend { address, tcp, ahead: Vec::new(), interim_left: INTERIM_MAX })
+    }
+
+    /// Writes some of these bytes.
+    pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(context, bytes)
+    }
+
+    /// The head of its answer to a request with this method.
+    pub fn poll_answer(
+        &mut self,
+        context: &mut Context<'_>,
+        method: &Method,
+    ) -> Poll<Result<Answered, HeadFault>> {
+        loop {
+            if let Some((answered, length)) = head::answer(&self.ahead, method)? {
+                self.ahead.drain(..length);
+                let status = answered.head.status();
+                if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+                    return Poll::Ready(Ok(answered));
+                }
+                let left = self.interim_left.checked_sub(1);
+                self.interim_left = left.ok_or(HeadFault::Malformed("more and more heads before it"))?;
+                continue;
+            }
+            if self.ahead.len() >= HEAD_BYTES_MAX {
+                return Poll::Ready(Err(HeadFault::TooLong));
+            }
+            ready!(self.poll_more(context, HEAD_BYTES_MAX)).map_err(HeadFault::Gone)?;
+        }
+    }
+
+    /// What came and was not taken.
+    pub fn ahead(&self) -> &[u8] {
+        &self.ahead
+    }
+
+    /// So many bytes of that are taken.
+    pub fn take(&mut self, count: usize) {
+        self.ahead.drain(..count.min(self.ahead.len()));
+    }
+
+    /// Waits until there is more ahead: some `room` bytes at most.
+    pub fn poll_more(&mut self, context: &mut Context<'_>, room: usize) -> Poll<Result<(), Gone>> {
+        let ahead = &mut self.ahead;
+        poll_into(&mut self.tcp, context, room, |bytes| ahead.extend_from_slice(bytes)).map_ok(|_| ())
+    }
+
+    /// Shows what came, at most `want` bytes; says how many, at least one.
+    pub fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        want: usize,
+        show: impl FnOnce(&[u8]),
+    ) -> Poll<Result<usize, Gone>> {
+        if self.ahead.is_empty() {
+            return poll_into(&mut self.tcp, context, want, show);
+        }
+        let count = self.ahead.len().min(want);
+        show(self.ahead.get(..count).unwrap_or_default());
+        self.take(count);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Its answer is through: the next request may use it. One that says more than was asked is not used again.
+    pub fn keep(self) {
+        if !self.ahead.is_empty() {
+            return;
+        }
+        IDLE.with_borrow_mut(|idle| {
+            let of_address = idle.entry(self.address).or_default();
+            if of_address.len() >= IDLE_MAX {
+                of_address.pop_front();
+            }
+            of_address.push_back((Instant::now(), self.tcp));
+        });
+    }
+}
+
+/// Closes what this core has kept too long.
+pub fn close_idle() {
+    let kept = |(since, _): &(Instant, TcpStream)| since.elapsed() < IDLE_TIME_MAX;
+    IDLE.with_borrow_mut(|idle| {
+        for of_address in idle.values_mut() {
+            of_address.retain(kept);
+        }
+        idle.retain(|_, of_address| !of_address.is_empty());
+    });
+}
+
+/// Closes all that this core keeps.
+pub fn close_all() {
+    IDLE.with_borrow_mut(HashMap::clear);
+}
+
+fn poll_into(
+    tcp: &mut TcpStream,
+    context: &mut Context<'_>,
+    room: usize,
+    show: impl FnOnce(&[u8]),
+) -> Poll<Result<usize, Gone>> {
+    with_input(|input| {
+        let room = room.min(input.len());
+        let mut input = ReadBuf::new(input.get_mut(..room).unwrap_or_default());
+        ready!(Pin::new(tcp).poll_read(context, &mut input)).map_err(Gone::Broke)?;
+        match input.filled() {
+            [] => Poll::Ready(Err(Gone::Closed)),
+            bytes => {
+                show(bytes);
+                Poll::Ready(Ok(bytes.len()))
+            }
+        }
+    })
+}
+
+fn take_idle(address: SocketAddr) -> Option<TcpStream> {
+    IDLE.with_borrow_mut(|idle| {
+        let of_address = idle.get_mut(&address)?;
+        while let Some((since, tcp)) = of_address.pop_back() {
+            if since.elapsed() < IDLE_TIME_MAX && is_quiet(&tcp) {
+                return Some(tcp);
+            }
+        }
+        None
+    })
+}
+
+/// Has it neither closed nor said anything unasked? What the runtime has heard of it is looked at first.
+fn is_quiet(tcp: &TcpStream) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    match tcp.poll_read_ready(&mut context) {
+        Poll::Pending => true,
+        Poll::Ready(_) => {
+            matches!(tcp.try_read(&mut [0; 1]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        }
+    }
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let tcp = timeout(CONNECT_MAX, TcpStream::connect(address)).await??;
+    tcp.set_nodelay(true)?;
+    SockRef::from(&tcp).set_tcp_user_timeout(Some(TAKES_NOTHING_MAX))?;
+    Ok(tcp)
+}

@@ -1,0 +1,56 @@
+//! Content of a transfer, from the line into the buffer of whoever takes it in.
+
+use std::{
+    future::poll_fn,
+    task::{Context, Poll, ready},
+};
+
+use super::wire::Wire;
+use crate::body::{BodyFault, BodySource, Filled};
+
+/// What is said to a peer that asked whether it may send its content (RFC 9110 section 10.1.1).
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The content of one request.
+pub struct LineBody {
+    wire: Wire,
+    left: u64,
+    asked_first: bool,
+}
+
+impl LineBody {
+    /// The next `declared` bytes of the line; its peer may wait for leave to send them.
+    pub fn new(wire: Wire, declared: u64, asked_first: bool) -> Self {
+        LineBody { wire, left: declared, asked_first }
+    }
+
+    fn poll_fill(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Filled, BodyFault>> {
+        if self.left == 0 {
+            return Poll::Ready(Ok(Filled::Complete));
+        }
+        let mut line = self.wire.line();
+        if self.asked_first {
+            // Whoever cannot be told will not send, which is noticed.
+            let _ = line.put(CONTINUE);
+            self.asked_first = false;
+        }
+        let _ = line.poll_flush(context);
+        let want = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let mut at = 0;
+        let came = line.poll_read(context, want, &mut |piece| {
+            if let Some(place) = buffer.get_mut(at..at + piece.len()) {
+                place.copy_from_slice(piece);
+            }
+            at += piece.len();
+        });
+        let count = ready!(came).map_err(|gone| BodyFault::Cut(gone.cause()))?;
+        self.left = self.left.checked_sub(count as u64).ok_or(BodyFault::TooLong)?;
+        Poll::Ready(Ok(Filled::Bytes(count)))
+    }
+}
+
+impl BodySource for LineBody {
+    async fn fill(&mut self, buffer: &mut [u8]) -> Result<Filled, BodyFault> {
+        poll_fn(|context| self.poll_fill(context, buffer)).await
+    }
+}

@@ -1,0 +1,296 @@
+//! The second engine: HTTP/1.1 by hand, for what moves much, with as few steps and as little memory as the machine needs.
+//!
+//! A peer asks for it by name when it connects (ALPN `sekisho/1`), after the same handshake and the same judging. It takes
+//! requests of streamed routes, and content of transfers; for everything else there is the first one. What may pass, what
+//! is told to the backend and what breaks an exchange off is the same in both: [`crate::service::asked`],
+//! [`crate::stream::Passage`], [`crate::send`]. After a problem the connection closes.
+
+mod answering;
+mod backend;
+mod chunks;
+mod content;
+mod exchange;
+pub mod head;
+mod line;
+mod scratch;
+mod wire;
+
+use std::{future::Future, io, pin::Pin, sync::Arc};
+
+use hyper::{
+    HeaderMap, Method, Request, StatusCode,
+    header::{EXPECT, HeaderValue},
+};
+use protocol::{
+    cause::{Cause, of_connection_error},
+    problem::Problem,
+    wire::LOG_SEEN,
+};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+use tokio_rustls::server::TlsStream;
+
+pub use backend::{close_all, close_idle};
+
+use crate::{
+    answer::{self, Answer},
+    centre::Centre,
+    connection::{LAST_ANSWER_MAX, Patience, no_more_requests},
+    cores::Seat,
+    counters::Stage,
+    denied,
+    peer::{Peer, TransferPermit},
+    request,
+    route::Route,
+    send,
+    service::{Asked, asked, permit_transfer},
+    stream::{Broken, Passage},
+    turned::Turned,
+};
+use answering::AnswerBroken;
+use content::LineBody;
+use exchange::{Carried, carry};
+use head::{Framing, HeadFault, lists, write_answer};
+use wire::Wire;
+
+/// One connection.
+struct Connection {
+    centre: Arc<Centre>,
+    peer: Peer,
+    patience: Patience,
+    handshake_name: Option<Arc<str>>,
+    wire: Wire,
+    seat: Seat,
+}
+
+/// What comes after a request.
+enum Next {
+    /// Another one.
+    Request,
+    /// The connection closes, in good order.
+    Close,
+    /// It ends as it is: what was said must be seen to be broken off. The word that is counted.
+    Drop(&'static str),
+}
+
+/// How a connection ended.
+enum End {
+    /// Nothing was under way.
+    Quiet,
+    /// An answer told the peer.
+    Answered,
+    /// Something was under way; the word that is counted.
+    Early(&'static str),
+    /// It was told to end.
+    ByUs,
+}
+
+/// Serves a connection to its end.
+pub async fn serve(
+    centre: Arc<Centre>,
+    patience: Patience,
+    peer: Peer,
+    stream: TlsStream<TcpStream>,
+    seat: Seat,
+) {
+    let handshake_name = stream.get_ref().1.server_name().map(Arc::from);
+    let wire = Wire::new(stream);
+    let connection = Connection { centre, peer, patience, handshake_name, wire, seat };
+    let end = connection.run().await;
+    let (centre, identity) = (&connection.centre, connection.peer.identity());
+    match end {
+        End::Quiet | End::Answered => {}
+        End::Early(reason) => {
+            centre.counters.count(Stage::Http, reason);
+            tracing::debug!(%identity, reason, "connection ended");
+        }
+        End::ByUs => {
+            tracing::info!(%identity, cause = ?connection.peer.stop().told(), "connection ended from this side");
+            centre.counters.count(Stage::Connection, "ended_by_us");
+        }
+    }
+}
+
+impl Connection {
+    async fn run(&self) -> End {
+        // Whoever is told to end may still be answered why.
+        let stop = self.peer.stop();
+        let stopped = std::pin::pin!(async {
+            stop.stopped().await;
+            sleep(LAST_ANSWER_MAX).await;
+        });
+        let mut stopped: Pin<&mut (dyn Future<Output = ()> + Send)> = stopped;
+        let mut no_more = std::pin::pin!(no_more_requests(&self.centre, self.patience.life));
+        loop {
+            // Each may be dropped: a part of a head stays in the line.
+            let came = tokio::select! {
+                biased;
+                _ = stop.stopped() => {
+                    self.wire.close(LAST_ANSWER_MAX).await;
+                    return End::ByUs;
+                }
+                () = &mut no_more => {
+                    self.wire.close(LAST_ANSWER_MAX).await;
+                    return End::Quiet;
+                }
+                came = timeout(self.patience.head, self.wire.head()) => came,
+            };
+            let request = match came {
+                Ok(Ok(Some(request))) => request,
+                Ok(Ok(None)) => return End::Quiet,
+                Ok(Err(HeadFault::Gone(gone))) => return End::Early(gone.cause().name()),
+                Ok(Err(fault)) => {
+                    self.refuse(&fault).await;
+                    return End::Early("malformed");
+                }
+                Err(_) => {
+                    self.wire.close(LAST_ANSWER_MAX).await;
+                    return End::Early("head_timeout");
+                }
+            };
+            let running = self.seat.running();
+            // In a place of its own: a connection that waits needs none for what a request needs.
+            let next = Box::pin(self.handle(request, stopped.as_mut())).await;
+            drop(running);
+            match next {
+                Ok(Next::Request) => {}
+                Ok(Next::Close) => {
+                    self.wire.close(LAST_ANSWER_MAX).await;
+                    return if self.peer.is_ended() { End::ByUs } else { End::Answered };
+                }
+                Ok(Next::Drop(_)) if self.peer.is_ended() => return End::ByUs,
+                Ok(Next::Drop(reason)) => return End::Early(reason),
+                Err(error) => return End::Early(of_connection_error(&error).name()),
+            }
+        }
+    }
+
+    /// Answers what is no request, as briefly as the other engine does.
+    async fn refuse(&self, fault: &HeadFault) {
+        tracing::debug!(identity = %self.peer.identity(), %fault, "no request");
+        let status = match fault {
+            HeadFault::TooLong | HeadFault::TooMany => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            HeadFault::Malformed(_) | HeadFault::Gone(_) => StatusCode::BAD_REQUEST,
+        };
+        let mut head = Vec::new();
+        write_answer(&mut head, status, &HeaderMap::new(), Framing::Length(0), true);
+        // Whatever cannot be told is lost with the connection.
+        let _ = timeout(LAST_ANSWER_MAX, self.wire.send(&head)).await;
+        self.wire.close(LAST_ANSWER_MAX).await;
+    }
+
+    /// Handles one request. An error is one of the connection, when an answer was to be sent.
+    async fn handle(
+        &self,
+        request: Request<()>,
+        stopped: Pin<&mut (dyn Future<Output = ()> + Send)>,
+    ) -> io::Result<Next> {
+        // A drain waits for what was begun, and what was turned down is put on record.
+        let _work = self.centre.work.token();
+        let (centre, peer) = (&self.centre, &self.peer);
+        let (closes, method) = (lists(request.headers(), "close"), request.method().clone());
+        let turn = peer.take_turn(centre.in_force().config.limits.requests_per_identity_per_second_max).await;
+        let found = turn.and_then(|()| Ok(asked(centre, peer, self.handshake_name.as_deref(), &request)?));
+        let handled = match found {
+            Ok(Asked::Streamed(permit, route)) => {
+                let (head, ()) = request.into_parts();
+                let asked_first = asks_first(&head.headers);
+                match Passage::begin(centre, &permit, route, &head) {
+                    Ok(passage) => {
+                        let carried = carry(&self.wire, passage, asked_first, closes).await;
+                        return self.after(carried, &method).await;
+                    }
+                    Err(turned) => Err(turned),
+                }
+            }
+            Ok(Asked::Own(route, in_force)) => {
+                let permit = match &route {
+                    Route::Send(key) => permit_transfer(centre, peer, &in_force, &route, key.clone()),
+                    // There is another engine for them.
+                    _ => Err(Problem::MethodNotAllowed),
+                };
+                // Content may come for hours, and certificates and lists of now must not stay with it.
+                drop(in_force);
+                match permit {
+                    Ok(permit) => {
+                        let receiving = self.receive(permit, &request);
+                        tokio::select! {
+                            biased;
+                            received = receiving => received,
+                            // The attempt ends by itself; nobody is left to be told.
+                            () = stopped => return Ok(Next::Drop(Cause::Revoked.name())),
+                        }
+                    }
+                    Err(problem) => Err(problem.into()),
+                }
+            }
+            Err(turned) => Err(turned),
+        };
+        match handled {
+            Ok(answer) => {
+                self.tell(answer, &method, closes).await?;
+                Ok(if closes { Next::Close } else { Next::Request })
+            }
+            Err(turned) => self.turn_down(&turned, &method).await,
+        }
+    }
+
+    /// Takes in the content of a transfer.
+    async fn receive(&self, permit: TransferPermit, request: &Request<()>) -> Result<Answer, Turned> {
+        let log_seen = request::one_number(request.headers(), LOG_SEEN)?;
+        let sending = request::sending(request.headers())?;
+        let body = LineBody::new(self.wire.clone(), sending.declared, asks_first(request.headers()));
+        send::send(&self.centre, permit, sending, body, log_seen).await
+    }
+
+    /// What comes after a streamed exchange.
+    async fn after(&self, carried: Result<Carried, Turned>, method: &Method) -> io::Result<Next> {
+        match carried {
+            Ok(Carried::Through) => Ok(Next::Request),
+            Ok(Carried::Answered) => Ok(Next::Close),
+            Ok(Carried::BrokenOff(broken)) => {
+                tracing::debug!(identity = %self.peer.identity(), broken = %crate::chain::chain(&broken), "an answer was broken off");
+                match broken {
+                    AnswerBroken::NotTaken(error) => Err(error),
+                    AnswerBroken::Request(Broken::Cut(Cause::LinkLost)) => {
+                        Ok(Next::Drop(Cause::LinkLost.name()))
+                    }
+                    _ => Ok(Next::Drop(Cause::PeerClosed.name())),
+                }
+            }
+            Err(turned) => self.turn_down(&turned, method).await,
+        }
+    }
+
+    async fn turn_down(&self, turned: &Turned, method: &Method) -> io::Result<Next> {
+        denied::note(&self.centre, &self.peer, turned).await;
+        self.tell(answer::problem(turned), method, true).await?;
+        Ok(Next::Close)
+    }
+
+    /// Answers with what is there whole. Whoever does not take it in a while is given up.
+    async fn tell(&self, answer: Answer, method: &Method, closes: bool) -> io::Result<()> {
+        let (head, body) = answer.into_parts();
+        let framing = match head.status {
+            StatusCode::NO_CONTENT => Framing::Empty,
+            _ => Framing::Length(body.len() as u64),
+        };
+        let mut message = Vec::new();
+        write_answer(&mut message, head.status, &head.headers, framing, closes);
+        if *method != Method::HEAD {
+            message.extend_from_slice(&body);
+        }
+        match timeout(self.patience.answer, self.wire.send(&message)).await {
+            Ok(sent) => sent,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+/// Does the peer wait for leave to send its content (RFC 9110 section 10.1.1)?
+fn asks_first(headers: &HeaderMap) -> bool {
+    let is_it = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    headers.get(EXPECT).is_some_and(is_it)
+}
