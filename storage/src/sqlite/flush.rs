@@ -1,22 +1,25 @@
 //! Writing what a batch changed: one call to the database, whatever there is.
 
-use protocol::checkpoint::LogSigner;
+use protocol::{checkpoint::LogSigner, merkle::NodeId};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::{
-    queries, rows,
+    log::Growth,
+    queries,
+    recent::Written,
+    rows::{self, Stored},
     work::{Change, Row, Work},
 };
 use crate::ledger::StoreFault;
 
 impl Work<'_> {
-    /// Writes everything, with the log's new head over it.
+    /// Writes everything, with the log's new head over it. Yields what will be durable with the transaction.
     pub(super) async fn flush(
         self,
         connection: &mut SqliteConnection,
         signer: &dyn LogSigner,
-    ) -> Result<(), StoreFault> {
+    ) -> Result<Written, StoreFault> {
         let of_change = |change| self.transfers.values().filter(move |row| row.change == change);
         let new: Vec<Value> = of_change(Change::New).map(new_row).collect();
         let manifests: Vec<Value> = of_change(Change::New).map(manifest_row).collect();
@@ -40,14 +43,15 @@ impl Work<'_> {
             changed,
             answers,
             logs,
+            self.usage.rows(),
             acknowledgements,
             acknowledged,
-            growth.entries,
-            growth.nodes,
+            growth.entry_rows(),
+            growth.node_rows(),
         ];
         let mut rows: usize = tables.iter().map(Vec::len).sum();
         if rows == 0 {
-            return Ok(());
+            return Ok(self.written(growth));
         }
         let mut query = sqlx::query(queries::FLUSH);
         for table in tables {
@@ -72,10 +76,30 @@ impl Work<'_> {
             let found = written.rows_affected();
             return Err(StoreFault::Damaged(format!("{found} rows changed instead of {rows}")));
         }
-        if let Some(head) = growth.head {
-            self.log.grown(head);
+        if let Some(head) = &growth.head {
+            self.log.grown(head.clone());
         }
-        Ok(())
+        Ok(self.written(growth))
+    }
+
+    fn written(self, growth: Growth) -> Written {
+        let leaf = |index: u64| NodeId { level: 0, index };
+        let leaves = growth.entries.iter().map(|(index, _, hash)| (leaf(*index), *hash));
+        let stored = |row: Row| Stored { number: row.number, transfer: row.transfer };
+        Written {
+            // In the order in which they are applied: of these alone the row itself is not known.
+            changed: self.receipts.into_keys().collect(),
+            transfers: self
+                .transfers
+                .into_values()
+                .filter(|row| row.change != Change::None)
+                .map(stored)
+                .collect(),
+            logs: self.logs.into_values().collect(),
+            hashes: leaves.chain(growth.nodes).collect(),
+            entries: growth.entries.into_iter().map(|(index, text, _)| (index, text)).collect(),
+            head: growth.head,
+        }
     }
 
     fn log_row(&self, origin: &str) -> Option<Value> {

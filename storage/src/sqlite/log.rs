@@ -25,8 +25,8 @@ pub(super) struct Tail {
     head: SignedHead,
     /// Entries of the batch, with their places and hashes.
     entries: Vec<(u64, String, Sha256)>,
-    /// Nodes that became full in the batch, with their numbers.
-    full: Vec<(u64, Sha256)>,
+    /// Nodes that became full in the batch.
+    full: Vec<(NodeId, Sha256)>,
 }
 
 /// An entry in its place, not yet under a checkpoint.
@@ -52,12 +52,12 @@ impl Appended {
     }
 }
 
-/// What a batch adds to the log, as rows to be written.
+/// What a batch adds to the log.
 pub(super) struct Growth {
-    /// `[position, text, hash]` each.
-    pub(super) entries: Vec<Value>,
-    /// `[number, hash]` each.
-    pub(super) nodes: Vec<Value>,
+    /// Entries, with their places and hashes.
+    pub(super) entries: Vec<(u64, String, Sha256)>,
+    /// Nodes above them that became full.
+    pub(super) nodes: Vec<(NodeId, Sha256)>,
     /// The head over them; `None` if nothing was appended.
     pub(super) head: Option<SignedHead>,
     /// The size of the head that it takes the place of.
@@ -81,8 +81,7 @@ impl Tail {
         let text = serde_json::to_string(&entry)
             .map_err(|_| LedgerFault::Misfit("the entry is not to be written"))?;
         let hash = merkle::leaf_hash(text.as_bytes());
-        let full = self.frontier.append(hash).into_iter().skip(1);
-        self.full.extend(full.map(|(id, hash)| (node_number(id), hash)));
+        self.full.extend(self.frontier.append(hash).into_iter().skip(1));
         self.entries.push((index, text.clone(), hash));
         Ok(Appended { index, text })
     }
@@ -90,8 +89,7 @@ impl Tail {
     /// What was appended since the last head, under a newly signed one.
     pub(super) fn grow(&mut self, signer: &dyn LogSigner) -> Growth {
         let before = self.head.checkpoint.size;
-        let entries = self.entries.drain(..).map(|entry| json!(entry)).collect();
-        let nodes = self.full.drain(..).map(|node| json!(node)).collect();
+        let (entries, nodes) = (std::mem::take(&mut self.entries), std::mem::take(&mut self.full));
         let head = (self.frontier.size() > before).then(|| {
             let checkpoint = Checkpoint {
                 origin: signer.log().origin.clone(),
@@ -106,6 +104,18 @@ impl Tail {
     /// The head that [`Tail::grow`] gave is written.
     pub(super) fn grown(&mut self, head: SignedHead) {
         self.head = head;
+    }
+}
+
+impl Growth {
+    /// `[position, text, hash]` each.
+    pub(super) fn entry_rows(&self) -> Vec<Value> {
+        self.entries.iter().map(|entry| json!(entry)).collect()
+    }
+
+    /// `[number, hash]` each.
+    pub(super) fn node_rows(&self) -> Vec<Value> {
+        self.nodes.iter().map(|(id, hash)| json!([node_number(*id), hash])).collect()
     }
 }
 

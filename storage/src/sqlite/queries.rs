@@ -40,13 +40,12 @@ pub(super) const HELD_ALL: &str = select_transfer!(
      FROM json_each(?1) AS k)"
 );
 
-/// How many unfinished transfers each of these senders has, and what it has offered since then, `[[sender, since], …]`.
-pub(super) const USAGE_ALL: &str = "SELECT k.value ->> 0 AS sender, \
+/// How many unfinished transfers each of these senders has, and what it has offered on that day, `[[sender, day_began], …]`.
+pub(super) const USAGE_ALL: &str = "SELECT k.value ->> 0 AS sender, k.value ->> 1 AS day_began, \
      (SELECT count(*) FROM transfer WHERE sender = k.value ->> 0 \
      AND phase IN ('offered', 'receiving', 'checking', 'aborted')) AS unfinished, \
-     (SELECT count(*) FROM transfer WHERE sender = k.value ->> 0 AND offered_at >= k.value ->> 1) AS of_day, \
-     (SELECT coalesce(sum(length), 0) FROM transfer WHERE sender = k.value ->> 0 \
-     AND offered_at >= k.value ->> 1) AS bytes_of_day FROM json_each(?1) AS k";
+     coalesce(d.offers, 0) AS offers, coalesce(d.bytes, 0) AS bytes FROM json_each(?1) AS k \
+     LEFT JOIN offered_day d ON d.sender = k.value ->> 0 AND d.day_began = k.value ->> 1";
 
 /// The newest heads that the logs of these origins have shown, `[origin, …]`.
 pub(super) const COUNTERPART_LOGS: &str = "SELECT origin, key, identity, size, root, checkpoint \
@@ -77,7 +76,7 @@ pub(super) const COUNTS: &str = "SELECT name, count FROM tally ORDER BY name";
 /// because sqlx counts them through. Each is a table of rows in JSON:
 ///
 /// new transfers, their manifests, changed transfers, receipts and refusals, heads of counterparts' logs,
-/// acknowledgements, what they acknowledge, log entries, log nodes; and then the log's head.
+/// days of senders, acknowledgements, what they acknowledge, log entries, log nodes; and then the log's head.
 pub(super) const FLUSH: &str = "\
 INSERT INTO transfer (number, sender, id, receiver, kind, claim_month, length, sha256, class, manifest_sha256, \
     resubmission_of, phase, reason, attempt, durable, mismatches, since, offered_at, deadline, delivered_at) \
@@ -94,6 +93,9 @@ INSERT INTO counterpart_log (origin, key, identity, size, root, checkpoint) \
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5 FROM json_each(?) \
     WHERE true ON CONFLICT (origin) DO UPDATE SET identity = excluded.identity, size = excluded.size, \
     root = excluded.root, checkpoint = excluded.checkpoint; \
+INSERT INTO offered_day (sender, day_began, offers, bytes) \
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) \
+    WHERE true ON CONFLICT (sender, day_began) DO UPDATE SET offers = excluded.offers, bytes = excluded.bytes; \
 INSERT INTO acknowledgement (number, text, entry) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?); \
 UPDATE transfer SET acknowledgement = value ->> 1, acknowledged_at = value ->> 2 \
     FROM json_each(?) WHERE number = value ->> 0; \

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     log::Tail,
     operations::Done,
+    recent::Recent,
     work::{Numbers, Work},
 };
 use crate::{
@@ -75,6 +76,7 @@ pub(super) struct Writer {
     pub(super) numbers: Numbers,
     pub(super) signer: Arc<dyn LogSigner>,
     pub(super) health: Arc<Health>,
+    pub(super) recent: Arc<Recent>,
 }
 
 /// An answer that is given once the batch is durable under a head, or lost for this reason.
@@ -110,10 +112,12 @@ impl Writer {
         answers: &mut Vec<Answer>,
     ) -> Result<(), StoreFault> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let mut work = Work::gather(&mut transaction, commands, &mut self.log, &mut self.numbers).await?;
+        let mut work = Work::empty(&mut self.log, &mut self.numbers);
+        work.gather(&mut transaction, commands, &self.recent).await?;
         answers.extend(commands.drain(..).filter_map(|command| apply(&mut work, command)));
-        work.flush(&mut transaction, &*self.signer).await?;
+        let written = work.flush(&mut transaction, &*self.signer).await?;
         transaction.commit().await?;
+        self.recent.put(written);
         self.health.batches.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
