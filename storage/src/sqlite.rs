@@ -6,6 +6,7 @@
 
 mod evidence;
 mod flush;
+mod headers;
 mod log;
 mod offer;
 mod opening;
@@ -82,7 +83,7 @@ impl SqliteLedger {
         environment: Environment,
         signer: Arc<dyn LogSigner>,
     ) -> Result<Self, OpenFault> {
-        let opening::Opened { connection, log, numbers, lock } =
+        let opening::Opened { connection, log, numbers, headers, lock } =
             opening::open(path, environment, &signer).await?;
         let recent = Arc::new(Recent::new(log.head().clone()));
         let audit = SqliteAudit::beside_writer(path, signer.log().clone(), Arc::clone(&recent)).await?;
@@ -92,6 +93,7 @@ impl SqliteLedger {
             connection,
             log,
             numbers,
+            headers,
             signer,
             health: Arc::clone(&health),
             recent: Arc::clone(&recent),

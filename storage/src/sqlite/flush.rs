@@ -1,15 +1,16 @@
 //! Writing what a batch changed: one call to the database, whatever there is.
 
-use protocol::{checkpoint::LogSigner, merkle::NodeId};
+use protocol::{checkpoint::LogSigner, digest::Sha256, merkle::NodeId};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::{
+    headers::Headers,
     log::Growth,
     queries,
     recent::Written,
     rows::{self, Stored},
-    work::{Change, Row, Work},
+    work::{Change, NewAcknowledgement, Row, Work},
 };
 use crate::ledger::StoreFault;
 
@@ -21,23 +22,24 @@ impl Work<'_> {
         signer: &dyn LogSigner,
     ) -> Result<Written, StoreFault> {
         let of_change = |change| self.transfers.values().filter(move |row| row.change == change);
-        let new: Vec<Value> = of_change(Change::New).map(new_row).collect();
-        let manifests: Vec<Value> = of_change(Change::New).map(manifest_row).collect();
-        let changed: Vec<Value> = of_change(Change::Changed).map(changed_row).collect();
-        let answers: Vec<Value> = self.transfers.values().filter_map(answer_row).collect();
         let logs: Vec<Value> = self.advanced.iter().filter_map(|origin| self.log_row(origin)).collect();
+        let headers = &mut *self.headers;
+        let new: Vec<Value> = of_change(Change::New).map(new_row).collect();
+        let manifests: Vec<Value> = of_change(Change::New).map(|row| manifest_row(row, headers)).collect();
+        let changed: Vec<Value> = of_change(Change::Changed).map(changed_row).collect();
+        let answers: Vec<Value> =
+            self.transfers.values().filter_map(|row| answer_row(row, headers)).collect();
         let acknowledged: Vec<Value> = self
             .acknowledgements
             .iter()
             .flat_map(|new| new.transfers.iter().map(|number| json!([number, new.number, new.at.unix_ms()])))
             .collect();
-        let acknowledgements: Vec<Value> = self
-            .acknowledgements
-            .iter()
-            .map(|new| json!([new.number, new.text, new.entry.cast_signed()]))
-            .collect();
+        let acknowledgements: Vec<Value> =
+            self.acknowledgements.iter().map(|new| acknowledgement_row(new, headers)).collect();
         let growth = self.log.grow(signer);
         let tables = [
+            growth.entry_rows(),
+            self.headers.take_added(),
             new,
             manifests,
             changed,
@@ -46,7 +48,6 @@ impl Work<'_> {
             self.usage.rows(),
             acknowledgements,
             acknowledged,
-            growth.entry_rows(),
             growth.node_rows(),
         ];
         let mut rows: usize = tables.iter().map(Vec::len).sum();
@@ -135,8 +136,14 @@ fn new_row(row: &Row) -> Value {
     ])
 }
 
-fn manifest_row(row: &Row) -> Value {
-    json!([row.number, row.transfer.manifest, row.transfer.offer_entry.cast_signed()])
+fn manifest_row(row: &Row, headers: &mut Headers) -> Value {
+    let (header, text) = headers.place(&row.transfer.manifest);
+    json!([row.number, text, row.transfer.offer_entry.cast_signed(), header])
+}
+
+fn acknowledgement_row(new: &NewAcknowledgement, headers: &mut Headers) -> Value {
+    let (header, text) = headers.place(&new.text);
+    json!([new.number, text, new.entry.cast_signed(), header])
 }
 
 fn changed_row(row: &Row) -> Value {
@@ -153,7 +160,7 @@ fn changed_row(row: &Row) -> Value {
     ])
 }
 
-fn answer_row(row: &Row) -> Option<Value> {
+fn answer_row(row: &Row, headers: &mut Headers) -> Option<Value> {
     let transfer = &row.transfer;
     let (what, text, entry) = match (&transfer.receipt, &transfer.refusal) {
         _ if !row.answered => return None,
@@ -161,5 +168,7 @@ fn answer_row(row: &Row) -> Option<Value> {
         (None, Some(refusal)) => ("refusal", refusal, transfer.refusal_entry?),
         (None, None) => return None,
     };
-    Some(json!([row.number, what, text, protocol::digest::Sha256::of(text.as_bytes()), entry.cast_signed()]))
+    let sha256 = Sha256::of(text.as_bytes());
+    let (header, text) = headers.place(text);
+    Some(json!([row.number, what, text, sha256, entry.cast_signed(), header]))
 }

@@ -11,7 +11,10 @@ use protocol::{
 use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::rows::{sha256, unsigned};
+use super::{
+    queries,
+    rows::{sha256, unsigned},
+};
 use crate::{
     audit::SignedHead,
     ledger::{LedgerFault, StoreFault},
@@ -135,7 +138,7 @@ pub(super) async fn read_head(
     connection: &mut SqliteConnection,
     origin: &str,
 ) -> Result<Option<SignedHead>, StoreFault> {
-    let row = sqlx::query("SELECT size, root, checkpoint FROM log_head").fetch_optional(connection).await?;
+    let row = sqlx::query(queries::LOG_HEAD).fetch_optional(connection).await?;
     let Some(row) = row else { return Ok(None) };
     let checkpoint =
         Checkpoint { origin: origin.to_owned(), size: unsigned(&row, "size")?, root: sha256(&row, "root")? };
@@ -154,11 +157,7 @@ pub(super) async fn read_hashes(
     let nodes: HashMap<u64, NodeId> =
         ids.iter().filter(|id| id.level > 0).map(|id| (node_number(*id), *id)).collect();
     let mut hashes = HashMap::with_capacity(ids.len());
-    let leaf_query =
-        "SELECT position AS place, hash FROM log_entry WHERE position IN (SELECT value FROM json_each(?1))";
-    let node_query =
-        "SELECT number AS place, hash FROM log_node WHERE number IN (SELECT value FROM json_each(?1))";
-    for (query, wanted) in [(leaf_query, leaves), (node_query, nodes)] {
+    for (query, wanted) in [(queries::LEAF_HASHES, leaves), (queries::NODE_HASHES, nodes)] {
         if wanted.is_empty() {
             continue;
         }

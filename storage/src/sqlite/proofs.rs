@@ -16,6 +16,7 @@ use sqlx::{
 
 use super::{
     log::{read_hashes, read_head},
+    queries,
     recent::Recent,
     verify,
 };
@@ -134,7 +135,7 @@ impl AuditLog for SqliteAudit {
         if let Some(text) = self.recent.as_ref().and_then(|recent| recent.entry(index)) {
             return Ok(Some(text));
         }
-        let text = sqlx::query_scalar("SELECT text FROM log_entry WHERE position = ?1")
+        let text = sqlx::query_scalar(queries::LOG_ENTRY)
             .bind(index.cast_signed())
             .fetch_optional(&self.pool)
             .await

@@ -55,10 +55,9 @@ impl Usage {
                 sender.parse().map_err(|_| StoreFault::Damaged(format!("the sender `{sender}`")))?;
             usage.unfinished.insert(sender.clone(), row.try_get("unfinished")?);
             let day = (sender, Moment::from_unix_ms(row.try_get("day_began")?));
-            usage.days.insert(
-                day,
-                OfDay { offers: row.try_get("offers")?, bytes: rows::unsigned(&row, "bytes")? },
-            );
+            usage
+                .days
+                .insert(day, OfDay { offers: row.try_get("offers")?, bytes: rows::unsigned(&row, "bytes")? });
         }
         Ok(usage)
     }

@@ -17,6 +17,7 @@ use serde_json::json;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
+    headers::Headers,
     log::Tail,
     queries,
     recent::Recent,
@@ -100,6 +101,7 @@ pub(super) struct NewAcknowledgement {
 pub(super) struct Work<'a> {
     pub(super) log: &'a mut Tail,
     pub(super) numbers: &'a mut Numbers,
+    pub(super) headers: &'a mut Headers,
     /// Every transfer that an operation names or may meet.
     pub(super) transfers: HashMap<TransferKey, Row>,
     /// Who committed a content last, where anybody did.
@@ -116,10 +118,11 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn empty(log: &'a mut Tail, numbers: &'a mut Numbers) -> Self {
+    pub(super) fn empty(log: &'a mut Tail, numbers: &'a mut Numbers, headers: &'a mut Headers) -> Self {
         Work {
             log,
             numbers,
+            headers,
             transfers: HashMap::new(),
             held: HashMap::new(),
             usage: Usage::default(),
@@ -142,7 +145,8 @@ impl<'a> Work<'a> {
         self.read_held(connection, &wanted, recent).await?;
         self.usage = Usage::read(connection, &wanted.days).await?;
         self.read_logs(connection, &wanted.origins, recent).await?;
-        self.read_receipts(connection, &wanted.receipts).await
+        self.read_receipts(connection, &wanted.receipts).await?;
+        self.headers.read(connection, commands).await
     }
 
     async fn read_transfers(
