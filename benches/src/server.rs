@@ -71,6 +71,11 @@ impl Server {
         Ok(Server { child, id, address, words: words.to_owned() })
     }
 
+    /// The number of its first process.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
     /// CPU time of all its processes so far, in seconds.
     pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
         family(self.id).into_iter().map(cpu_seconds).sum()

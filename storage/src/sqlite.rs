@@ -6,13 +6,16 @@
 
 mod evidence;
 mod flush;
+mod headers;
 mod log;
 mod offer;
 mod opening;
 mod operations;
 mod proofs;
 mod queries;
+mod recent;
 mod rows;
+mod usage;
 mod verify;
 mod work;
 mod writer;
@@ -53,6 +56,7 @@ use crate::{
         Submission, Transfer,
     },
 };
+use recent::Recent;
 use writer::{Command, Health, QUEUE_MAX, Reply, Writer};
 
 /// An open ledger. Close it to know that its writer has ended; dropped, it ends on its own.
@@ -60,6 +64,7 @@ pub struct SqliteLedger {
     queue: mpsc::Sender<Command>,
     health: Arc<Health>,
     audit: SqliteAudit,
+    recent: Arc<Recent>,
     writer: Mutex<Option<JoinHandle<Ended>>>,
     closing: AtomicBool,
 }
@@ -78,17 +83,27 @@ impl SqliteLedger {
         environment: Environment,
         signer: Arc<dyn LogSigner>,
     ) -> Result<Self, OpenFault> {
-        let opening::Opened { connection, log, numbers, lock } =
+        let opening::Opened { connection, log, numbers, headers, lock } =
             opening::open(path, environment, &signer).await?;
-        let audit = SqliteAudit::beside_writer(path, signer.log().clone()).await?;
+        let recent = Arc::new(Recent::new(log.head().clone()));
+        let audit = SqliteAudit::beside_writer(path, signer.log().clone(), Arc::clone(&recent)).await?;
         let health = Arc::new(Health::default());
         let (queue, commands) = mpsc::channel(QUEUE_MAX);
-        let writer = Writer { connection, log, numbers, signer, health: Arc::clone(&health) };
+        let writer = Writer {
+            connection,
+            log,
+            numbers,
+            headers,
+            signer,
+            health: Arc::clone(&health),
+            recent: Arc::clone(&recent),
+        };
         let task = tokio::spawn(async move { Ended { connection: writer.run(commands).await, _lock: lock } });
         Ok(SqliteLedger {
             queue,
             health,
             audit,
+            recent,
             writer: Mutex::new(Some(task)),
             closing: AtomicBool::new(false),
         })
@@ -203,6 +218,9 @@ impl Ledger for SqliteLedger {
     }
 
     async fn find(&self, key: &TransferKey) -> Result<Option<Transfer>, LedgerFault> {
+        if let Some(stored) = self.recent.transfer(key) {
+            return Ok(Some(stored.transfer));
+        }
         let mut connection = self.audit.reader().await?;
         Ok(rows::find(&mut connection, key).await?.map(|stored| stored.transfer))
     }
@@ -295,6 +313,9 @@ impl Ledger for SqliteLedger {
     }
 
     async fn counterpart_log(&self, origin: &str) -> Result<Option<LogSeen>, LedgerFault> {
+        if let Some(seen) = self.recent.log(origin) {
+            return Ok(Some(seen));
+        }
         let row = sqlx::query(queries::COUNTERPART_LOGS)
             .bind(serde_json::json!([origin]).to_string())
             .fetch_optional(self.readers())

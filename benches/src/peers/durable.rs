@@ -106,6 +106,11 @@ impl Cost {
         self.cpu_s * 1e6 / self.files
     }
 
+    /// The same, with the delivery.
+    pub fn delivered_us_per_file(&self) -> f64 {
+        self.delivered_cpu_s * 1e6 / self.files
+    }
+
     /// The peak of its memory.
     pub fn peak_mib(&self) -> f64 {
         self.peak_mib
@@ -139,7 +144,6 @@ fn rows_of(suite: Suite, work: &Work, ours: &[Cost], nginx: &[Cost]) -> Vec<Row>
             (ours.iter().map(of).collect(), nginx.iter().map(theirs).collect());
         Row::new(&about, &ours, &theirs)
     };
-    let delivered_us = |cost: &Cost| cost.delivered_cpu_s * 1e6 / cost.files;
     let delivered_s = |cost: &Cost| cost.delivered_cpu_s / cost.gib;
     let of = |figure: fn(&Cost) -> f64| figure;
     let (us, s) = (of(Cost::cpu_us_per_file), of(Cost::cpu_s_per_gib));
@@ -148,7 +152,7 @@ fn rows_of(suite: Suite, work: &Work, ours: &[Cost], nginx: &[Cost]) -> Vec<Row>
         true => [
             row("files to their receipt", "/s", work.rate, files, files),
             row("CPU of each file to its receipt", "µs", work.cpu, us, us),
-            row("CPU of each file with delivery", "µs", None, delivered_us, us),
+            row("CPU of each file with delivery", "µs", None, Cost::delivered_us_per_file, us),
         ],
         false => [
             row("throughput to the receipt", "GiB/s", work.rate, gib, gib),

@@ -1,15 +1,12 @@
 //! What the same work costs a centre that has a past and many peers: nothing may grow with either.
 
-use anyhow::Context as _;
-
 use super::{
     durable::{Cost, Load, SMALL},
     idle::CONNECTIONS,
     kit::Kit,
     order::rounds,
     past,
-    product::{Product, Purpose, Running, Setup, stop_all},
-    sekisho,
+    product::{Product, Purpose, Running, stop_all},
 };
 use crate::{
     load::{
@@ -17,7 +14,7 @@ use crate::{
         tls::{Group, Suite},
     },
     rows::{About, Figures, Goal, Row},
-    server::{Server, free_address},
+    server::free_address,
 };
 
 /// Peers that are connected and do nothing: as many as the idle suite has.
@@ -30,7 +27,7 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
         Running::start(Product::Sekisho, kit, &format!("growth-empty-{}", suite.name()), purpose).await?;
     let grown =
         Running::start(Product::Sekisho, kit, &format!("growth-past-{}", suite.name()), purpose).await?;
-    let grown = with_past(kit, grown, purpose).await?;
+    let grown = past::give(kit, grown, purpose).await?;
     let config = kit.client(0, suite, Group::X25519)?;
     let mut peers = Vec::with_capacity(PEERS);
     for _ in 0..PEERS {
@@ -55,16 +52,4 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
         row("peak memory", "MiB", None, Cost::peak_mib),
     ];
     Ok(rows.into_iter().flatten().collect())
-}
-
-/// Stops a centre, gives it a past, and starts it again.
-async fn with_past(kit: &Kit, running: Running, purpose: Purpose) -> anyhow::Result<Running> {
-    let Running { product, server, place, site } = running;
-    let (address, words) = (server.address, server.words.clone());
-    server.stop().await?;
-    let site = site.context("a site of ours")?;
-    past::fill(kit, &site, kit.scale.past_transfers).await?;
-    let setup = Setup { kit, place: place.clone(), address, purpose };
-    let server = Server::start(sekisho::command(&setup, &site)?, &words, address).await?;
-    Ok(Running { product, server, place, site: Some(site) })
 }

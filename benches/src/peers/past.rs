@@ -23,8 +23,12 @@ use storage::{
 };
 use tokio::task::JoinSet;
 
-use super::kit::Kit;
-use crate::load::job::Papers;
+use super::{
+    kit::Kit,
+    product::{Purpose, Running, Setup},
+    sekisho,
+};
+use crate::{load::job::Papers, server::Server};
 
 /// Transfers written at a time: as many as one transaction of the ledger takes.
 const AT_A_TIME: u32 = 256;
@@ -39,9 +43,21 @@ struct Past {
     senders: Vec<Papers>,
 }
 
+/// Stops a centre, gives it a past, and starts it again.
+pub async fn give(kit: &Kit, running: Running, purpose: Purpose) -> anyhow::Result<Running> {
+    let Running { product, server, place, site } = running;
+    let (address, words) = (server.address, server.words.clone());
+    server.stop().await?;
+    let site = site.context("a site of ours")?;
+    fill(kit, &site, kit.scale.past_transfers).await?;
+    let setup = Setup { kit, place: place.clone(), address, purpose };
+    let server = Server::start(sekisho::command(&setup, &site)?, &words, address).await?;
+    Ok(Running { product, server, place, site: Some(site) })
+}
+
 /// Writes this many committed and delivered transfers into the ledger of a centre that was started once and does not
 /// run now.
-pub async fn fill(kit: &Kit, site: &CentreSite, transfers: u32) -> anyhow::Result<()> {
+async fn fill(kit: &Kit, site: &CentreSite, transfers: u32) -> anyhow::Result<()> {
     let key = Arc::new(gateway::log_key::load(&site.data)?);
     let past = Arc::new(Past {
         log: log_of(&key),

@@ -51,8 +51,10 @@ async fn check_manifests(
     entries: &HashMap<u64, Entry>,
 ) -> Result<u64, AuditFault> {
     let rows = sqlx::query(
-        "SELECT m.entry, m.text, t.sender, t.id, t.receiver, t.kind, t.class, t.length, t.sha256, t.manifest_sha256 \
+        "SELECT m.entry, coalesce(h.text || '.', '') || m.text AS text, t.sender, t.id, t.receiver, \
+         t.kind, t.class, t.length, t.sha256, t.manifest_sha256 \
          FROM manifest m JOIN transfer t ON t.number = m.transfer \
+         LEFT JOIN jws_header h ON h.number = m.header \
          WHERE m.entry >= ?1 AND m.entry < ?2 ORDER BY m.entry",
     )
     .bind(range.start.cast_signed())
@@ -110,8 +112,8 @@ async fn check_answers(
     entries: &HashMap<u64, Entry>,
 ) -> Result<u64, AuditFault> {
     let rows = sqlx::query(
-        "SELECT a.entry, a.what, a.text, a.sha256, t.sender, t.id \
-         FROM answer a JOIN transfer t ON t.number = a.transfer \
+        "SELECT a.entry, a.what, coalesce(h.text || '.', '') || a.text AS text, a.sha256, t.sender, t.id \
+         FROM answer a JOIN transfer t ON t.number = a.transfer LEFT JOIN jws_header h ON h.number = a.header \
          WHERE a.entry >= ?1 AND a.entry < ?2 ORDER BY a.entry",
     )
     .bind(range.start.cast_signed())
@@ -147,7 +149,8 @@ async fn check_acknowledgements(
     entries: &HashMap<u64, Entry>,
 ) -> Result<u64, AuditFault> {
     let rows = sqlx::query(
-        "SELECT entry, text FROM acknowledgement WHERE entry >= ?1 AND entry < ?2 ORDER BY entry",
+        "SELECT k.entry, coalesce(h.text || '.', '') || k.text AS text FROM acknowledgement k \
+         LEFT JOIN jws_header h ON h.number = k.header WHERE k.entry >= ?1 AND k.entry < ?2 ORDER BY k.entry",
     )
     .bind(range.start.cast_signed())
     .bind(range.end.cast_signed())

@@ -1,53 +1,58 @@
 //! Writing what a batch changed: one call to the database, whatever there is.
 
-use protocol::checkpoint::LogSigner;
+use protocol::{checkpoint::LogSigner, digest::Sha256, merkle::NodeId};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::{
-    queries, rows,
-    work::{Change, Row, Work},
+    headers::Headers,
+    log::Growth,
+    queries,
+    recent::Written,
+    rows::{self, Stored},
+    work::{Change, NewAcknowledgement, Row, Work},
 };
 use crate::ledger::StoreFault;
 
 impl Work<'_> {
-    /// Writes everything, with the log's new head over it.
+    /// Writes everything, with the log's new head over it. Yields what will be durable with the transaction.
     pub(super) async fn flush(
         self,
         connection: &mut SqliteConnection,
         signer: &dyn LogSigner,
-    ) -> Result<(), StoreFault> {
+    ) -> Result<Written, StoreFault> {
         let of_change = |change| self.transfers.values().filter(move |row| row.change == change);
-        let new: Vec<Value> = of_change(Change::New).map(new_row).collect();
-        let manifests: Vec<Value> = of_change(Change::New).map(manifest_row).collect();
-        let changed: Vec<Value> = of_change(Change::Changed).map(changed_row).collect();
-        let answers: Vec<Value> = self.transfers.values().filter_map(answer_row).collect();
         let logs: Vec<Value> = self.advanced.iter().filter_map(|origin| self.log_row(origin)).collect();
+        let headers = &mut *self.headers;
+        let new: Vec<Value> = of_change(Change::New).map(new_row).collect();
+        let manifests: Vec<Value> = of_change(Change::New).map(|row| manifest_row(row, headers)).collect();
+        let changed: Vec<Value> = of_change(Change::Changed).map(changed_row).collect();
+        let answers: Vec<Value> =
+            self.transfers.values().filter_map(|row| answer_row(row, headers)).collect();
         let acknowledged: Vec<Value> = self
             .acknowledgements
             .iter()
             .flat_map(|new| new.transfers.iter().map(|number| json!([number, new.number, new.at.unix_ms()])))
             .collect();
-        let acknowledgements: Vec<Value> = self
-            .acknowledgements
-            .iter()
-            .map(|new| json!([new.number, new.text, new.entry.cast_signed()]))
-            .collect();
+        let acknowledgements: Vec<Value> =
+            self.acknowledgements.iter().map(|new| acknowledgement_row(new, headers)).collect();
         let growth = self.log.grow(signer);
         let tables = [
+            growth.entry_rows(),
+            self.headers.take_added(),
             new,
             manifests,
             changed,
             answers,
             logs,
+            self.usage.rows(),
             acknowledgements,
             acknowledged,
-            growth.entries,
-            growth.nodes,
+            growth.node_rows(),
         ];
         let mut rows: usize = tables.iter().map(Vec::len).sum();
         if rows == 0 {
-            return Ok(());
+            return Ok(self.written(growth));
         }
         let mut query = sqlx::query(queries::FLUSH);
         for table in tables {
@@ -72,10 +77,30 @@ impl Work<'_> {
             let found = written.rows_affected();
             return Err(StoreFault::Damaged(format!("{found} rows changed instead of {rows}")));
         }
-        if let Some(head) = growth.head {
-            self.log.grown(head);
+        if let Some(head) = &growth.head {
+            self.log.grown(head.clone());
         }
-        Ok(())
+        Ok(self.written(growth))
+    }
+
+    fn written(self, growth: Growth) -> Written {
+        let leaf = |index: u64| NodeId { level: 0, index };
+        let leaves = growth.entries.iter().map(|(index, _, hash)| (leaf(*index), *hash));
+        let stored = |row: Row| Stored { number: row.number, transfer: row.transfer };
+        Written {
+            // In the order in which they are applied: of these alone the row itself is not known.
+            changed: self.receipts.into_keys().collect(),
+            transfers: self
+                .transfers
+                .into_values()
+                .filter(|row| row.change != Change::None)
+                .map(stored)
+                .collect(),
+            logs: self.logs.into_values().collect(),
+            hashes: leaves.chain(growth.nodes).collect(),
+            entries: growth.entries.into_iter().map(|(index, text, _)| (index, text)).collect(),
+            head: growth.head,
+        }
     }
 
     fn log_row(&self, origin: &str) -> Option<Value> {
@@ -111,8 +136,14 @@ fn new_row(row: &Row) -> Value {
     ])
 }
 
-fn manifest_row(row: &Row) -> Value {
-    json!([row.number, row.transfer.manifest, row.transfer.offer_entry.cast_signed()])
+fn manifest_row(row: &Row, headers: &mut Headers) -> Value {
+    let (header, text) = headers.place(&row.transfer.manifest);
+    json!([row.number, text, row.transfer.offer_entry.cast_signed(), header])
+}
+
+fn acknowledgement_row(new: &NewAcknowledgement, headers: &mut Headers) -> Value {
+    let (header, text) = headers.place(&new.text);
+    json!([new.number, text, new.entry.cast_signed(), header])
 }
 
 fn changed_row(row: &Row) -> Value {
@@ -129,7 +160,7 @@ fn changed_row(row: &Row) -> Value {
     ])
 }
 
-fn answer_row(row: &Row) -> Option<Value> {
+fn answer_row(row: &Row, headers: &mut Headers) -> Option<Value> {
     let transfer = &row.transfer;
     let (what, text, entry) = match (&transfer.receipt, &transfer.refusal) {
         _ if !row.answered => return None,
@@ -137,5 +168,7 @@ fn answer_row(row: &Row) -> Option<Value> {
         (None, Some(refusal)) => ("refusal", refusal, transfer.refusal_entry?),
         (None, None) => return None,
     };
-    Some(json!([row.number, what, text, protocol::digest::Sha256::of(text.as_bytes()), entry.cast_signed()]))
+    let sha256 = Sha256::of(text.as_bytes());
+    let (header, text) = headers.place(text);
+    Some(json!([row.number, what, text, sha256, entry.cast_signed(), header]))
 }

@@ -11,7 +11,10 @@ use protocol::{
 use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::rows::{sha256, unsigned};
+use super::{
+    queries,
+    rows::{sha256, unsigned},
+};
 use crate::{
     audit::SignedHead,
     ledger::{LedgerFault, StoreFault},
@@ -25,8 +28,8 @@ pub(super) struct Tail {
     head: SignedHead,
     /// Entries of the batch, with their places and hashes.
     entries: Vec<(u64, String, Sha256)>,
-    /// Nodes that became full in the batch, with their numbers.
-    full: Vec<(u64, Sha256)>,
+    /// Nodes that became full in the batch.
+    full: Vec<(NodeId, Sha256)>,
 }
 
 /// An entry in its place, not yet under a checkpoint.
@@ -52,12 +55,12 @@ impl Appended {
     }
 }
 
-/// What a batch adds to the log, as rows to be written.
+/// What a batch adds to the log.
 pub(super) struct Growth {
-    /// `[position, text, hash]` each.
-    pub(super) entries: Vec<Value>,
-    /// `[number, hash]` each.
-    pub(super) nodes: Vec<Value>,
+    /// Entries, with their places and hashes.
+    pub(super) entries: Vec<(u64, String, Sha256)>,
+    /// Nodes above them that became full.
+    pub(super) nodes: Vec<(NodeId, Sha256)>,
     /// The head over them; `None` if nothing was appended.
     pub(super) head: Option<SignedHead>,
     /// The size of the head that it takes the place of.
@@ -81,8 +84,7 @@ impl Tail {
         let text = serde_json::to_string(&entry)
             .map_err(|_| LedgerFault::Misfit("the entry is not to be written"))?;
         let hash = merkle::leaf_hash(text.as_bytes());
-        let full = self.frontier.append(hash).into_iter().skip(1);
-        self.full.extend(full.map(|(id, hash)| (node_number(id), hash)));
+        self.full.extend(self.frontier.append(hash).into_iter().skip(1));
         self.entries.push((index, text.clone(), hash));
         Ok(Appended { index, text })
     }
@@ -90,8 +92,7 @@ impl Tail {
     /// What was appended since the last head, under a newly signed one.
     pub(super) fn grow(&mut self, signer: &dyn LogSigner) -> Growth {
         let before = self.head.checkpoint.size;
-        let entries = self.entries.drain(..).map(|entry| json!(entry)).collect();
-        let nodes = self.full.drain(..).map(|node| json!(node)).collect();
+        let (entries, nodes) = (std::mem::take(&mut self.entries), std::mem::take(&mut self.full));
         let head = (self.frontier.size() > before).then(|| {
             let checkpoint = Checkpoint {
                 origin: signer.log().origin.clone(),
@@ -106,6 +107,18 @@ impl Tail {
     /// The head that [`Tail::grow`] gave is written.
     pub(super) fn grown(&mut self, head: SignedHead) {
         self.head = head;
+    }
+}
+
+impl Growth {
+    /// `[position, text, hash]` each.
+    pub(super) fn entry_rows(&self) -> Vec<Value> {
+        self.entries.iter().map(|entry| json!(entry)).collect()
+    }
+
+    /// `[number, hash]` each.
+    pub(super) fn node_rows(&self) -> Vec<Value> {
+        self.nodes.iter().map(|(id, hash)| json!([node_number(*id), hash])).collect()
     }
 }
 
@@ -125,7 +138,7 @@ pub(super) async fn read_head(
     connection: &mut SqliteConnection,
     origin: &str,
 ) -> Result<Option<SignedHead>, StoreFault> {
-    let row = sqlx::query("SELECT size, root, checkpoint FROM log_head").fetch_optional(connection).await?;
+    let row = sqlx::query(queries::LOG_HEAD).fetch_optional(connection).await?;
     let Some(row) = row else { return Ok(None) };
     let checkpoint =
         Checkpoint { origin: origin.to_owned(), size: unsigned(&row, "size")?, root: sha256(&row, "root")? };
@@ -144,11 +157,7 @@ pub(super) async fn read_hashes(
     let nodes: HashMap<u64, NodeId> =
         ids.iter().filter(|id| id.level > 0).map(|id| (node_number(*id), *id)).collect();
     let mut hashes = HashMap::with_capacity(ids.len());
-    let leaf_query =
-        "SELECT position AS place, hash FROM log_entry WHERE position IN (SELECT value FROM json_each(?1))";
-    let node_query =
-        "SELECT number AS place, hash FROM log_node WHERE number IN (SELECT value FROM json_each(?1))";
-    for (query, wanted) in [(leaf_query, leaves), (node_query, nodes)] {
+    for (query, wanted) in [(queries::LEAF_HASHES, leaves), (queries::NODE_HASHES, nodes)] {
         if wanted.is_empty() {
             continue;
         }

@@ -7,6 +7,7 @@ use protocol::{
 
 use super::{
     operations::{Done, of_transfer},
+    usage,
     work::{Change, Row, Work},
 };
 use crate::{
@@ -40,18 +41,15 @@ impl Work<'_> {
             Some(View::Moved) => return answer(Offered::LogMoved),
         };
         let mut transfer = transfer_of(&new)?;
-        let usage = self.usage.get(&new.key.sender).copied().unwrap_or_default();
-        if usage.of_day >= new.allowance.of_day_max
-            || new.refusal.is_none()
-                && usage.bytes_of_day.saturating_add(new.length) > new.allowance.bytes_of_day_max
-        {
+        let day = usage::day_of(&new);
+        if !self.usage.day_allows(&day, &new.allowance, new.refusal.is_none().then_some(new.length)) {
             return answer(Offered::OverQuota);
         }
         if new.refusal.is_none() {
             if let Some(earlier) = self.held_by_another(&transfer) {
                 return answer(Offered::AlreadyHeld(Box::new(earlier.clone())));
             }
-            if usage.unfinished >= new.allowance.open_max {
+            if self.usage.unfinished(&new.key.sender) >= new.allowance.open_max {
                 return answer(Offered::TooManyOpen);
             }
         }
@@ -64,10 +62,7 @@ impl Work<'_> {
         entry.offset = None;
         transfer.offer_entry = self.log.append(entry)?.index();
         transfer.refusal_entry = transfer.refusal.as_ref().map(|_| transfer.offer_entry);
-        let usage = self.usage.entry(new.key.sender.clone()).or_default();
-        usage.unfinished += u32::from(!transfer.state.phase.is_final());
-        usage.of_day += 1;
-        usage.bytes_of_day = usage.bytes_of_day.saturating_add(new.length);
+        self.usage.offered(day, new.length, !transfer.state.phase.is_final());
         if advances && let Some(LogAdvance { seen, .. }) = new.log_seen {
             self.advanced.insert(seen.log.origin.clone());
             self.logs.insert(seen.log.origin.clone(), seen);

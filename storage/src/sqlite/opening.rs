@@ -21,6 +21,7 @@ use sqlx::{
 };
 
 use super::{
+    headers::Headers,
     log::{Tail, node_count, read_frontier, read_head},
     work::Numbers,
 };
@@ -117,6 +118,7 @@ pub(super) struct Opened {
     pub(super) connection: SqliteConnection,
     pub(super) log: Tail,
     pub(super) numbers: Numbers,
+    pub(super) headers: Headers,
     /// Held as long as the ledger is: closing it lets the next process in.
     pub(super) lock: File,
 }
@@ -149,7 +151,10 @@ pub(super) async fn open(
             .fetch_one(&mut connection)
             .await?,
     };
-    Ok(Opened { connection, log, numbers, lock })
+    let header = sqlx::query_scalar("SELECT coalesce(max(number), 0) + 1 FROM jws_header")
+        .fetch_one(&mut connection)
+        .await?;
+    Ok(Opened { connection, log, numbers, headers: Headers::from_number(header), lock })
 }
 
 fn writer_options(path: &Path) -> SqliteConnectOptions {

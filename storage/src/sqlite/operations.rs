@@ -54,10 +54,8 @@ impl Work<'_> {
         if step.refusal.is_some() {
             (transfer.refusal, transfer.refusal_entry) = (step.refusal, entry);
         }
-        if after.phase.is_final()
-            && let Some(usage) = self.usage.get_mut(&key.sender)
-        {
-            usage.unfinished = usage.unfinished.saturating_sub(1);
+        if after.phase.is_final() {
+            self.usage.ended(&key.sender);
         }
         if after.phase == Phase::Committed {
             self.held.insert(Content::of(&transfer), key.clone());

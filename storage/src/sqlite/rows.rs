@@ -26,6 +26,7 @@ impl From<sqlx::Error> for StoreFault {
 }
 
 /// A transfer with the number its rows go by.
+#[derive(Clone)]
 pub(super) struct Stored {
     pub(super) number: i64,
     pub(super) transfer: Transfer,

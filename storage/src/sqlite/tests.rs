@@ -2,10 +2,13 @@
 
 mod damage;
 mod groups;
+mod headers;
 mod kill;
+mod older;
 mod opening;
 mod poison;
 mod reading;
+mod recent;
 
 use std::{path::PathBuf, sync::Arc};
 

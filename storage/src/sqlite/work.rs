@@ -17,9 +17,12 @@ use serde_json::json;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
+    headers::Headers,
     log::Tail,
     queries,
+    recent::Recent,
     rows::{self, Stored},
+    usage::{self, SenderDay, Usage},
     writer::Command,
 };
 use crate::{
@@ -78,17 +81,6 @@ impl From<Stored> for Row {
     }
 }
 
-/// What one sender has offered before.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Usage {
-    /// Transfers that are not ended.
-    pub(super) unfinished: u32,
-    /// Offers since the day began.
-    pub(super) of_day: u32,
-    /// Bytes declared in them.
-    pub(super) bytes_of_day: u64,
-}
-
 /// A receipt as acknowledgements see it: its transfer's row alone, since there may be very many.
 pub(super) struct Receipt {
     pub(super) number: i64,
@@ -109,12 +101,13 @@ pub(super) struct NewAcknowledgement {
 pub(super) struct Work<'a> {
     pub(super) log: &'a mut Tail,
     pub(super) numbers: &'a mut Numbers,
+    pub(super) headers: &'a mut Headers,
     /// Every transfer that an operation names or may meet.
     pub(super) transfers: HashMap<TransferKey, Row>,
     /// Who committed a content last, where anybody did.
     pub(super) held: HashMap<Content, TransferKey>,
-    /// What each sender that offers something has offered before.
-    pub(super) usage: HashMap<Party, Usage>,
+    /// What the senders that offer something have offered before.
+    pub(super) usage: Usage,
     /// What the logs that are shown have shown before.
     pub(super) logs: HashMap<String, LogSeen>,
     /// Receipts that acknowledgements name.
@@ -125,39 +118,50 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// Reads whatever these commands may need.
-    pub(super) async fn gather(
-        connection: &mut SqliteConnection,
-        commands: &[Command],
-        log: &'a mut Tail,
-        numbers: &'a mut Numbers,
-    ) -> Result<Self, StoreFault> {
-        let mut work = Work {
+    pub(super) fn empty(log: &'a mut Tail, numbers: &'a mut Numbers, headers: &'a mut Headers) -> Self {
+        Work {
             log,
             numbers,
+            headers,
             transfers: HashMap::new(),
             held: HashMap::new(),
-            usage: HashMap::new(),
+            usage: Usage::default(),
             logs: HashMap::new(),
             receipts: HashMap::new(),
             acknowledgements: Vec::new(),
             advanced: HashSet::new(),
-        };
+        }
+    }
+
+    /// Reads whatever these commands may need.
+    pub(super) async fn gather(
+        &mut self,
+        connection: &mut SqliteConnection,
+        commands: &[Command],
+        recent: &Recent,
+    ) -> Result<(), StoreFault> {
         let wanted = Wanted::by(commands);
-        work.read_transfers(connection, &wanted.transfers).await?;
-        work.read_held(connection, &wanted).await?;
-        work.read_usage(connection, &wanted.senders).await?;
-        work.read_logs(connection, &wanted.origins).await?;
-        work.read_receipts(connection, &wanted.receipts).await?;
-        Ok(work)
+        self.read_transfers(connection, &wanted.transfers, recent).await?;
+        self.read_held(connection, &wanted, recent).await?;
+        self.usage = Usage::read(connection, &wanted.days).await?;
+        self.read_logs(connection, &wanted.origins, recent).await?;
+        self.read_receipts(connection, &wanted.receipts).await?;
+        self.headers.read(connection, commands).await
     }
 
     async fn read_transfers(
         &mut self,
         connection: &mut SqliteConnection,
         keys: &HashSet<TransferKey>,
+        recent: &Recent,
     ) -> Result<(), StoreFault> {
-        let unread: Vec<_> = keys.iter().filter(|key| !self.transfers.contains_key(key)).collect();
+        let mut unread = Vec::new();
+        for key in keys.iter().filter(|key| !self.transfers.contains_key(key)).collect::<Vec<_>>() {
+            match recent.transfer(key) {
+                Some(stored) => drop(self.transfers.insert(key.clone(), Row::from(stored))),
+                None => unread.push(key),
+            }
+        }
         if unread.is_empty() {
             return Ok(());
         }
@@ -180,6 +184,7 @@ impl<'a> Work<'a> {
         &mut self,
         connection: &mut SqliteConnection,
         wanted: &Wanted,
+        recent: &Recent,
     ) -> Result<(), StoreFault> {
         let mut contents = wanted.contents.clone();
         let mut named = wanted.named.clone();
@@ -188,7 +193,7 @@ impl<'a> Work<'a> {
             contents.insert(Content::of(&row.transfer));
             named.extend(repeated(&row.transfer.key.sender, row.transfer.resubmission_of));
         }
-        self.read_transfers(connection, &named).await?;
+        self.read_transfers(connection, &named, recent).await?;
         if contents.is_empty() {
             return Ok(());
         }
@@ -214,39 +219,23 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    async fn read_usage(
-        &mut self,
-        connection: &mut SqliteConnection,
-        senders: &HashMap<Party, Moment>,
-    ) -> Result<(), StoreFault> {
-        if senders.is_empty() {
-            return Ok(());
-        }
-        let since: Vec<_> =
-            senders.iter().map(|(sender, day_began)| json!([sender, day_began.unix_ms()])).collect();
-        let query = sqlx::query(queries::USAGE_ALL).bind(json!(since).to_string());
-        for row in query.fetch_all(connection).await? {
-            let sender: &str = row.try_get("sender")?;
-            let sender = sender.parse().map_err(|_| StoreFault::Damaged(format!("the sender `{sender}`")))?;
-            let usage = Usage {
-                unfinished: row.try_get("unfinished")?,
-                of_day: row.try_get("of_day")?,
-                bytes_of_day: rows::unsigned(&row, "bytes_of_day")?,
-            };
-            self.usage.insert(sender, usage);
-        }
-        Ok(())
-    }
-
     async fn read_logs(
         &mut self,
         connection: &mut SqliteConnection,
         origins: &HashSet<String>,
+        recent: &Recent,
     ) -> Result<(), StoreFault> {
-        if origins.is_empty() {
+        let mut unread = Vec::new();
+        for origin in origins {
+            match recent.log(origin) {
+                Some(seen) => drop(self.logs.insert(origin.clone(), seen)),
+                None => unread.push(origin),
+            }
+        }
+        if unread.is_empty() {
             return Ok(());
         }
-        let query = sqlx::query(queries::COUNTERPART_LOGS).bind(json!(origins).to_string());
+        let query = sqlx::query(queries::COUNTERPART_LOGS).bind(json!(unread).to_string());
         for row in query.fetch_all(connection).await? {
             let seen = rows::log_seen(&row)?;
             self.logs.insert(seen.log.origin.clone(), seen);
@@ -306,8 +295,7 @@ struct Wanted {
     commits: HashSet<TransferKey>,
     named: HashSet<TransferKey>,
     contents: HashSet<Content>,
-    /// With the latest beginning of a day that is asked for.
-    senders: HashMap<Party, Moment>,
+    days: HashSet<SenderDay>,
     origins: HashSet<String>,
     receipts: HashSet<TransferKey>,
 }
@@ -323,9 +311,7 @@ impl Wanted {
                     wanted
                         .contents
                         .insert(Content { submission: new.submission.clone(), sha256: new.sha256 });
-                    let day_began = new.allowance.day_began;
-                    let latest = wanted.senders.entry(new.key.sender.clone()).or_insert(day_began);
-                    *latest = day_began.max(*latest);
+                    wanted.days.insert(usage::day_of(new));
                     wanted.origins.extend(new.log_seen.as_ref().map(|shown| shown.seen.log.origin.clone()));
                 }
                 Command::Step(call, _) => {

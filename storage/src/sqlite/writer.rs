@@ -11,8 +11,10 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    headers::Headers,
     log::Tail,
     operations::Done,
+    recent::Recent,
     work::{Numbers, Work},
 };
 use crate::{
@@ -40,6 +42,23 @@ pub(super) enum Command {
     Settle(Reply<()>),
     /// Take no more, finish what waits, end.
     Close,
+}
+
+impl Command {
+    /// The exact texts of the statements that it brings.
+    pub(super) fn statements(&self) -> impl Iterator<Item = &str> {
+        let texts = match self {
+            Command::Offer(new, _) => {
+                [Some(&new.manifest), new.refusal.as_ref().map(|refusal| &refusal.text)]
+            }
+            Command::Step(call, _) => [call.1.receipt.as_ref(), call.1.refusal.as_ref()],
+            Command::Acknowledge(call, _) => [Some(&call.text), None],
+            Command::Delivered(..) | Command::Record(..) | Command::Settle(..) | Command::Close => {
+                [None, None]
+            }
+        };
+        texts.into_iter().flatten().map(String::as_str)
+    }
 }
 
 /// What others may know of the writer.
@@ -73,8 +92,10 @@ pub(super) struct Writer {
     pub(super) connection: SqliteConnection,
     pub(super) log: Tail,
     pub(super) numbers: Numbers,
+    pub(super) headers: Headers,
     pub(super) signer: Arc<dyn LogSigner>,
     pub(super) health: Arc<Health>,
+    pub(super) recent: Arc<Recent>,
 }
 
 /// An answer that is given once the batch is durable under a head, or lost for this reason.
@@ -110,10 +131,12 @@ impl Writer {
         answers: &mut Vec<Answer>,
     ) -> Result<(), StoreFault> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let mut work = Work::gather(&mut transaction, commands, &mut self.log, &mut self.numbers).await?;
+        let mut work = Work::empty(&mut self.log, &mut self.numbers, &mut self.headers);
+        work.gather(&mut transaction, commands, &self.recent).await?;
         answers.extend(commands.drain(..).filter_map(|command| apply(&mut work, command)));
-        work.flush(&mut transaction, &*self.signer).await?;
+        let written = work.flush(&mut transaction, &*self.signer).await?;
         transaction.commit().await?;
+        self.recent.put(written);
         self.health.batches.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
