@@ -24,17 +24,8 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    attempts::Attempts,
-    blocked::Blocked,
-    counters::Counters,
-    crl_fetch::CrlSources,
-    gate::Gate,
-    in_force::InForce,
-    live::Live,
-    peer::Peer,
-    per_minute::PerMinute,
-    room::Room,
-    stream::{Backends, Exchanges},
+    attempts::Attempts, blocked::Blocked, counters::Counters, crl_fetch::CrlSources, gate::Gate,
+    in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room, stream::Exchanges,
 };
 
 /// One running centre.
@@ -58,8 +49,6 @@ pub struct Centre {
     pub log: LogIdentity,
     /// Streamed exchanges that run now.
     pub exchanges: Exchanges,
-    /// Connections to the systems behind streamed routes.
-    pub backends: Backends,
     /// Attempts that bring content now.
     pub attempts: Attempts,
     /// One permit for each attempt that may run at a time.

@@ -44,7 +44,7 @@ use crate::{
     per_minute::PerMinute,
     room::Room,
     steps,
-    stream::{Backends, Exchanges},
+    stream::Exchanges,
 };
 
 /// The ledger below the data directory.
@@ -149,7 +149,6 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         inbox,
         log,
         exchanges: Exchanges::default(),
-        backends: Backends::new(TaskTracker::new()),
         attempts: Attempts::default(),
         slots: Arc::new(Semaphore::new(config.limits.transfers_max as usize)),
         work: TaskTracker::new(),

@@ -182,6 +182,22 @@ async fn who_stops_in_the_middle_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_backend_that_takes_nothing_is_given_up() {
+    for engine in Engine::ALL {
+        let (_setting, backend, caller) =
+            routed(engine, &[("link.stall_max", "\"2s\""), ("route.inside.body_bytes_max", "\"64MiB\"")])
+                .await;
+        let mut line = caller.line().await;
+        // More than the kernel takes for a backend that reads nothing, and less than it takes on the whole way.
+        const LENGTH: usize = 3_000_000;
+        line.write(&[head(LENGTH, ""), vec![b'x'; LENGTH]].concat()).await;
+        let _inside = backend.accept().await;
+        let answer = line.answer().await.unwrap();
+        assert_eq!((answer.status, answer.problem()), (502, Problem::BackendFailed));
+    }
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_read_its_answer_is_given_up() {
     for engine in Engine::ALL {
         let (_setting, backend, caller) = routed(engine, &[("link.stall_max", "\"2s\"")]).await;

@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use hyper::{Method, StatusCode};
@@ -23,7 +23,7 @@ use super::{
     line::Gone,
     scratch::with_input,
 };
-use crate::stream::{CONNECT_MAX, IDLE_MAX, IDLE_TIME_MAX, TAKES_NOTHING_MAX};
+use crate::stream::{CONNECT_MAX, IDLE_MAX, IDLE_TIME_MAX};
 
 /// Heads of answers that come before the answer (1xx) and are not passed on.
 const INTERIM_MAX: u32 = 8;
@@ -43,11 +43,11 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// One that is kept, or a new one.
-    pub async fn reach(address: SocketAddr) -> io::Result<Self> {
+    /// One that is kept, or a new one. One that takes nothing for `stall_max` is given up, as by the other engine.
+    pub async fn reach(address: SocketAddr, stall_max: Duration) -> io::Result<Self> {
         let tcp = match take_idle(address) {
             Some(tcp) => tcp,
-            None => connect(address).await?,
+            None => connect(address, stall_max).await?,
         };
         Ok(Backend { address, tcp, ahead: Vec::new(), interim_left: INTERIM_MAX })
     }
@@ -187,9 +187,9 @@ fn is_quiet(tcp: &TcpStream) -> bool {
     }
 }
 
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+async fn connect(address: SocketAddr, stall_max: Duration) -> io::Result<TcpStream> {
     let tcp = timeout(CONNECT_MAX, TcpStream::connect(address)).await??;
     tcp.set_nodelay(true)?;
-    SockRef::from(&tcp).set_tcp_user_timeout(Some(TAKES_NOTHING_MAX))?;
+    SockRef::from(&tcp).set_tcp_user_timeout(Some(stall_max))?;
     Ok(tcp)
 }

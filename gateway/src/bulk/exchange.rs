@@ -82,7 +82,8 @@ pub async fn carry(
     let answer_max = passage.route.config.answer_max;
 
     let until_answered = async {
-        let mut backend = Backend::reach(passage.route.config.backend).await.map_err(failed)?;
+        let mut backend =
+            Backend::reach(passage.route.config.backend, passage.terms.stall_max).await.map_err(failed)?;
         let mut late = None;
         let answered = poll_fn(|context| {
             // Whether the request went through is known first: a backend whose request broke has nothing to say.

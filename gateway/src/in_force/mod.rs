@@ -176,7 +176,11 @@ impl InForce {
             listeners,
             lines,
             evidence_trust,
-            routes: config.routes.iter().cloned().map(Route::new).map(Arc::new).collect(),
+            routes: config
+                .routes
+                .iter()
+                .map(|route| Arc::new(Route::new(route.clone(), config.link.stall_max)))
+                .collect(),
             config,
         })
     }

@@ -14,17 +14,13 @@ use super::content::Question;
 /// A backend on this machine or the next answers at once or not at all.
 pub const CONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// A backend that takes nothing of a request for this long is given up, by the kernel (TCP_USER_TIMEOUT, RFC 5482): while it
-/// takes nothing, nothing of the request is asked for either, and no deadline of ours runs.
-pub const TAKES_NOTHING_MAX: Duration = Duration::from_secs(30);
-
 /// Idle connections kept to each backend: as many as a busy moment needs again, and no more.
 pub const IDLE_MAX: usize = 64;
 
 /// An idle connection is closed before most servers would do it themselves, so that none is used that is just closing.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(4);
 
-/// All of them.
+/// Those of one route.
 pub struct Backends {
     client: Client<HttpConnector, Question>,
 }
@@ -40,13 +36,16 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Owned {
 }
 
 impl Backends {
-    /// None is connected yet; connections will run as tasks of this tracker, until the last exchange on them has ended.
-    pub fn new(tasks: TaskTracker) -> Self {
+    /// None is connected yet. Each connection will run as a task of its own, until the last exchange on it has ended.
+    ///
+    /// One that takes nothing of a request for `stall_max` is given up, by the kernel (TCP_USER_TIMEOUT, RFC 5482): while it
+    /// takes nothing, nothing of the request is asked for either, and no deadline of ours runs.
+    pub fn new(stall_max: Duration) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_MAX));
-        connector.set_tcp_user_timeout(Some(TAKES_NOTHING_MAX));
-        let client = Client::builder(Owned(tasks))
+        connector.set_tcp_user_timeout(Some(stall_max));
+        let client = Client::builder(Owned(TaskTracker::new()))
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME_MAX)
             .pool_max_idle_per_host(IDLE_MAX)

@@ -10,13 +10,13 @@ mod headers;
 mod passage;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hyper::{Request, Response, Uri, body::Incoming};
 use protocol::problem::Problem;
 use tokio::{sync::Semaphore, time::timeout};
 
-pub use backends::{Backends, CONNECT_MAX, IDLE_MAX, IDLE_TIME_MAX, TAKES_NOTHING_MAX};
+pub use backends::{CONNECT_MAX, IDLE_MAX, IDLE_TIME_MAX};
 pub use content::Answering;
 pub use exchanges::Exchanges;
 pub use headers::Credentials;
@@ -24,6 +24,7 @@ pub use passage::{Passage, is_without_content};
 pub use watch::{Broken, Silence, Watch};
 
 use crate::{centre::Centre, peer::Permit, turned::Turned};
+use backends::Backends;
 use content::Question;
 
 /// A streamed route as it is in force.
@@ -32,13 +33,15 @@ pub struct Route {
     pub config: config::gateway::Route,
     /// One for each request that may be passed on at a time.
     places: Arc<Semaphore>,
+    /// Connections to its backend, for hyper.
+    backends: Backends,
 }
 
 impl Route {
-    /// With all its places free.
-    pub fn new(config: config::gateway::Route) -> Self {
+    /// With all its places free. A backend that moves nothing for `stall_max` is given up.
+    pub fn new(config: config::gateway::Route, stall_max: Duration) -> Self {
         let places = Arc::new(Semaphore::new(config.requests_max as usize));
-        Route { config, places }
+        Route { config, places, backends: Backends::new(stall_max) }
     }
 
     /// Is this path one of its?
@@ -64,7 +67,7 @@ pub async fn pass_on(
     *outgoing.uri_mut() = at_backend(&passage)?;
     *outgoing.headers_mut() = passage.headers.clone();
 
-    let asking = centre.backends.ask(outgoing);
+    let asking = passage.route.backends.ask(outgoing);
     tokio::pin!(asking);
     // Whether the request went through is known first: a backend whose request broke has nothing to say.
     let (answered, end) = tokio::select! {
