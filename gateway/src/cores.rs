@@ -1,5 +1,8 @@
 //! One thread for each core, each with a runtime of its own. A connection is given to one of them when it is accepted and
 //! stays there, so that what is done for it moves between no threads and waits for no lock of another's.
+//!
+//! Each is a runtime of many threads that has one: other than one that can only have one, it runs a task that was just woken
+//! before those that have waited longer, so that a body which one task of hyper hands to another is still in the core's cache.
 
 use std::{
     io,
@@ -13,62 +16,60 @@ use std::{
 
 use tokio::{
     net::TcpStream,
-    runtime::{Builder, Handle},
+    runtime::{Builder, Runtime},
     time::sleep,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use crate::{bulk, limits::CLOSE_GRACE, stream::IDLE_TIME_MAX};
 
 /// All of them.
-pub struct Cores {
-    all: Vec<Arc<Core>>,
-    threads: Vec<thread::JoinHandle<()>>,
-}
+pub struct Cores(Vec<Core>);
 
 struct Core {
-    runtime: Handle,
-    /// Connections that stay here.
+    runtime: Runtime,
+    load: Arc<Load>,
+}
+
+/// What one has to do.
+#[derive(Default)]
+struct Load {
+    /// Connections that stay there.
     open: AtomicUsize,
-    /// Requests that are being handled here.
+    /// Requests that are being handled there.
     running: AtomicUsize,
 }
 
 /// A connection's place on its core.
-pub struct Seat(Arc<Core>);
+pub struct Seat(Arc<Load>);
 
 /// A request that is being handled on its connection's core.
-pub struct Running(Arc<Core>);
+pub struct Running(Arc<Load>);
 
 impl Cores {
-    /// Starts `count` of them, or, if that is 0, as many as the process may use. They end when `end` is cancelled, with
-    /// whatever still runs there; each may have `blocking_max` threads that wait for a disk.
-    pub fn start(count: u32, blocking_max: usize, end: &CancellationToken) -> io::Result<Self> {
+    /// Starts `count` of them, or, if that is 0, as many as the process may use. Each may have `blocking_max` further threads
+    /// that wait for a disk.
+    pub fn start(count: u32, blocking_max: usize) -> io::Result<Self> {
         let count = match usize::try_from(count) {
             Ok(count @ 1..) => count,
             _ => thread::available_parallelism().map_or(1, NonZero::get),
         };
-        let mut cores = Cores { all: Vec::with_capacity(count), threads: Vec::with_capacity(count) };
-        for number in 0..count {
-            let runtime =
-                Builder::new_current_thread().max_blocking_threads(blocking_max).enable_all().build()?;
-            let (open, running) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            cores.all.push(Arc::new(Core { runtime: runtime.handle().clone(), open, running }));
-            let end = end.clone();
-            let live = move || {
-                runtime.block_on(keep_house(&end));
-                bulk::close_all();
-                // A thread that waits for a disk which does not answer must not keep this one.
-                runtime.shutdown_timeout(CLOSE_GRACE);
-            };
-            cores.threads.push(thread::Builder::new().name(format!("core-{number}")).spawn(live)?);
-        }
-        Ok(cores)
+        let start = |number| {
+            let runtime = Builder::new_multi_thread()
+                .worker_threads(1)
+                .max_blocking_threads(blocking_max)
+                .thread_name(format!("core-{number}"))
+                .enable_all()
+                .build()?;
+            runtime.spawn(keep_house());
+            Ok(Core { runtime, load: Arc::default() })
+        };
+        Ok(Cores((0..count).map(start).collect::<io::Result<_>>()?))
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.all.len()
+        self.0.len()
     }
 
     /// Gives a connection to the core that does least, to be served there as a task of `connections`.
@@ -78,11 +79,11 @@ impl Cores {
         connections: &TaskTracker,
         serve: impl FnOnce(TcpStream, Seat) -> F + Send + 'static,
     ) -> io::Result<()> {
-        let Some(core) = self.all.iter().min_by_key(|core| core.load()) else { return Ok(()) };
+        let Some(core) = self.0.iter().min_by_key(|core| core.load.now()) else { return Ok(()) };
         // Whoever accepted it is told of it no more; from now on its core is.
         let stream = stream.into_std()?;
-        core.open.fetch_add(1, Ordering::Relaxed);
-        let seat = Seat(Arc::clone(core));
+        core.load.open.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat(Arc::clone(&core.load));
         connections.spawn_on(
             async move {
                 match TcpStream::from_std(stream) {
@@ -90,35 +91,46 @@ impl Cores {
                     Err(error) => tracing::error!(%error, "a connection could not be taken over; closed"),
                 }
             },
-            &core.runtime,
+            core.runtime.handle(),
         );
         Ok(())
     }
 
-    /// Waits until all have ended. Work for a thread that may block.
-    pub fn join(self) {
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!("the thread of a core broke down");
-            }
+    /// Ends all of them, with whatever still runs there. Work for a thread that may block.
+    pub fn end(mut self) {
+        for core in self.0.drain(..) {
+            // A thread that waits for a disk which does not answer must not keep the process.
+            core.runtime.shutdown_timeout(CLOSE_GRACE);
         }
     }
 }
 
-/// Closes connections to systems behind that have been kept too long, until the core ends.
-async fn keep_house(end: &CancellationToken) {
+impl Drop for Cores {
+    fn drop(&mut self) {
+        for core in self.0.drain(..) {
+            core.runtime.shutdown_background();
+        }
+    }
+}
+
+/// Closes connections to systems behind that a core has kept too long, and at its end all of them.
+async fn keep_house() {
+    struct AtTheEnd;
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            bulk::close_all();
+        }
+    }
+    let _at_the_end = AtTheEnd;
     loop {
-        tokio::select! {
-            biased;
-            () = end.cancelled() => return,
-            () = sleep(IDLE_TIME_MAX) => bulk::close_idle(),
-        }
+        sleep(IDLE_TIME_MAX).await;
+        bulk::close_idle();
     }
 }
 
-impl Core {
-    /// What it has to do: requests count before connections that are only there.
-    fn load(&self) -> (usize, usize) {
+impl Load {
+    /// Requests count before connections that are only there.
+    fn now(&self) -> (usize, usize) {
         (self.running.load(Ordering::Relaxed), self.open.load(Ordering::Relaxed))
     }
 }
@@ -157,18 +169,16 @@ mod tests {
     struct Given {
         cores: Cores,
         connections: TaskTracker,
-        end: CancellationToken,
         listener: TcpListener,
         address: SocketAddr,
     }
 
     impl Given {
         async fn new(count: u32) -> Self {
-            let end = CancellationToken::new();
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let cores = Cores::start(count, 1, &end).unwrap();
-            Given { cores, connections: TaskTracker::new(), end, listener, address }
+            let cores = Cores::start(count, 1).unwrap();
+            Given { cores, connections: TaskTracker::new(), listener, address }
         }
 
         /// Gives one more connection away; the name of the thread that serves it, and its seat.
@@ -206,14 +216,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn cores_end_when_they_are_told_with_whatever_still_runs_there() {
+    async fn there_are_as_many_cores_as_the_process_may_use_and_they_end_when_they_are_told() {
         let given = Given::new(0).await;
         assert_eq!(given.cores.count(), thread::available_parallelism().unwrap().get());
         let (_, _seat) = given.one_more().await;
-        given.end.cancel();
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
-            given.cores.join();
+            given.cores.end();
             tell.send(()).unwrap();
         });
         told.recv_timeout(PATIENCE).unwrap();

@@ -22,7 +22,7 @@ use crate::{
 /// A peer whose certificate was judged.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    identity: PeerIdentity,
+    identity: Arc<PeerIdentity>,
     /// The connection's two ends.
     pub ends: Ends,
     /// Keeps its place in the table of live connections for as long as anything is done for it.
@@ -76,7 +76,7 @@ pub fn subject_of(peer: &PeerIdentity, source: SocketAddr) -> Subject {
 impl Peer {
     /// The holder of this identity, on this connection.
     pub fn new(identity: PeerIdentity, ends: Ends, live: Arc<LiveConnection>) -> Self {
-        Peer { identity, ends, live, credentials: Arc::default() }
+        Peer { identity: Arc::new(identity), ends, live, credentials: Arc::default() }
     }
 
     /// The connection's number.

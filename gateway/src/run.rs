@@ -87,7 +87,7 @@ pub async fn run(
     let sockets = open_sockets(&centre, &in_force)?;
     // Each running attempt writes on a thread that may block.
     let blocking_max = in_force.config.limits.transfers_max as usize + BLOCKING_THREADS_SPARE;
-    let cores = Cores::start(in_force.config.process.cores, blocking_max, &centre.ending);
+    let cores = Cores::start(in_force.config.process.cores, blocking_max);
     let cores = Arc::new(cores.map_err(RunFault::Cores)?);
     let metrics = open_plain(in_force.config.metrics.address, "metrics and health").await?;
     let served_lists = open_plain(in_force.config.crl.serve, "revocation lists are served").await?;
@@ -127,8 +127,8 @@ pub async fn run(
     }
     let stopped = drain(&centre, &connections, &services).await;
     if let Some(cores) = Arc::into_inner(cores) {
-        // They were told to end, and each has its own grace.
-        let _ = tokio::task::spawn_blocking(move || cores.join()).await;
+        // Nobody waits for what still runs there; each has its own grace.
+        let _ = tokio::task::spawn_blocking(move || cores.end()).await;
     }
     if centre.broken.is_cancelled() {
         return Err(RunFault::Broken);

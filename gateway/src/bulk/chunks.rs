@@ -119,8 +119,11 @@ pub const CONTENT_END: &[u8] = b"0\r\n\r\n";
 mod tests {
     use super::*;
 
-    /// All content of these bytes when they come in pieces of this size, and what stands behind it.
-    fn content(bytes: &[u8], piece: usize) -> Result<Option<(Vec<u8>, Vec<u8>)>, BadChunks> {
+    /// A content, and what stands behind it.
+    type Parts = (Vec<u8>, Vec<u8>);
+
+    /// All content of these bytes when they come in pieces of this size.
+    fn content(bytes: &[u8], piece: usize) -> Result<Option<Parts>, BadChunks> {
         let (mut chunks, mut content, mut ahead) = (Chunks::default(), Vec::new(), Vec::new());
         for came in bytes.chunks(piece) {
             ahead.extend_from_slice(came);

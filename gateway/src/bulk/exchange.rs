@@ -6,7 +6,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use hyper::Method;
@@ -150,7 +150,7 @@ fn poll_answer(
     method: &Method,
     backend: &mut Backend,
     late: &mut Option<Pin<Box<Sleep>>>,
-    answer_max: std::time::Duration,
+    answer_max: Duration,
 ) -> Poll<Result<Answered, Turned>> {
     if let Poll::Ready(answered) = backend.poll_answer(context, method) {
         let failed = |fault: HeadFault| Turned::because(Problem::BackendFailed, chain(&fault));
