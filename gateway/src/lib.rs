@@ -59,6 +59,7 @@ pub mod run;
 pub mod service;
 pub mod sign;
 pub mod sink;
+pub mod spool_key;
 pub mod start;
 pub mod steps;
 pub mod stop;

@@ -155,9 +155,7 @@ impl Sink {
         let mut content = self.spool.read(&self.key, upto)?;
         let mut buffer = vec![0; PIECE_BYTES];
         loop {
-            let count = content
-                .read(&mut buffer)
-                .map_err(|source| SpoolFault::Read { operation: "hash what came before", source })?;
+            let count = content.read(&mut buffer).map_err(SpoolFault::of_reading)?;
             match buffer.get(..count) {
                 Some([]) | None => return Ok(watcher),
                 Some(bytes) => watcher.update(bytes),

@@ -3,15 +3,12 @@
 //! A failure here poisons the spool. Opening files is not among them: that nobody could open one says nothing about
 //! what is on disk.
 
-use std::{
-    fs::File,
-    io::{self, Write as _},
-};
+use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 use durable::Directory;
 
 pub(super) trait Disk: Send + Sync {
-    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()>;
+    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()>;
     fn set_len(&self, file: &File, bytes: u64) -> io::Result<()>;
     /// Makes content and length durable.
     fn sync(&self, file: &File) -> io::Result<()>;
@@ -23,8 +20,8 @@ pub(super) trait Disk: Send + Sync {
 pub(super) struct RealDisk;
 
 impl Disk for RealDisk {
-    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        file.write_all(bytes)
+    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        file.write_all_at(bytes, at)
     }
 
     fn set_len(&self, file: &File, bytes: u64) -> io::Result<()> {
