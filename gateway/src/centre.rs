@@ -15,6 +15,7 @@ use protocol::{
 };
 use storage::{
     audit::AuditLog,
+    buffers::Buffers,
     inbox::Inbox,
     ledger::{Ledger, LedgerFault},
     spool::Spool,
@@ -34,6 +35,7 @@ use crate::{
     peer::Peer,
     per_minute::PerMinute,
     room::Room,
+    sink::Means,
     stream::{Backends, Exchanges},
 };
 
@@ -82,6 +84,10 @@ pub struct Centre {
     pub live: Live,
     /// Whom the operator keeps out.
     pub blocked: Blocked,
+    /// Buffers for content on its way.
+    pub buffers: Buffers,
+    /// A permit for each core that may hash content beside the thread that writes it.
+    pub cores: Arc<Semaphore>,
     /// Room on the disk, less what belongs to ledger and log alone.
     pub room: Room,
     /// Where revocation lists are fetched from, and what came of it.
@@ -109,6 +115,16 @@ impl Centre {
     /// Lets these count from now on, for whoever asks next.
     pub fn publish(&self, in_force: InForce) {
         self.newest.store(Arc::new(in_force));
+    }
+
+    /// What an attempt takes content in with.
+    pub fn means(&self) -> Means {
+        Means {
+            spool: Arc::clone(&self.spool),
+            ledger: Arc::clone(&self.ledger),
+            buffers: self.buffers.clone(),
+            cores: Arc::clone(&self.cores),
+        }
     }
 
     /// The time, and what the clock is worth.

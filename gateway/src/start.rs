@@ -16,6 +16,7 @@ use protocol::{
 };
 use storage::{
     audit::{AuditFault, AuditLog},
+    buffers::Buffers,
     inbox::{Inbox, InboxFault},
     ledger::{Ledger, LedgerFault},
     spool::{FileSpool, Keep, Spool, SpoolFault},
@@ -46,6 +47,7 @@ use crate::{
     spool_key::{self, SpoolKeyFault},
     steps,
     stream::{Backends, Exchanges},
+    watching::spare_cores,
 };
 
 /// The ledger below the data directory.
@@ -158,6 +160,8 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         live: Live::default(),
         blocked: Blocked::load(&data)?,
         crl_sources: CrlSources::default(),
+        buffers: Buffers::default(),
+        cores: spare_cores(),
         room: Room::of(&data, &config.storage.inbox),
         counters: Counters::default(),
         denials: PerMinute::new(DENIALS_PER_MINUTE_MAX, DENIED_IDENTITIES_MAX),

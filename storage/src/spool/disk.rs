@@ -3,11 +3,19 @@
 //! A failure here poisons the spool. Opening files is not among them: that nobody could open one says nothing about
 //! what is on disk.
 
-use std::{fs::File, io, os::unix::fs::FileExt as _};
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    path::Path,
+};
 
 use durable::Directory;
 
 pub(super) trait Disk: Send + Sync {
+    /// Opens a file a second time, for writes that go past the system's cache. Where the file system has no such writes, it
+    /// fails here, or the writes do, as [`InvalidInput`](io::ErrorKind::InvalidInput).
+    fn open_direct(&self, path: &Path) -> io::Result<File>;
     fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()>;
     fn set_len(&self, file: &File, bytes: u64) -> io::Result<()>;
     /// Makes content and length durable.
@@ -20,6 +28,12 @@ pub(super) trait Disk: Send + Sync {
 pub(super) struct RealDisk;
 
 impl Disk for RealDisk {
+    fn open_direct(&self, path: &Path) -> io::Result<File> {
+        let direct =
+            i32::try_from(rustix::fs::OFlags::DIRECT.bits()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        OpenOptions::new().write(true).custom_flags(direct).open(path)
+    }
+
     fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         file.write_all_at(bytes, at)
     }

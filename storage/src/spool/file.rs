@@ -17,7 +17,9 @@ use std::{
 };
 
 use durable::{Access, Directory};
-use protocol::{party::Environment, transfer_id::TransferKey};
+use protocol::{limits::PIECE_BYTES, party::Environment, transfer_id::TransferKey};
+
+use crate::buffers::Buffers;
 
 use super::{
     Keep, Recovered, Spool, SpoolFault, SpoolWriter,
@@ -43,6 +45,8 @@ pub(super) struct Inner {
     pub(super) disk: Box<dyn Disk>,
     /// Seals what comes in; absent in labs only.
     key: Option<SpoolKey>,
+    /// Room for sealed pieces, as many as are being written.
+    pub(super) buffers: Buffers,
     poisoned: AtomicBool,
     fences: Mutex<HashMap<TransferKey, Weak<Fence>>>,
     /// Held as long as the spool or a writer is.
@@ -79,6 +83,7 @@ impl FileSpool {
             done,
             disk,
             key,
+            buffers: Buffers::default(),
             poisoned: AtomicBool::new(false),
             fences: Mutex::default(),
             _lock: lock,
@@ -91,6 +96,9 @@ impl FileSpool {
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Bytes from which on content is written past the system's cache: a whole piece.
+const DIRECT_FROM: u64 = PIECE_BYTES;
 
 /// Why content cannot be used, in the words of every place that finds out.
 const NO_HEADER: &str = "its header is not readable";
@@ -167,7 +175,7 @@ impl Inner {
             }
             let file = durable::new_file(Access::Private).read(true).open(&path);
             let file = file.map_err(|source| SpoolFault::Write { operation: "create", source })?;
-            return self.begin_anew(file, key, attempt, layout);
+            return self.begin_anew(file, &path, key, attempt, layout);
         };
         let header = Header::read(&file).map_err(read)?;
         if header.is_some_and(|header| header.attempt >= attempt) {
@@ -189,21 +197,38 @@ impl Inner {
         let file = File::options().read(true).write(true).open(&path);
         let file = file.map_err(|source| SpoolFault::Write { operation: "open", source })?;
         match kept {
-            None => self.begin_anew(file, key, attempt, layout),
+            None => self.begin_anew(file, &path, key, attempt, layout),
             Some((header, seal)) => {
                 let started = self.start(&file, Header { attempt, ..header }, offset);
                 // The key is an older one: no piece is sealed before the number is durable that tells its place.
                 let started = started.and_then(|()| self.disk.sync(&file));
                 started.map_err(|source| self.poison("open again", source))?;
-                Ok(Opened { file, layout, seal, offset })
+                Ok(self.opened(file, &path, layout, seal, offset))
             }
         }
+    }
+
+    /// Large content is written past the system's cache where that can be: nobody reads it soon, and copying it there costs
+    /// as much as sealing it. Small content is not worth a second descriptor.
+    fn opened(
+        &self,
+        file: File,
+        path: &Path,
+        layout: Layout,
+        seal: Option<ContentKey>,
+        offset: u64,
+    ) -> Opened {
+        let is_large = layout.length() - offset >= DIRECT_FROM;
+        // A wish; without it the content goes the ordinary way.
+        let direct = if is_large { self.disk.open_direct(path).ok() } else { None };
+        Opened { file, direct, layout, seal, offset }
     }
 
     /// From the first byte, with a key of its own: whatever was sealed before in this file is lost with its key.
     fn begin_anew(
         &self,
         file: File,
+        path: &Path,
         key: &TransferKey,
         attempt: u32,
         layout: Layout,
@@ -212,7 +237,7 @@ impl Inner {
         let (seal, wrapped) = self.key.as_ref().map(fresh).transpose()?.unzip();
         let started = self.start(&file, Header { attempt, layout, key: wrapped }, 0);
         started.map_err(|source| self.poison("create", source))?;
-        Ok(Opened { file, layout, seal, offset: 0 })
+        Ok(self.opened(file, path, layout, seal, 0))
     }
 
     /// Cuts the file off at `offset` and writes the header.

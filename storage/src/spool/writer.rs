@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    io,
     sync::{Arc, MutexGuard},
 };
 
@@ -10,7 +11,7 @@ use protocol::transfer_id::TransferKey;
 use super::{
     SpoolFault, SpoolWriter,
     file::{Fence, Inner, Turn, locked},
-    layout::{Layout, TagRow},
+    layout::{BLOCK, Layout, TagRow},
     seal::{ContentKey, Place},
 };
 
@@ -20,6 +21,8 @@ pub(super) struct FileWriter {
     fence: Arc<Fence>,
     key: TransferKey,
     file: File,
+    /// The same file, for writes past the system's cache; absent where there are none, or the content is small.
+    direct: Option<File>,
     layout: Layout,
     /// Absent where nothing is sealed.
     seal: Option<ContentKey>,
@@ -29,8 +32,6 @@ pub(super) struct FileWriter {
     /// What came of the piece after them. A piece that is not whole is never written: an attempt that wrote it again
     /// would seal two things in one place.
     begun: Vec<u8>,
-    /// Room for a sealed piece.
-    sealed: Vec<u8>,
     /// Rows of the table that are not written yet, and where they belong.
     rows: Vec<u8>,
     rows_at: u64,
@@ -43,6 +44,7 @@ pub(super) struct FileWriter {
 /// A content's file, ready to take content in.
 pub(super) struct Opened {
     pub(super) file: File,
+    pub(super) direct: Option<File>,
     pub(super) layout: Layout,
     pub(super) seal: Option<ContentKey>,
     pub(super) offset: u64,
@@ -62,18 +64,18 @@ impl FileWriter {
         attempt: u32,
         opened: Opened,
     ) -> Self {
-        let Opened { file, layout, seal, offset } = opened;
+        let Opened { file, direct, layout, seal, offset } = opened;
         FileWriter {
             inner,
             fence,
             key,
             file,
+            direct,
             layout,
             seal,
             attempt,
             placed: offset,
             begun: Vec::new(),
-            sealed: Vec::new(),
             rows: Vec::new(),
             rows_at: 0,
             synced: false,
@@ -88,26 +90,53 @@ impl FileWriter {
 
     /// Writes the next whole piece to its place.
     fn place(&mut self, piece: &[u8]) -> Result<(), SpoolFault> {
-        let number = Layout::piece_of(self.placed);
-        let bytes = match &self.seal {
-            None => piece,
-            Some(seal) => {
-                let place =
-                    Place { piece: number, attempt: self.attempt, is_last: self.layout.is_last(number) };
-                self.sealed.resize(piece.len(), 0);
-                let tag = seal.seal(place, piece, &mut self.sealed)?;
-                if self.rows.is_empty() {
-                    self.rows_at = self.layout.row_at(number);
-                }
-                self.rows.extend_from_slice(&TagRow { attempt: self.attempt, tag }.to_bytes());
-                &self.sealed
-            }
+        let at = self.layout.at(self.placed);
+        let written = if self.seal.is_none() && self.direct.is_none() {
+            self.inner.disk.write_at(&self.file, piece, at)
+        } else {
+            let mut copy = self.inner.buffers.take(piece.len());
+            self.seal_into(&mut copy, piece)?;
+            self.put(&copy, at)
         };
-        let written = self.inner.disk.write_at(&self.file, bytes, self.layout.at(self.placed));
         written.map_err(|source| self.inner.poison("write", source))?;
         self.placed += piece.len() as u64;
         self.synced = false;
         Ok(())
+    }
+
+    /// The piece as it is to lie on the disk; what proves it is kept until the next sync.
+    fn seal_into(&mut self, copy: &mut [u8], piece: &[u8]) -> Result<(), SpoolFault> {
+        let Some(seal) = &self.seal else {
+            copy.copy_from_slice(piece);
+            return Ok(());
+        };
+        let number = Layout::piece_of(self.placed);
+        let place = Place { piece: number, attempt: self.attempt, is_last: self.layout.is_last(number) };
+        let tag = seal.seal(place, piece, copy)?;
+        if self.rows.is_empty() {
+            self.rows_at = self.layout.row_at(number);
+        }
+        self.rows.extend_from_slice(&TagRow { attempt: self.attempt, tag }.to_bytes());
+        Ok(())
+    }
+
+    /// Writes what is aligned past the cache, if that can be, and the rest in the ordinary way.
+    fn put(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
+        let (blocks, rest) = bytes.split_at(bytes.len() - bytes.len() % BLOCK as usize);
+        let disk = &self.inner.disk;
+        if let Some(direct) = &self.direct
+            && !blocks.is_empty()
+        {
+            match disk.write_at(direct, blocks, at) {
+                // Nothing was written: this file system does not know such writes, whatever it said when it opened the file.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.direct = None,
+                Ok(()) if !rest.is_empty() => {
+                    return disk.write_at(&self.file, rest, at + blocks.len() as u64);
+                }
+                written => return written,
+            }
+        }
+        disk.write_at(&self.file, bytes, at)
     }
 
     /// Content and the tags that prove it become durable together: without them it could not be read.

@@ -3,6 +3,7 @@
 use std::{
     error::Error as _,
     fs::File,
+    path::Path,
     process::Command as Process,
     sync::{
         Arc,
@@ -51,6 +52,10 @@ impl FailingDisk {
 }
 
 impl Disk for FailingDisk {
+    fn open_direct(&self, path: &Path) -> io::Result<File> {
+        RealDisk.open_direct(path)
+    }
+
     fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         self.pass(Call::Write)?;
         RealDisk.write_at(file, bytes, at)
@@ -203,6 +208,62 @@ fn a_file_that_cannot_be_opened_poisons_nothing() {
     assert!(matches!(fault, SpoolFault::Read { .. } | SpoolFault::Write { .. }), "{fault:?}");
     assert!(!spool.is_poisoned());
     finish(&spool, &nth(2), b"abc");
+}
+
+/// A disk that knows no writes past the cache: it refuses to open files for them, or the writes themselves.
+struct PlainDisk {
+    opens: bool,
+    refused: Arc<AtomicUsize>,
+}
+
+impl Disk for PlainDisk {
+    fn open_direct(&self, path: &Path) -> io::Result<File> {
+        if self.opens { File::open(path) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    }
+
+    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        // What was opened by `open_direct` above can be read only, which the system calls a bad descriptor.
+        RealDisk.write_at(file, bytes, at).map_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            io::ErrorKind::InvalidInput.into()
+        })
+    }
+
+    fn set_len(&self, file: &File, bytes: u64) -> io::Result<()> {
+        RealDisk.set_len(file, bytes)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        RealDisk.sync(file)
+    }
+
+    fn sync_directory(&self, directory: &Directory) -> io::Result<()> {
+        RealDisk.sync_directory(directory)
+    }
+
+    fn hand_over(&self, name: &str, from: &Directory, to: &Directory) -> io::Result<()> {
+        RealDisk.hand_over(name, from, to)
+    }
+
+    fn remove(&self, name: &str, directory: &Directory) -> io::Result<()> {
+        RealDisk.remove(name, directory)
+    }
+}
+
+#[test]
+fn a_file_system_without_writes_past_the_cache_takes_the_others() {
+    for (opens, refusals) in [(false, 0), (true, 1)] {
+        let bench = Bench::new();
+        let refused = Arc::new(AtomicUsize::new(0));
+        let disk = PlainDisk { opens, refused: Arc::clone(&refused) };
+        let spool = FileSpool::on(&bench.root(), Environment::Test, bench.key(), Box::new(disk)).unwrap();
+        let content = vec![b'x'; 3 * PIECE + 5];
+        finish(&spool, &nth(1), &content);
+        assert_eq!(refused.load(Ordering::Relaxed), refusals, "asked once, and not again");
+        let mut bytes = Vec::new();
+        spool.read(&nth(1), content.len() as u64).unwrap().read_to_end(&mut bytes).unwrap();
+        assert!(bytes == content);
+    }
 }
 
 /// Where the process below finds its spool, and that it is meant at all.
