@@ -92,6 +92,7 @@ level = "loud"
         r#"0 evidence.crls: is missing — add under [evidence]: crls = ["root.crl"]"#,
         r#"0 storage.data: is missing — add under [storage]: data = "/var/lib/sekisho""#,
         r#"0 storage.inbox: is missing — add under [storage]: inbox = "/srv/sekisho/inbox""#,
+        r#"0 spool.key: is missing — add under [spool]: key = "spool.key""#,
         r#"0 contact.name: is missing — add under [contact]: name = "医事課""#,
         r#"0 contact.telephone: is missing — add under [contact]: telephone = "03-0000-0000""#,
     ];
@@ -101,7 +102,7 @@ level = "loud"
 #[test]
 fn a_mistake_is_shown_with_file_line_key_reason_and_next_step() {
     let shown = only_mistake(LAB, r#"detect_max = "2s""#, r#"detect_max = "1s""#);
-    assert_eq!(shown, r#"g.toml:30: link.detect_max: "1s" is below "2s" — write at least "2s""#);
+    assert_eq!(shown, r#"g.toml:33: link.detect_max: "1s" is below "2s" — write at least "2s""#);
 }
 
 #[test]
@@ -139,6 +140,7 @@ fn an_empty_file_names_every_required_key() {
             "storage.data",
             "storage.inbox",
             "kinds",
+            "spool.key",
             "contact.name",
             "contact.telephone",
         ]
@@ -155,7 +157,7 @@ fn syntax_errors_do_not_hide_the_mistakes_behind_them() {
         gateway_mistakes(&text).into_iter().map(|mistake| (mistake.line, mistake.key)).collect();
     assert!(found.contains(&(Some(5), "role".to_owned())), "{found:?}");
     assert!(found.contains(&(Some(25), "storage".to_owned())), "{found:?}");
-    assert!(found.contains(&(Some(53), "log.format".to_owned())), "{found:?}");
+    assert!(found.contains(&(Some(56), "log.format".to_owned())), "{found:?}");
     // Keys that vanished behind the broken lines are not reported as missing.
     assert_eq!(found.len(), 3, "{found:?}");
 }
@@ -169,7 +171,7 @@ fn a_key_that_stands_twice_is_refused() {
 #[test]
 fn a_table_written_as_a_value_is_refused() {
     let shown = only_mistake(LAB, "[log]\nformat = \"human\"", "[[log]]\nformat = \"human\"");
-    assert_eq!(shown, "g.toml:52: log: is a list — write it as a table, [log]");
+    assert_eq!(shown, "g.toml:55: log: is a list — write it as a table, [log]");
 }
 
 #[test]
@@ -260,6 +262,29 @@ fn an_interface_or_address_that_no_line_can_have_is_refused() {
 }
 
 #[test]
+fn what_must_be_sealed_is_not_left_open() {
+    let open = |text: &str| text.replacen("key = \"spool.key\"", "seal = \"off\"", 1);
+    let strict = "spool.seal: is \"off\", and [kinds.medical] is strictly-confidential";
+    for (text, expected) in
+        [(open(LAB), strict), (open(AGENCY), "spool.seal: is \"off\", and claims must not lie")]
+    {
+        let shown = only_mistake(&text, "seal = \"off\"", "seal = \"off\"");
+        assert!(shown.contains(expected), "{shown}");
+    }
+    let public = open(LAB).replace("strictly-confidential", "confidential");
+    assert_eq!(gateway_mistakes(&public), []);
+    let production = public.replacen("\"test\"", "\"production\"", 1);
+    let found = gateway_mistakes(&production);
+    assert!(found.iter().any(|mistake| mistake.to_string().starts_with("spool.seal")), "{found:?}");
+    let credential = LAB.replacen("key = \"spool.key\"", "credential = \"spool-key\"", 1);
+    assert_eq!(gateway_mistakes(&credential), []);
+    let shown = only_mistake(&credential, "\"spool-key\"", "\"../spool-key\"");
+    assert!(shown.contains("spool.credential: \"../spool-key\" is not understood"), "{shown}");
+    let shown = only_mistake(LAB, "key = \"spool.key\"", "");
+    assert!(shown.contains("spool.key: is missing"), "{shown}");
+}
+
+#[test]
 fn what_contradicts_itself_is_refused() {
     for (good, from, to, expected) in [
         (
@@ -271,6 +296,8 @@ fn what_contradicts_itself_is_refused() {
         (LAB, "inbox = \"inbox\"", "inbox = \"data/inbox\"", "storage.inbox: lies in the data directory"),
         (LAB, "data = \"data\"", "data = \"inbox/data\"", "storage.inbox: lies in the data directory"),
         (LAB, "evidence/key.pem", "tls/key.pem", "evidence.key: is the same file as under [tls]"),
+        (LAB, "[spool]", "[spool]\ncredential = \"spool-key\"", "spool.credential: stands beside spool.key"),
+        (LAB, "[spool]", "[spool]\nseal = \"off\"", "spool.seal: is \"off\", and a key is named"),
         (
             LAB,
             "[evidence]",
@@ -356,6 +383,7 @@ fn loading_names_every_file_that_is_not_there() {
             "evidence.issuers",
             "evidence.crls",
             "evidence.crls",
+            "spool.key",
         ]
     );
     assert!(error.to_string().contains("there is no file"), "{error}");

@@ -15,6 +15,7 @@ use protocol::{
 };
 use storage::{
     audit::AuditLog,
+    buffers::Buffers,
     inbox::Inbox,
     ledger::{Ledger, LedgerFault},
     spool::Spool,
@@ -25,7 +26,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     attempts::Attempts, blocked::Blocked, counters::Counters, crl_fetch::CrlSources, gate::Gate,
-    in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room, stream::Exchanges,
+    in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room, sink::Means,
+    stream::Exchanges,
 };
 
 /// One running centre.
@@ -71,6 +73,10 @@ pub struct Centre {
     pub live: Live,
     /// Whom the operator keeps out.
     pub blocked: Blocked,
+    /// Buffers for content on its way.
+    pub buffers: Buffers,
+    /// A permit for each core that may hash content beside the thread that writes it.
+    pub cores: Arc<Semaphore>,
     /// Room on the disk, less what belongs to ledger and log alone.
     pub room: Room,
     /// Where revocation lists are fetched from, and what came of it.
@@ -98,6 +104,16 @@ impl Centre {
     /// Lets these count from now on, for whoever asks next.
     pub fn publish(&self, in_force: InForce) {
         self.newest.store(Arc::new(in_force));
+    }
+
+    /// What an attempt takes content in with.
+    pub fn means(&self) -> Means {
+        Means {
+            spool: Arc::clone(&self.spool),
+            ledger: Arc::clone(&self.ledger),
+            buffers: self.buffers.clone(),
+            cores: Arc::clone(&self.cores),
+        }
     }
 
     /// The time, and what the clock is worth.

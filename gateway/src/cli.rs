@@ -33,6 +33,7 @@ use crate::{
     log, log_key,
     operate::{Operation, exit_code, operate},
     run::{RunFault, Stopped, run},
+    spool_key,
     start::{LEDGER_FILE, StartFault, may_start},
 };
 
@@ -41,7 +42,7 @@ Exit codes:
   0  done; for `run`: stopped, every running transfer finished
   1  failed while running
   2  wrong use, or mistakes in the configuration
-  3  a certificate, key, anchor or revocation list cannot be used
+  3  a certificate, key (the spool's too), anchor or revocation list cannot be used
   4  stopped; some transfers were ended at drain_max and can be resumed
   5  the ledger's state is unknown: look at the disk, then start again
   6  the log or the evidence in the ledger is not what was written
@@ -69,6 +70,19 @@ enum Task {
     /// The centre's log.
     #[command(subcommand)]
     Audit(Audit),
+    /// The spool, which keeps content until it is handed over.
+    #[command(subcommand)]
+    Spool(Spool),
+}
+
+#[derive(Subcommand)]
+enum Spool {
+    /// Make a key that seals content, in a new file that only its owner may read. Name it as `spool.key`, and keep a copy where
+    /// no copy of the spool is: without it nothing that is on its way can be read.
+    NewKey {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -125,8 +139,8 @@ impl From<StartFault> for Failure {
     fn from(fault: StartFault) -> Self {
         let text = chain(&fault);
         match fault {
-            StartFault::Unsealed | StartFault::Root => Failure::Configuration(text),
-            StartFault::Material(_) => Failure::Material(text),
+            StartFault::Root => Failure::Configuration(text),
+            StartFault::Material(_) | StartFault::SpoolKey(_) => Failure::Material(text),
             _ => Failure::Failed(text),
         }
     }
@@ -166,7 +180,14 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
         Task::Operate(operation) => in_runtime(0, ask_running(&configured, operation)),
         Task::Audit(Audit::Verify { json }) => in_runtime(0, verify_audit(configured.load()?, json)),
         Task::Audit(Audit::Entries) => in_runtime(0, print_entries(configured.load()?)),
+        Task::Spool(Spool::NewKey { file }) => make_spool_key(&file),
     }
+}
+
+fn make_spool_key(file: &Path) -> Result<ExitCode, Failure> {
+    let name = spool_key::create(file).map_err(|fault| Failure::Failed(chain(&fault)))?;
+    println!("○ {} holds a new key; its name, which is no secret, is {name}", file.display());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What must be done while the process has one thread: every other one is confined as this one is.
@@ -295,8 +316,8 @@ fn check(configured: &Configured, question: &PeerQuestion) -> Result<ExitCode, F
         let days = ends.ms_since(now) / 86_400_000;
         println!("  the certificate under [{section}] ends {ends}, in {days} days");
     }
-    if config.environment == protocol::party::Environment::Production {
-        return Err(StartFault::Unsealed.into());
+    if let Some(key) = spool_key::load(&config.spool.seal).map_err(StartFault::from)? {
+        println!("○ the key of the spool: {}", key.name());
     }
     if !lists.lacking.is_empty() {
         return Err(Failure::Material(format!(

@@ -10,6 +10,7 @@ use protocol::{
 };
 
 /// Watches content go by: its length, its digest and, for claims files, its form.
+#[derive(Clone)]
 pub struct Watcher {
     hasher: Hasher,
     claims: Option<ClaimsCheck>,

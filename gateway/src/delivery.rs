@@ -116,8 +116,11 @@ fn copy(centre: &Centre, transfer: &Transfer) -> Result<(), DeliveryFault> {
     let content = centre.spool.read(&transfer.key, transfer.length)?;
     let mut content = Counted { content, room, before: 0 };
     let expected = Expected { length: transfer.length, sha256: transfer.sha256 };
-    centre.inbox.deliver(&transfer.key, &mut content, expected, &parts)?;
-    Ok(())
+    match centre.inbox.deliver(&transfer.key, &mut content, expected, &parts) {
+        Ok(_) => Ok(()),
+        Err(InboxFault::Read(error)) => Err(SpoolFault::of_reading(error).into()),
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 /// Content on its way into the inbox: when the next piece is asked for, the one before it was written.

@@ -12,7 +12,8 @@ use tokio::{sync::mpsc, time::timeout};
 use crate::{
     body::{BodyFault, BodySource, Filled},
     pace::Pace,
-    sink::{PIECE_BYTES, PIECES, Piece, Sink, SinkFault},
+    pieces::{PIECES, Piece, Pieces},
+    sink::{Arrival, Sink, SinkFault},
     stop::Stop,
 };
 
@@ -49,7 +50,7 @@ pub enum Shortfall {
 }
 
 /// Brings the content of one request into the sink. Returns the sink, with everything that came in it, and how it
-/// ended; no sink when its thread broke down.
+/// ended: well, if all content came and is durable; no sink when its thread broke down.
 ///
 /// `cut` is told as soon as reading ends early. Not cancel-safe: runs in a task of its own, which a lost connection does
 /// not drop.
@@ -61,24 +62,22 @@ pub async fn take_content<B: BodySource>(
     stop: &Stop,
     cut: impl FnOnce(Cause),
 ) -> (Option<Sink>, Result<(), Shortfall>) {
-    let (full_in, full_out) = mpsc::channel::<Piece>(PIECES);
-    let (empty_in, mut empty_out) = mpsc::channel::<Vec<u8>>(PIECES);
-    for _ in 0..PIECES {
-        // The channel has room for every piece there is.
-        let _ = empty_in.try_send(vec![0; PIECE_BYTES]);
-    }
+    let (full, arrivals) = mpsc::channel::<Arrival>(PIECES);
+    let mut pieces = sink.pieces();
     let runtime = tokio::runtime::Handle::current();
     let writing = tokio::task::spawn_blocking(move || {
         let mut sink = sink;
-        let result = sink.take_all(full_out, empty_in, &runtime);
+        let result = sink.take_all(arrivals, &runtime);
         (sink, result)
     });
-    let reading = read_all(body, &full_in, &mut empty_out, ends, deadlines, stop).await;
-    drop(full_in);
-    if let Err(cause) = reading {
+    let reading = read_all(body, &full, &mut pieces, ends, deadlines, stop).await;
+    match reading {
+        // If the sink ended early it will say why.
+        Ok(()) => drop(full.send(Arrival::Whole).await),
         // The sender is told now: a disk that hangs may keep the thread for long.
-        cut(cause);
+        Err(cause) => cut(cause),
     }
+    drop(full);
     match writing.await {
         Ok((sink, Ok(()))) => (Some(sink), reading.map_err(Shortfall::Cut)),
         Ok((sink, Err(fault))) => (Some(sink), Err(Shortfall::Sink(fault))),
@@ -89,22 +88,22 @@ pub async fn take_content<B: BodySource>(
 
 async fn read_all<B: BodySource>(
     body: &mut B,
-    full: &mpsc::Sender<Piece>,
-    empty: &mut mpsc::Receiver<Vec<u8>>,
+    full: &mpsc::Sender<Arrival>,
+    pieces: &mut Pieces,
     ends: Ends,
     deadlines: Deadlines,
     stop: &Stop,
 ) -> Result<(), Cause> {
     let mut pace = Pace::new(deadlines.bytes_per_second_min, deadlines.stall_max, Instant::now());
     loop {
-        let mut buffer = match timeout(deadlines.storage_max, empty.recv()).await {
-            Ok(Some(buffer)) => buffer,
-            // The sink ended early and will say why.
+        let mut piece = match timeout(deadlines.storage_max, pieces.next()).await {
+            Ok(Some(piece)) => piece,
             Ok(None) => return Err(Cause::StorageFailed),
             Err(_) => return Err(Cause::StorageStalled),
         };
-        let (length, end) = fill_piece(body, &mut buffer, &mut pace, ends, deadlines, stop).await;
-        if length > 0 && full.send(Piece { buffer, length }).await.is_err() {
+        let end = fill_piece(body, &mut piece, &mut pace, ends, deadlines, stop).await;
+        // The sink may have ended early, and will say why.
+        if !piece.bytes().is_empty() && full.send(Arrival::Piece(piece)).await.is_err() {
             return Err(Cause::StorageFailed);
         }
         match end {
@@ -115,37 +114,36 @@ async fn read_all<B: BodySource>(
     }
 }
 
-/// Fills one buffer as far as content comes; bytes that came before an end still count.
+/// Fills one piece as far as content comes; bytes that came before an end still count.
 async fn fill_piece<B: BodySource>(
     body: &mut B,
-    buffer: &mut [u8],
+    piece: &mut Piece,
     pace: &mut Pace,
     ends: Ends,
     deadlines: Deadlines,
     stop: &Stop,
-) -> (usize, Result<Filled, Cause>) {
-    let mut length = 0;
-    while let Some(rest @ [_, ..]) = buffer.get_mut(length..) {
+) -> Result<Filled, Cause> {
+    while !piece.room().is_empty() {
         // Both branches may be dropped at any time without loss.
         let filled = tokio::select! {
             biased;
-            cause = stop.stopped() => return (length, Err(cause)),
-            filled = timeout(deadlines.stall_max, body.fill(rest)) => filled,
+            cause = stop.stopped() => return Err(cause),
+            filled = timeout(deadlines.stall_max, body.fill(piece.room())) => filled,
         };
         match filled {
             Ok(Ok(Filled::Bytes(count))) => {
-                length += count;
+                piece.filled(count);
                 if !pace.fast_enough(count, Instant::now()) {
-                    return (length, Err(Cause::TooSlow));
+                    return Err(Cause::TooSlow);
                 }
             }
-            Ok(Ok(Filled::Complete)) => return (length, Ok(Filled::Complete)),
-            Ok(Err(BodyFault::Cut(cause))) => return (length, Err(cause)),
-            Ok(Err(BodyFault::TooLong)) => return (length, Err(Cause::LengthMismatch)),
-            Err(_) => return (length, Err(silence(ends).await)),
+            Ok(Ok(Filled::Complete)) => return Ok(Filled::Complete),
+            Ok(Err(BodyFault::Cut(cause))) => return Err(cause),
+            Ok(Err(BodyFault::TooLong)) => return Err(Cause::LengthMismatch),
+            Err(_) => return Err(silence(ends).await),
         }
     }
-    (length, Ok(Filled::Bytes(length)))
+    Ok(Filled::Bytes(piece.bytes().len()))
 }
 
 /// Nothing came for `stall_max`: a dead line, if the peer's kernel is silent too, else a stalled peer.

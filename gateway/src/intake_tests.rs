@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+use protocol::limits::PIECE_BYTES;
+use storage::buffers::Buffers;
+
 use super::*;
 
 /// What a body does next.
@@ -40,22 +43,24 @@ fn ends() -> Ends {
     Ends { local: nowhere, remote: nowhere, source: nowhere }
 }
 
-/// Reads a whole body with buffers that come back at once; yields the bytes that were handed on.
+/// Pieces for so many bytes.
+fn pieces(left: u64) -> Pieces {
+    Pieces::new(Buffers::default(), left)
+}
+
+/// Reads a whole body into pieces that come back at once; yields the bytes that were handed on.
 async fn read(acts: Vec<Act>, stop: &Stop) -> (usize, Result<(), Cause>) {
-    let (full_in, mut full_out) = mpsc::channel::<Piece>(PIECES);
-    let (empty_in, mut empty_out) = mpsc::channel::<Vec<u8>>(PIECES);
-    empty_in.try_send(vec![0; 1000]).unwrap();
+    let (full, mut arrivals) = mpsc::channel::<Arrival>(PIECES);
     let taking = async move {
         let mut taken = 0;
-        while let Some(piece) = full_out.recv().await {
-            taken += piece.length;
-            let _ = empty_in.send(piece.buffer).await;
+        while let Some(Arrival::Piece(piece)) = arrivals.recv().await {
+            taken += piece.bytes().len();
         }
         taken
     };
     let reading = async move {
         let mut body = Script(acts.into());
-        read_all(&mut body, &full_in, &mut empty_out, ends(), deadlines(), stop).await
+        read_all(&mut body, &full, &mut pieces(1000), ends(), deadlines(), stop).await
     };
     let (taken, end) = tokio::join!(taking, reading);
     (taken, end)
@@ -102,11 +107,23 @@ async fn an_attempt_that_is_told_to_end_does_so_while_nothing_comes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_spool_that_takes_nothing_ends_the_attempt_before_the_line_looks_dead() {
-    let (full_in, _full_out) = mpsc::channel::<Piece>(PIECES);
-    // One buffer, which never comes back.
-    let (empty_in, mut empty_out) = mpsc::channel::<Vec<u8>>(PIECES);
-    empty_in.try_send(vec![0; 10]).unwrap();
-    let mut body = Script((0..100).map(|_| Act::Give(10)).collect());
-    let end = read_all(&mut body, &full_in, &mut empty_out, ends(), deadlines(), &Stop::default()).await;
-    assert_eq!(end, Err(Cause::StorageStalled));
+    let (full, mut arrivals) = mpsc::channel::<Arrival>(PIECES);
+    let piece = PIECE_BYTES as usize;
+    let mut body = Script((0..100).map(|_| Act::Give(piece)).collect());
+    // What comes is taken, and none of it is ever done with.
+    let holding = async {
+        let mut held = Vec::new();
+        while let Some(arrival) = arrivals.recv().await {
+            held.push(arrival);
+        }
+        held.len()
+    };
+    let reading = async {
+        let (mut pieces, stop) = (pieces(100 * PIECE_BYTES), Stop::default());
+        let end = read_all(&mut body, &full, &mut pieces, ends(), deadlines(), &stop).await;
+        drop(full);
+        end
+    };
+    let (held, end) = tokio::join!(holding, reading);
+    assert_eq!((held, end), (PIECES, Err(Cause::StorageStalled)), "no more pieces than there are");
 }

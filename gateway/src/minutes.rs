@@ -1,4 +1,4 @@
-//! What is done once a minute: counts of what was turned down, and ends that come nearer.
+//! What is done once a minute: counts of what was turned down, ends that come nearer, and memory that nobody needs any more.
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
@@ -25,6 +25,9 @@ pub async fn run(centre: Arc<Centre>) {
             () = tokio::time::sleep(EVERY) => {}
         }
         write_turned_away(&centre).await;
+        if centre.attempts.count() == 0 {
+            centre.buffers.release();
+        }
     }
     write_turned_away(&centre).await;
 }

@@ -211,9 +211,8 @@ async fn take(
     let opened = {
         let (key, manifest, attempt) =
             (receiving.transfer.key.clone(), Arc::clone(&receiving.manifest), receiving.attempt);
-        let (spool, ledger) = (Arc::clone(&centre.spool), Arc::clone(&centre.ledger));
-        let room = Arc::clone(&receiving.room);
-        blocking(move || Sink::open(key, manifest, attempt, offset, spool, ledger, room)).await
+        let (means, room) = (centre.means(), Arc::clone(&receiving.room));
+        blocking(move || Sink::open(key, manifest, attempt, offset, means, room)).await
     };
     let sink = match opened {
         Ok(sink) => sink,
@@ -231,7 +230,7 @@ async fn take(
     let (sink, result) = take_content(&mut body, sink, ends, deadlines, &receiving.place.stop, cut).await;
     let received_at = pki::clock::now();
     match (sink, result) {
-        (Some(sink), Ok(())) => make_durable(centre, receiving, sink, received_at).await,
+        (Some(sink), Ok(())) => whole(centre, receiving, sink, received_at).await,
         (sink, Err(Shortfall::Cut(cause))) => Err(abort(centre, receiving, sink, cause).await),
         (sink, Err(Shortfall::Sink(fault))) => {
             drop(sink);
@@ -241,21 +240,13 @@ async fn take(
     }
 }
 
-async fn make_durable(
+/// Puts on record that every byte is here and durable.
+async fn whole(
     centre: &Arc<Centre>,
     receiving: Receiving,
-    mut sink: Sink,
+    sink: Sink,
     received_at: Moment,
 ) -> Result<Whole, Turned> {
-    let synced = blocking(move || {
-        sink.make_durable()?;
-        Ok(sink)
-    })
-    .await;
-    let sink = match synced {
-        Ok(sink) => sink,
-        Err(fault) => return Err(abort_on_fault(centre, receiving, fault).await),
-    };
     let step = steps::unlogged(Input::Whole { attempt: receiving.attempt }, received_at);
     centre.step(&receiving.transfer.key, step).await.map_err(turn_step)?;
     Ok(Whole { receiving, sink, received_at })

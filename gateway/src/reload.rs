@@ -200,6 +200,7 @@ fn changed_but_fixed(held: &GatewayConfig, new: &GatewayConfig) -> Vec<&'static 
         ("listener (its tables, address, interface)", sockets(held).eq(sockets(new))),
         ("storage.data", held.storage.data == new.storage.data),
         ("storage.inbox", held.storage.inbox == new.storage.inbox),
+        ("spool", held.spool == new.spool),
         ("limits.transfers_max", held.limits.transfers_max == new.limits.transfers_max),
         ("crl.serve", held.crl.serve == new.crl.serve),
         (

@@ -1,38 +1,54 @@
-//! The writing end of an attempt: spool, digest and claims check, on a thread that may block.
+//! The writing end of an attempt: spool, digest and claims check, on threads that may block.
 //!
-//! Pieces come over a bounded channel and their buffers go back, so that memory for one transfer is a few pieces
+//! Pieces come over a bounded channel, and there are only so many of them, so that memory for one transfer is a few pieces
 //! whatever the file's size.
 
 use std::{io::Read as _, sync::Arc};
 
 use protocol::{
-    limits::DURABLE_OFFSET_EVERY, receiver::Input, statement::Manifest, transfer_id::TransferKey,
+    limits::{DURABLE_OFFSET_EVERY, PIECE_BYTES},
+    receiver::Input,
+    statement::Manifest,
+    transfer_id::TransferKey,
 };
 use storage::{
+    buffers::Buffers,
     ledger::{Ledger, LedgerFault},
     spool::{Spool, SpoolFault, SpoolWriter},
 };
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc},
+};
 
 use crate::{
     content::{Seen, Watcher},
     limits::PREFIX_HASHED_FIRST_MAX,
+    pieces::{Piece, Pieces},
     room::Promise,
     steps,
+    watching::{HasherLost, Watching},
 };
 
-/// Bytes of one piece on its way to the spool: large enough that a system call costs nothing beside it.
-pub const PIECE_BYTES: usize = 256 * 1024;
+/// What comes from the line.
+pub enum Arrival {
+    /// More content.
+    Piece(Piece),
+    /// All of it is here. Without this at its end, the content was cut.
+    Whole,
+}
 
-/// Pieces of one transfer in memory: one being filled, one being written, two between.
-pub const PIECES: usize = 4;
-
-/// A buffer and how much of it counts.
-pub struct Piece {
-    /// At least `length` bytes.
-    pub buffer: Vec<u8>,
-    /// Bytes that count.
-    pub length: usize,
+/// What sinks need, whosever content they take.
+#[derive(Clone)]
+pub struct Means {
+    /// Where content goes.
+    pub spool: Arc<dyn Spool>,
+    /// Where offsets go.
+    pub ledger: Arc<dyn Ledger>,
+    /// Buffers for pieces.
+    pub buffers: Buffers,
+    /// A permit for each core that may hash beside.
+    pub cores: Arc<Semaphore>,
 }
 
 /// Why nothing more could be written.
@@ -47,6 +63,9 @@ pub enum SinkFault {
     /// The thread that wrote broke down.
     #[error("the writing thread ended unexpectedly")]
     ThreadLost,
+    /// The thread that hashed did.
+    #[error(transparent)]
+    HasherLost(#[from] HasherLost),
 }
 
 /// Where the content of one attempt goes.
@@ -54,8 +73,7 @@ pub struct Sink {
     key: TransferKey,
     manifest: Arc<Manifest>,
     attempt: u32,
-    spool: Arc<dyn Spool>,
-    ledger: Arc<dyn Ledger>,
+    means: Means,
     room: Arc<Promise>,
     writer: Box<dyn SpoolWriter>,
     /// Absent when all content is to be read back at the end.
@@ -71,17 +89,15 @@ impl Sink {
         manifest: Arc<Manifest>,
         attempt: u32,
         offset: u64,
-        spool: Arc<dyn Spool>,
-        ledger: Arc<dyn Ledger>,
+        means: Means,
         room: Arc<Promise>,
     ) -> Result<Self, SinkFault> {
-        let writer = spool.begin(&key, attempt, offset, manifest.length)?;
+        let writer = means.spool.begin(&key, attempt, offset, manifest.length)?;
         let mut sink = Sink {
             key,
             manifest,
             attempt,
-            spool,
-            ledger,
+            means,
             room,
             writer,
             watcher: None,
@@ -94,27 +110,44 @@ impl Sink {
         Ok(sink)
     }
 
-    /// Takes pieces until the other end closes the channel. Blocks.
+    /// Buffers for what is to come.
+    pub fn pieces(&self) -> Pieces {
+        Pieces::new(self.means.buffers.clone(), self.manifest.length - self.written)
+    }
+
+    /// Takes pieces until the other end closes the channel, and makes them durable if they are the whole. Blocks.
     pub fn take_all(
         &mut self,
-        mut pieces: mpsc::Receiver<Piece>,
-        empty: mpsc::Sender<Vec<u8>>,
+        mut arrivals: mpsc::Receiver<Arrival>,
         runtime: &Handle,
     ) -> Result<(), SinkFault> {
-        while let Some(Piece { buffer, length }) = pieces.blocking_recv() {
-            let bytes = buffer.get(..length).unwrap_or_default();
+        let left = self.manifest.length - self.written;
+        let mut watching = Watching::begin(self.watcher.take(), left, &self.means.cores);
+        let taken = self.take_from(&mut arrivals, &mut watching, runtime);
+        // Joined whatever came of it.
+        self.watcher = watching.end()?;
+        taken
+    }
+
+    fn take_from(
+        &mut self,
+        arrivals: &mut mpsc::Receiver<Arrival>,
+        watching: &mut Watching,
+        runtime: &Handle,
+    ) -> Result<(), SinkFault> {
+        while let Some(arrival) = arrivals.blocking_recv() {
+            let Arrival::Piece(piece) = arrival else { return self.make_durable() };
+            let piece = Arc::new(piece);
+            watching.update(&piece)?;
+            let bytes = piece.bytes();
             self.writer.write(bytes)?;
             self.room.written(bytes.len() as u64);
-            if let Some(watcher) = &mut self.watcher {
-                watcher.update(bytes);
-            }
-            self.written = self.written.saturating_add(length as u64);
-            // Nobody waits for the buffer any more when the attempt is ending.
-            let _ = empty.blocking_send(buffer);
+            self.written = self.written.saturating_add(bytes.len() as u64);
             if self.written - self.durable >= DURABLE_OFFSET_EVERY && self.written < self.manifest.length {
-                self.durable = self.writer.sync()?;
+                self.make_durable()?;
                 let durable = Input::Durable { attempt: self.attempt, offset: self.durable };
-                runtime.block_on(self.ledger.step(&self.key, steps::unlogged(durable, pki::clock::now())))?;
+                let step = steps::unlogged(durable, pki::clock::now());
+                runtime.block_on(self.means.ledger.step(&self.key, step))?;
             }
         }
         Ok(())
@@ -130,8 +163,7 @@ impl Sink {
         Ok(self.writer.sync()?)
     }
 
-    /// Makes all content durable. Blocks.
-    pub fn make_durable(&mut self) -> Result<(), SinkFault> {
+    fn make_durable(&mut self) -> Result<(), SinkFault> {
         self.durable = self.writer.sync()?;
         Ok(())
     }
@@ -152,12 +184,10 @@ impl Sink {
 
     fn read_back(&self, upto: u64) -> Result<Watcher, SinkFault> {
         let mut watcher = Watcher::new(&self.manifest);
-        let mut content = self.spool.read(&self.key, upto)?;
-        let mut buffer = vec![0; PIECE_BYTES];
+        let mut content = self.means.spool.read(&self.key, upto)?;
+        let mut buffer = self.means.buffers.take(upto.min(PIECE_BYTES) as usize);
         loop {
-            let count = content
-                .read(&mut buffer)
-                .map_err(|source| SpoolFault::Read { operation: "hash what came before", source })?;
+            let count = content.read(&mut buffer).map_err(SpoolFault::of_reading)?;
             match buffer.get(..count) {
                 Some([]) | None => return Ok(watcher),
                 Some(bytes) => watcher.update(bytes),

@@ -16,6 +16,7 @@ use protocol::{
 };
 use storage::{
     audit::{AuditFault, AuditLog},
+    buffers::Buffers,
     inbox::{Inbox, InboxFault},
     ledger::{Ledger, LedgerFault},
     spool::{FileSpool, Keep, Spool, SpoolFault},
@@ -43,8 +44,10 @@ use crate::{
     log_key::{self, LogKeyMissing},
     per_minute::PerMinute,
     room::Room,
+    spool_key::{self, SpoolKeyFault},
     steps,
     stream::Exchanges,
+    watching::spare_cores,
 };
 
 /// The ledger below the data directory.
@@ -53,12 +56,6 @@ pub const LEDGER_FILE: &str = "ledger.sqlite";
 /// Why a centre does not start. Nothing listens then.
 #[derive(Debug, thiserror::Error)]
 pub enum StartFault {
-    /// Content would lie on the disk unsealed.
-    #[error(
-        "environment is \"production\", but this version cannot seal the spool yet, and claims must not lie on a disk \
-         in the clear; next: use it with environment = \"test\" and synthetic claims files only"
-    )]
-    Unsealed,
     /// As root.
     #[error(
         "production does not run as root; next: make a user for it, as config/systemd/sekisho-gateway.service does"
@@ -67,6 +64,9 @@ pub enum StartFault {
     /// Certificates, keys, anchors or lists.
     #[error(transparent)]
     Material(#[from] MaterialFault),
+    /// The key that seals content.
+    #[error(transparent)]
+    SpoolKey(#[from] SpoolKeyFault),
     /// The list of blocked peers.
     #[error(transparent)]
     Blocked(#[from] BlockFault),
@@ -112,13 +112,10 @@ pub struct Ready {
     pub ledger: Arc<SqliteLedger>,
 }
 
-/// What this version or this user may not start at all.
+/// What this user may not start at all.
 pub fn may_start(config: &GatewayConfig) -> Result<(), StartFault> {
-    if config.environment == Environment::Production {
-        if rustix::process::geteuid().is_root() {
-            return Err(StartFault::Root);
-        }
-        return Err(StartFault::Unsealed);
+    if config.environment == Environment::Production && rustix::process::geteuid().is_root() {
+        return Err(StartFault::Root);
     }
     Ok(())
 }
@@ -132,13 +129,14 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         tokio::task::spawn_blocking(build).await.map_err(|_| StartFault::ThreadLost)??
     };
     let config = &in_force.config;
+    let seal = spool_key::load(&config.spool.seal)?;
     let data = config.storage.data.clone();
     durable::create_directory(&data, Access::Private).map_err(StartFault::Data)?;
     let party = config.parties.first().ok_or(StartFault::ThreadLost)?;
     let key: Arc<LogKey> = Arc::new(log_key::load_or_create(&data, config.environment, party)?);
     let log = key.log().clone();
     let ledger = Arc::new(SqliteLedger::open(&data.join(LEDGER_FILE), config.environment, key).await?);
-    let spool: Arc<dyn Spool> = Arc::new(FileSpool::open(&data.join("spool"), config.environment)?);
+    let spool: Arc<dyn Spool> = Arc::new(FileSpool::open(&data.join("spool"), config.environment, seal)?);
     let inbox = Arc::new(Inbox::open(&config.storage.inbox)?);
     let centre = Arc::new(Centre {
         environment: config.environment,
@@ -161,6 +159,8 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         live: Live::default(),
         blocked: Blocked::load(&data)?,
         crl_sources: CrlSources::default(),
+        buffers: Buffers::default(),
+        cores: spare_cores(),
         room: Room::of(&data, &config.storage.inbox),
         counters: Counters::default(),
         denials: PerMinute::new(DENIALS_PER_MINUTE_MAX, DENIED_IDENTITIES_MAX),

@@ -10,6 +10,7 @@ use std::{
 
 use certs_tool::{Lab, LabFault, Profile, Validity};
 use durable::Access;
+use gateway::spool_key::NewKeyFault;
 use pki::clock;
 use protocol::party::{Environment, Identity, Party, PartyError};
 
@@ -37,6 +38,9 @@ pub enum SiteFault {
         #[source]
         source: io::Error,
     },
+    /// The key of its spool.
+    #[error("no key can be made for the spool")]
+    SpoolKey(#[from] NewKeyFault),
     /// No such identity.
     #[error("no identity can be made of these codes")]
     Identity(#[from] PartyError),
@@ -119,6 +123,7 @@ impl Sites {
         let directory = self.directory.join(name);
         let identity = Identity::new(self.authority.environment(), party.role(), vec![party.code().clone()])?;
         self.credentials(&directory, &identity, Profile::Centre, host_names)?;
+        gateway::spool_key::create(&directory.join("spool.key"))?;
         let config = directory.join("gateway.toml");
         let parties = format!("[\"{party}\"]");
         let text = with_changes(CENTRE_EXAMPLE, &[("parties", &parties)])?;

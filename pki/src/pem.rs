@@ -58,7 +58,7 @@ pub enum PemFault {
         file: PathBuf,
     },
     /// Others may read the private key.
-    #[error("the private key {} may be read by others (mode {mode:03o}); next: chmod 600 {}", .file.display(), .file.display())]
+    #[error("the key {} may be read by others (mode {mode:03o}); next: chmod 600 {}", .file.display(), .file.display())]
     KeyOpenToOthers {
         /// Which file.
         file: PathBuf,
@@ -93,9 +93,14 @@ pub fn crls_in(bytes: &[u8], origin: &Path) -> Result<Vec<CertificateRevocationL
 
 /// The one private key in a file that only its owner may read.
 pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PemFault> {
-    let mut opened = open(file)?;
+    private_key_in(&read(&mut open_private(file)?, file)?, file)
+}
+
+/// Opens a file with a key, if only its owner may read it.
+pub fn open_private(file: &Path) -> Result<File, PemFault> {
+    let opened = open(file)?;
     refuse_open_to_others(&opened, file)?;
-    private_key_in(&read(&mut opened, file)?, file)
+    Ok(opened)
 }
 
 /// The one private key in PEM text; `origin` names it in faults.

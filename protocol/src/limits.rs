@@ -30,7 +30,7 @@ pub const CREATED_BEHIND_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
 /// Bytes between two durable offsets while content arrives: what a cut costs at most to send again.
 pub const DURABLE_OFFSET_EVERY: u64 = 64 * 1024 * 1024;
 
-/// Content is written and resumed in pieces of this many bytes, so that it can later be sealed piece by piece.
+/// Content is sealed, written and resumed in pieces of this many bytes.
 pub const PIECE_BYTES: u64 = 1024 * 1024;
 
 /// Bytes of a log's origin or checkpoint name.

@@ -122,6 +122,8 @@ macro_rules! spool_claims {
     ($bench:expr) => {
         $crate::spool_claims! { $bench;
             what_was_synced_is_there_after_a_kill,
+            what_is_durable_ends_where_a_piece_does,
+            content_that_comes_in_any_portions_is_read_in_any_portions,
             finished_content_is_there_after_a_kill,
             empty_content_can_be_finished,
             a_newer_attempt_fences_the_older_writer,
@@ -131,6 +133,7 @@ macro_rules! spool_claims {
             an_attempt_begins_once,
             an_attempt_goes_on_exactly_where_it_said,
             an_attempt_does_not_begin_beyond_what_is_there,
+            an_attempt_begins_where_a_piece_does,
             finished_content_can_be_opened_again_by_a_newer_attempt,
             content_is_never_longer_than_declared,
             content_that_is_short_is_not_finished,

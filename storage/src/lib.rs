@@ -10,6 +10,7 @@
 //! only then a reply, a signature that leaves, or a delivery ([`inbox::Inbox::deliver`]).
 
 pub mod audit;
+pub mod buffers;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod inbox;

@@ -2,24 +2,31 @@
 //!
 //! Calls block and belong off the runtime. Attempt numbers come from the ledger and fence: once an attempt has begun,
 //! nothing that an older one still writes is ever seen. Offsets count bytes of content, from the beginning without a
-//! gap; bytes that are reserved or not yet durable never count. A back end need not know renaming.
+//! gap; bytes that are reserved or not yet durable never count. Content is written in pieces of
+//! [`PIECE_BYTES`](protocol::limits::PIECE_BYTES), each whole and once by one attempt: attempts begin, and what is
+//! durable ends, where a piece does. A back end need not know renaming.
 
 mod disk;
 mod file;
 mod format;
 mod header;
+mod layout;
+mod reader;
 mod recovery;
+mod seal;
+mod writer;
 
 use std::io::{self, Read};
 
 use protocol::transfer_id::TransferKey;
 
 pub use file::FileSpool;
+pub use seal::{CipherFault, NotASpoolKey, SpoolKey};
 
 /// Keeps content under the key of its transfer.
 pub trait Spool: Send + Sync {
-    /// Begins to take content in from `offset` on, as this attempt of a transfer of `length` bytes. Content beyond
-    /// `offset` is dropped, finished content is open again, and the writers of older attempts get
+    /// Begins to take content in from `offset` on, where a piece begins or the content ends, as this attempt of a transfer
+    /// of `length` bytes. Content beyond `offset` is dropped, finished content is open again, and the writers of older attempts get
     /// [`SpoolFault::Fenced`] from now on; so does this call, if a newer attempt has begun.
     fn begin(
         &self,
@@ -29,7 +36,8 @@ pub trait Spool: Send + Sync {
         length: u64,
     ) -> Result<Box<dyn SpoolWriter>, SpoolFault>;
 
-    /// The first `upto` bytes, which must be durable or at least written by the attempt that reads them.
+    /// The first `upto` bytes, which must be durable. Whoever reads them gets none that are not what was written; an
+    /// error on the way is understood by [`SpoolFault::of_reading`].
     fn read(&self, key: &TransferKey, upto: u64) -> Result<Box<dyn Read + Send>, SpoolFault>;
 
     /// Bytes of the finished content; `None` if there is none.
@@ -54,7 +62,7 @@ pub trait SpoolWriter: Send {
     /// Appends bytes. They are not durable yet.
     fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolFault>;
 
-    /// Makes everything written durable and returns the offset up to which the content is.
+    /// Makes every whole piece durable and returns the offset up to which the content is: where a piece ends.
     fn sync(&mut self) -> Result<u64, SpoolFault>;
 
     /// Makes the whole content durable, then the name under which it counts as finished.
@@ -129,6 +137,15 @@ pub enum SpoolFault {
         /// Written, or tried to.
         written: u64,
     },
+    /// An attempt that would begin within a piece: a mistake of the program.
+    #[error("an attempt begins where a piece does, and not at byte {offset}")]
+    WithinPiece {
+        /// Where it would.
+        offset: u64,
+    },
+    /// Nothing can be sealed.
+    #[error("content could not be sealed: the cryptographic library failed")]
+    Cipher,
     /// Another process has the spool.
     #[error("the spool is in use by another process: {0}")]
     InUse(String),
@@ -143,6 +160,11 @@ pub enum SpoolFault {
 }
 
 impl SpoolFault {
+    /// What an error means that came while content was read.
+    pub fn of_reading(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(|source| SpoolFault::Read { operation: "read", source })
+    }
+
     /// The disk, or the share of it that we may use, is full.
     pub fn is_full(&self) -> bool {
         matches!(self, SpoolFault::Write { source, .. } if crate::is_full(source))

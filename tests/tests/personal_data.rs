@@ -116,10 +116,9 @@ async fn a_name_in_a_claims_file_appears_in_no_log_metric_error_or_ledger_row_of
     said.extend(line.answer().await);
     centre.delivered(&key).await;
 
-    let is_content = |file: &Path| {
-        let delivered = file.starts_with(centre.site.directory.join("inbox")) && file.ends_with("content");
-        delivered || file.starts_with(centre.site.data.join("spool"))
-    };
+    // In the spool it is sealed.
+    let is_content =
+        |file: &Path| file.starts_with(centre.site.directory.join("inbox")) && file.ends_with("content");
     let mut found = find_everywhere(&centre.site.directory, is_content, &centre.process);
     for answer in &said {
         found.extend(find(&answer.body, &format!("an answer with {}", answer.status)));

@@ -78,4 +78,7 @@ async fn case_49_no_key_no_certificate_and_nothing_a_stranger_chose_is_in_logs_o
         }
     }
     assert!(secrets > 100, "there was something to look for");
+    let spool_key = std::fs::read_to_string(setting.centre.site.directory.join("spool.key")).unwrap();
+    let (_, digits) = spool_key.trim_end().split_once(':').unwrap();
+    assert!(digits.len() == 64 && !log.contains(digits), "the key of the spool is in the log");
 }

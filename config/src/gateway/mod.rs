@@ -6,6 +6,7 @@ mod operation;
 mod permissions;
 mod process;
 mod route;
+mod spool;
 mod words;
 
 use std::{
@@ -27,6 +28,7 @@ pub use lists::Lists;
 pub use operation::{Metrics, Reload};
 pub use process::{Confine, Process};
 pub use route::Route;
+pub use spool::{Seal, Spool};
 pub use words::{Completeness, GatewayRole, LogFormat, LogLevel};
 
 use crate::{
@@ -66,6 +68,8 @@ pub struct GatewayConfig {
     pub crl: Lists,
     /// Where it keeps things.
     pub storage: Storage,
+    /// What seals content on its way.
+    pub spool: Spool,
     /// How a lost, stalled or slow line is noticed.
     pub link: Link,
     /// How much of everything.
@@ -241,6 +245,7 @@ impl GatewayConfig {
         let routes = Route::read_all(root, environment, parties.as_deref());
         let claims = Claims::read(root);
         let kinds = AcceptedKinds::read(root);
+        let spool = Spool::read(root, environment, kinds.as_ref());
         let log = Log::read(root);
         taken.extend(crl.as_ref().and_then(|crl| crl.serve));
         let metrics = Metrics::read(root, &taken);
@@ -260,6 +265,7 @@ impl GatewayConfig {
             crypto: crypto?,
             crl: crl?,
             storage: storage?,
+            spool: spool?,
             link: link?,
             limits: limits?,
             permissions: permissions?,

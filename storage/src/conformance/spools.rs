@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use protocol::transfer_id::TransferKey;
+use protocol::{limits::PIECE_BYTES, transfer_id::TransferKey};
 
 use super::{
     SpoolBench,
@@ -10,6 +10,13 @@ use super::{
     samples::{key, sender},
 };
 use crate::spool::{Keep, Recovered, Spool, SpoolFault};
+
+const PIECE: usize = PIECE_BYTES as usize;
+
+/// A whole piece of each of these letters.
+fn pieces(letters: &str) -> Vec<u8> {
+    letters.bytes().flat_map(|letter| std::iter::repeat_n(letter, PIECE)).collect()
+}
 
 fn nth(n: u64) -> TransferKey {
     key(&sender(n), n)
@@ -39,16 +46,32 @@ fn is_fenced<T>(result: Result<T, SpoolFault>, by: u32) {
 
 pub fn what_was_synced_is_there_after_a_kill(bench: &impl SpoolBench) {
     let spool = bench.open();
-    let mut writer = spool.begin(&nth(1), 1, 0, 10).unwrap();
-    writer.write(b"abc").unwrap();
-    writer.write(b"de").unwrap();
-    assert_eq!(writer.sync().unwrap(), 5);
-    writer.write(b"lost").unwrap();
+    let mut writer = spool.begin(&nth(1), 1, 0, 4 * PIECE_BYTES).unwrap();
+    let content = pieces("ab");
+    let (first, second) = content.split_at(700_000);
+    writer.write(first).unwrap();
+    writer.write(second).unwrap();
+    assert_eq!(writer.sync().unwrap(), 2 * PIECE_BYTES);
+    writer.write(&pieces("c")).unwrap();
     drop((writer, spool));
 
     let spool = bench.open();
-    assert_eq!(read(&spool, &nth(1), 5), b"abcde");
+    assert!(read(&spool, &nth(1), content.len()) == content);
     assert_eq!(spool.finished_length(&nth(1)).unwrap(), None);
+}
+
+pub fn what_is_durable_ends_where_a_piece_does(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let length = PIECE_BYTES + 3;
+    let mut writer = spool.begin(&nth(1), 1, 0, length).unwrap();
+    assert_eq!(writer.sync().unwrap(), 0);
+    writer.write(b"x").unwrap();
+    assert_eq!(writer.sync().unwrap(), 0);
+    writer.write(&pieces("x")).unwrap();
+    assert_eq!(writer.sync().unwrap(), PIECE_BYTES);
+    writer.write(b"yz").unwrap();
+    assert_eq!(writer.sync().unwrap(), length, "the last piece ends where the content does");
+    assert!(read(&spool, &nth(1), length as usize) == [&pieces("x")[..], b"xyz"].concat());
 }
 
 pub fn finished_content_is_there_after_a_kill(bench: &impl SpoolBench) {
@@ -68,33 +91,58 @@ pub fn empty_content_can_be_finished(bench: &impl SpoolBench) {
     assert_eq!(read(&spool, &nth(1), 0), b"");
 }
 
+pub fn content_that_comes_in_any_portions_is_read_in_any_portions(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let content = [&pieces("abc")[..], b"and a rest"].concat();
+    for (n, portion) in [1_000, 300_000, PIECE, PIECE + 1, content.len()].into_iter().enumerate() {
+        let key = nth(n as u64);
+        let mut writer = spool.begin(&key, 1, 0, content.len() as u64).unwrap();
+        for bytes in content.chunks(portion) {
+            writer.write(bytes).unwrap();
+        }
+        writer.finish().unwrap();
+        for upto in [content.len(), 2 * PIECE, PIECE + 17] {
+            let (mut reader, mut came) = (spool.read(&key, upto as u64).unwrap(), Vec::new());
+            let mut buffer = vec![0; portion];
+            loop {
+                match reader.read(&mut buffer).unwrap() {
+                    0 => break,
+                    count => came.extend_from_slice(&buffer[..count]),
+                }
+            }
+            assert!(came == content[..upto], "{upto} bytes in portions of {portion}");
+        }
+    }
+}
+
 pub fn a_newer_attempt_fences_the_older_writer(bench: &impl SpoolBench) {
     let spool = bench.open();
-    let mut old = spool.begin(&nth(1), 1, 0, 6).unwrap();
-    old.write(b"old").unwrap();
+    let length = 2 * PIECE_BYTES;
+    let mut old = spool.begin(&nth(1), 1, 0, length).unwrap();
+    old.write(&pieces("o")).unwrap();
     old.sync().unwrap();
-    let mut new = spool.begin(&nth(1), 2, 3, 6).unwrap();
-    is_fenced(old.write(b"OLD"), 1);
+    let mut new = spool.begin(&nth(1), 2, PIECE_BYTES, length).unwrap();
+    is_fenced(old.write(&pieces("O")), 1);
     is_fenced(old.sync(), 1);
-    new.write(b"new").unwrap();
-    is_fenced(old.write(b"OLD"), 1);
+    new.write(&pieces("n")).unwrap();
+    is_fenced(old.write(&pieces("O")), 1);
     is_fenced(old.finish(), 1);
-    assert_eq!(new.sync().unwrap(), 6);
+    assert_eq!(new.sync().unwrap(), length);
     new.finish().unwrap();
-    assert_eq!(read(&spool, &nth(1), 6), b"oldnew");
+    assert!(read(&spool, &nth(1), 2 * PIECE) == pieces("on"));
 }
 
 pub fn what_an_older_attempt_still_writes_is_never_seen(bench: &impl SpoolBench) {
-    const LENGTH: usize = 4000;
+    const LENGTH: usize = 3 * PIECE + 400;
     let spool = bench.open();
-    for round in 0..40 {
+    for round in 0..20 {
         let key = nth(round);
         let mut old = spool.begin(&key, 1, 0, LENGTH as u64).unwrap();
         std::thread::scope(|threads| {
             let writing = threads.spawn(move || {
                 // Writes until it is fenced, as an attempt does that has not heard yet.
-                for _ in 0..LENGTH {
-                    match old.write(b"o") {
+                for _ in 0..LENGTH / 400 {
+                    match old.write(&[b'o'; 400]) {
                         Ok(()) => {}
                         Err(SpoolFault::Fenced { attempt: 1 }) => return,
                         Err(fault) => panic!("{fault:?}"),
@@ -106,7 +154,7 @@ pub fn what_an_older_attempt_still_writes_is_never_seen(bench: &impl SpoolBench)
             new.finish().unwrap();
             writing.join().unwrap();
         });
-        assert_eq!(read(&spool, &key, LENGTH), [b'n'; LENGTH], "round {round}");
+        assert!(read(&spool, &key, LENGTH) == [b'n'; LENGTH], "round {round}");
     }
 }
 
@@ -148,49 +196,67 @@ pub fn an_attempt_begins_once(bench: &impl SpoolBench) {
 
 pub fn an_attempt_goes_on_exactly_where_it_said(bench: &impl SpoolBench) {
     let spool = bench.open();
-    let mut first = spool.begin(&nth(1), 1, 0, 8).unwrap();
-    first.write(b"abcdef").unwrap();
-    assert_eq!(first.sync().unwrap(), 6);
+    let mut first = spool.begin(&nth(1), 1, 0, 4 * PIECE_BYTES).unwrap();
+    first.write(&pieces("abc")).unwrap();
+    assert_eq!(first.sync().unwrap(), 3 * PIECE_BYTES);
     drop((first, spool));
     // More may be there than the ledger counts; it goes.
     let spool = bench.open();
-    let mut second = spool.begin(&nth(1), 2, 4, 8).unwrap();
-    assert!(spool.read(&nth(1), 5).is_err(), "content beyond the offset is still there");
-    second.write(b"EF").unwrap();
-    assert_eq!(second.sync().unwrap(), 6);
-    second.write(b"GH").unwrap();
+    let mut second = spool.begin(&nth(1), 2, 2 * PIECE_BYTES, 4 * PIECE_BYTES).unwrap();
+    assert!(spool.read(&nth(1), 2 * PIECE_BYTES + 1).is_err(), "content beyond the offset is still there");
+    second.write(&pieces("C")).unwrap();
+    assert_eq!(second.sync().unwrap(), 3 * PIECE_BYTES);
+    second.write(&pieces("D")).unwrap();
     second.finish().unwrap();
-    assert_eq!(read(&spool, &nth(1), 8), b"abcdEFGH");
-    assert_eq!(spool.finished_length(&nth(1)).unwrap(), Some(8));
+    assert!(read(&spool, &nth(1), 4 * PIECE) == pieces("abCD"));
+    assert_eq!(spool.finished_length(&nth(1)).unwrap(), Some(4 * PIECE_BYTES));
 }
 
 pub fn an_attempt_does_not_begin_beyond_what_is_there(bench: &impl SpoolBench) {
     let spool = bench.open();
-    let nothing = spool.begin(&nth(1), 1, 1, 9).err();
+    let length = 3 * PIECE_BYTES;
+    let nothing = spool.begin(&nth(1), 1, PIECE_BYTES, length).err();
     assert!(matches!(nothing, Some(SpoolFault::Damaged(..))), "{nothing:?}");
-    let mut writer = spool.begin(&nth(1), 2, 0, 9).unwrap();
-    writer.write(b"abc").unwrap();
+    let mut writer = spool.begin(&nth(1), 2, 0, length).unwrap();
+    writer.write(&pieces("a")).unwrap();
     writer.sync().unwrap();
     drop(writer);
-    let beyond = spool.begin(&nth(1), 3, 4, 9).err();
+    let beyond = spool.begin(&nth(1), 3, 2 * PIECE_BYTES, length).err();
     assert!(matches!(beyond, Some(SpoolFault::Damaged(..))), "{beyond:?}");
-    let outside = spool.begin(&nth(1), 4, 10, 9).err();
+    let outside = spool.begin(&nth(1), 4, 4 * PIECE_BYTES, length).err();
     assert!(matches!(outside, Some(SpoolFault::Length { .. })), "{outside:?}");
+    let other_length = spool.begin(&nth(1), 4, PIECE_BYTES, length + 1).err();
+    assert!(matches!(other_length, Some(SpoolFault::Damaged(..))), "{other_length:?}");
     assert!(!spool.is_poisoned());
-    assert_eq!(read(&spool, &nth(1), 3), b"abc");
+    assert!(read(&spool, &nth(1), PIECE) == pieces("a"));
+}
+
+pub fn an_attempt_begins_where_a_piece_does(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let length = PIECE_BYTES + 10;
+    let content = vec![b'a'; length as usize];
+    finish(&spool, &nth(1), 1, &content);
+    for offset in [1, PIECE_BYTES - 1, PIECE_BYTES + 1] {
+        let within = spool.begin(&nth(1), 2, offset, length).err();
+        assert!(matches!(within, Some(SpoolFault::WithinPiece { .. })), "{within:?}");
+    }
+    // Nothing was touched; at the end nothing is left to bring.
+    assert!(read(&spool, &nth(1), content.len()) == content);
+    spool.begin(&nth(1), 2, length, length).unwrap().finish().unwrap();
+    assert!(read(&spool, &nth(1), content.len()) == content);
 }
 
 pub fn finished_content_can_be_opened_again_by_a_newer_attempt(bench: &impl SpoolBench) {
     let spool = bench.open();
-    finish(&spool, &nth(1), 1, b"abcdef");
+    finish(&spool, &nth(1), 1, &pieces("ab"));
     drop(spool);
     // Finished, but the stop came before the commit.
     let spool = bench.open();
-    let mut writer = spool.begin(&nth(1), 2, 4, 6).unwrap();
+    let mut writer = spool.begin(&nth(1), 2, PIECE_BYTES, 2 * PIECE_BYTES).unwrap();
     assert_eq!(spool.finished_length(&nth(1)).unwrap(), None);
-    writer.write(b"EF").unwrap();
+    writer.write(&pieces("B")).unwrap();
     writer.finish().unwrap();
-    assert_eq!(read(&spool, &nth(1), 6), b"abcdEF");
+    assert!(read(&spool, &nth(1), 2 * PIECE) == pieces("aB"));
     assert_eq!(bench.contents(), 1);
 }
 
@@ -261,27 +327,28 @@ pub fn one_transfers_content_is_not_anothers(bench: &impl SpoolBench) {
 pub fn recovery_keeps_what_is_wanted_and_removes_the_rest(bench: &impl SpoolBench) {
     let spool = bench.open();
     for n in 1..=4 {
-        let mut writer = spool.begin(&nth(n), 1, 0, 9).unwrap();
-        writer.write(b"abc").unwrap();
+        let mut writer = spool.begin(&nth(n), 1, 0, 2 * PIECE_BYTES).unwrap();
+        writer.write(&pieces("a")).unwrap();
         writer.sync().unwrap();
         finish(&spool, &nth(n + 10), 1, b"done");
     }
+    finish(&spool, &nth(15), 1, &pieces("de"));
     drop(spool);
     let spool = bench.open();
     let wanted = |key: &TransferKey| match (1..20).find(|n| nth(*n) == *key) {
-        Some(1) => Keep::Prefix(3),
+        Some(1) => Keep::Prefix(PIECE_BYTES),
         // Nothing of it is counted, but it may be one that could not be looked up.
         Some(2) => Keep::Prefix(0),
         Some(11) => Keep::Whole(4),
         // Finished, but the stop came before the commit.
-        Some(12) => Keep::Prefix(2),
+        Some(15) => Keep::Prefix(PIECE_BYTES),
         Some(_) => Keep::Nothing,
         None => panic!("asked about {key}"),
     };
     let recovered = spool.recover(&wanted).unwrap();
-    assert_eq!(recovered, Recovered { kept: 4, removed: 4, ..Recovered::default() });
+    assert_eq!(recovered, Recovered { kept: 4, removed: 5, ..Recovered::default() });
     assert_eq!(bench.contents(), 4);
-    assert_eq!(read(&spool, &nth(1), 3), b"abc");
+    assert!(read(&spool, &nth(1), PIECE) == pieces("a"));
     assert_eq!(read(&spool, &nth(11), 4), b"done");
     assert!(matches!(spool.read(&nth(3), 0).err(), Some(SpoolFault::Missing(_))));
 }
@@ -289,16 +356,16 @@ pub fn recovery_keeps_what_is_wanted_and_removes_the_rest(bench: &impl SpoolBenc
 pub fn recovery_names_what_is_shorter_than_the_ledger_says(bench: &impl SpoolBench) {
     let spool = bench.open();
     for n in 1..=2 {
-        let mut writer = spool.begin(&nth(n), 1, 0, 9).unwrap();
-        writer.write(b"abc").unwrap();
+        let mut writer = spool.begin(&nth(n), 1, 0, 3 * PIECE_BYTES).unwrap();
+        writer.write(&pieces("a")).unwrap();
         writer.sync().unwrap();
     }
     finish(&spool, &nth(3), 1, b"done");
     drop(spool);
     let spool = bench.open();
     let wanted = |key: &TransferKey| match () {
-        () if *key == nth(1) => Keep::Prefix(4),
-        () if *key == nth(2) => Keep::Whole(3),
+        () if *key == nth(1) => Keep::Prefix(2 * PIECE_BYTES),
+        () if *key == nth(2) => Keep::Whole(PIECE_BYTES),
         () => Keep::Whole(5),
     };
     let mut recovered = spool.recover(&wanted).unwrap();
@@ -310,15 +377,16 @@ pub fn recovery_names_what_is_shorter_than_the_ledger_says(bench: &impl SpoolBen
 }
 
 pub fn a_random_life_is_that_of_a_list_of_bytes(bench: &impl SpoolBench) {
-    const LENGTH: u64 = 40;
+    const LENGTH: u64 = 3 * PIECE_BYTES + 5;
     let mut dice = Dice::from_seed();
     let (mut spool, mut attempt) = (bench.open(), 0);
     let (mut bytes, mut durable): (Vec<u8>, usize) = (Vec::new(), 0);
     let mut writer = None;
-    for _ in 0..600 {
+    for _ in 0..400 {
         match dice.below(12) {
             0 => {
                 let offset = dice.below(durable as u64 + 1);
+                let offset = if offset == LENGTH { offset } else { offset - offset % PIECE_BYTES };
                 attempt += 1;
                 writer = Some(spool.begin(&nth(1), attempt, offset, LENGTH).unwrap());
                 bytes.truncate(offset as usize);
@@ -335,8 +403,9 @@ pub fn a_random_life_is_that_of_a_list_of_bytes(bench: &impl SpoolBench) {
             }
             3..6 => {
                 let Some(writer) = &mut writer else { continue };
-                assert_eq!(writer.sync().unwrap(), bytes.len() as u64);
-                durable = bytes.len();
+                let whole = if bytes.len() as u64 == LENGTH { bytes.len() } else { bytes.len() / PIECE * PIECE };
+                assert_eq!(writer.sync().unwrap(), whole as u64);
+                durable = whole;
             }
             6 if bytes.len() as u64 == LENGTH => {
                 let Some(writer) = writer.take() else { continue };
@@ -347,7 +416,11 @@ pub fn a_random_life_is_that_of_a_list_of_bytes(bench: &impl SpoolBench) {
             _ => {
                 let Some(writer) = &mut writer else { continue };
                 let room = LENGTH as usize - bytes.len();
-                let piece: Vec<u8> = (0..dice.below(8)).map(|_| dice.roll() as u8).collect();
+                let mut piece = vec![dice.roll() as u8; dice.below(PIECE_BYTES + PIECE_BYTES / 4) as usize];
+                // Nobody brings more than is wanted very often.
+                if piece.len() > room && !dice.once_in(4) {
+                    piece.truncate(room);
+                }
                 match writer.write(&piece) {
                     Ok(()) => bytes.extend(piece),
                     Err(SpoolFault::Length { .. }) => assert!(piece.len() > room),
@@ -356,7 +429,7 @@ pub fn a_random_life_is_that_of_a_list_of_bytes(bench: &impl SpoolBench) {
             }
         }
         if durable > 0 {
-            assert_eq!(read(&spool, &nth(1), durable), bytes[..durable]);
+            assert!(read(&spool, &nth(1), durable) == bytes[..durable]);
         }
     }
 }

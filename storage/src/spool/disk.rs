@@ -4,14 +4,19 @@
 //! what is on disk.
 
 use std::{
-    fs::File,
-    io::{self, Write as _},
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    path::Path,
 };
 
 use durable::Directory;
 
 pub(super) trait Disk: Send + Sync {
-    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()>;
+    /// Opens a file a second time, for writes that go past the system's cache. Where the file system has no such writes, it
+    /// fails here, or the writes do, as [`InvalidInput`](io::ErrorKind::InvalidInput).
+    fn open_direct(&self, path: &Path) -> io::Result<File>;
+    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()>;
     fn set_len(&self, file: &File, bytes: u64) -> io::Result<()>;
     /// Makes content and length durable.
     fn sync(&self, file: &File) -> io::Result<()>;
@@ -23,8 +28,14 @@ pub(super) trait Disk: Send + Sync {
 pub(super) struct RealDisk;
 
 impl Disk for RealDisk {
-    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        file.write_all(bytes)
+    fn open_direct(&self, path: &Path) -> io::Result<File> {
+        let direct =
+            i32::try_from(rustix::fs::OFlags::DIRECT.bits()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        OpenOptions::new().write(true).custom_flags(direct).open(path)
+    }
+
+    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        file.write_all_at(bytes, at)
     }
 
     fn set_len(&self, file: &File, bytes: u64) -> io::Result<()> {

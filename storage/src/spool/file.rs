@@ -1,14 +1,14 @@
 //! The spool in a directory of one node: one file per content, in `partial/` while it comes and in `done/` once it is
 //! whole.
 //!
-//! Each file begins with a header block that names the content's format and the attempt that writes it; the content
-//! follows. The attempt in the header fences late comers even when nobody remembers the newer attempt. One process at
-//! a time has the spool; a lock file sees to that.
+//! Each file begins with a header that names the content's format, its key and the attempt that writes it; the content
+//! follows in pieces. The attempt in the header fences late comers even when nobody remembers the newer attempt. One
+//! process at a time has the spool; a lock file sees to that.
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
-    io::{self, Read, Seek as _, SeekFrom},
+    fs::File,
+    io::{self, Read},
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -17,9 +17,21 @@ use std::{
 };
 
 use durable::{Access, Directory};
-use protocol::{party::Environment, transfer_id::TransferKey};
+use protocol::{limits::PIECE_BYTES, party::Environment, transfer_id::TransferKey};
 
-use super::{Keep, Recovered, Spool, SpoolFault, SpoolWriter, disk::Disk, format, header::Header, recovery};
+use crate::buffers::Buffers;
+
+use super::{
+    Keep, Recovered, Spool, SpoolFault, SpoolWriter,
+    disk::Disk,
+    format,
+    header::Header,
+    layout::Layout,
+    reader::FileReader,
+    recovery,
+    seal::{ContentKey, Owner, SpoolKey},
+    writer::{FileWriter, Opened},
+};
 
 /// A spool in a directory.
 pub struct FileSpool {
@@ -31,6 +43,10 @@ pub(super) struct Inner {
     pub(super) partial: Directory,
     pub(super) done: Directory,
     pub(super) disk: Box<dyn Disk>,
+    /// Seals what comes in; absent in labs only.
+    key: Option<SpoolKey>,
+    /// Room for sealed pieces, as many as are being written.
+    pub(super) buffers: Buffers,
     poisoned: AtomicBool,
     fences: Mutex<HashMap<TransferKey, Weak<Fence>>>,
     /// Held as long as the spool or a writer is.
@@ -38,29 +54,36 @@ pub(super) struct Inner {
 }
 
 /// Which attempt may write, for as long as somebody might still try.
-struct Fence(Mutex<Turn>);
+pub(super) struct Fence(pub(super) Mutex<Turn>);
 
-struct Turn {
+pub(super) struct Turn {
     /// The newest attempt that has begun; 0 before the first.
-    attempt: u32,
+    pub(super) attempt: u32,
     /// Its content was not dropped since.
-    open: bool,
+    pub(super) open: bool,
 }
 
 impl FileSpool {
-    /// Opens the spool in this directory, or begins one. A spool of another environment, a newer format, or one that
-    /// another process has, is refused.
-    pub fn open(root: &Path, environment: Environment) -> Result<Self, SpoolFault> {
-        FileSpool::on(root, environment, Box::new(super::disk::RealDisk))
+    /// Opens the spool in this directory, or begins one; content is sealed under `key`. A spool of another environment, key
+    /// or format, or one that another process has, is refused.
+    pub fn open(root: &Path, environment: Environment, key: Option<SpoolKey>) -> Result<Self, SpoolFault> {
+        FileSpool::on(root, environment, key, Box::new(super::disk::RealDisk))
     }
 
     /// The same on a disk that may be made to fail.
-    pub(super) fn on(root: &Path, environment: Environment, disk: Box<dyn Disk>) -> Result<Self, SpoolFault> {
-        let format::Opened { lock, partial, done } = format::open(root, environment)?;
+    pub(super) fn on(
+        root: &Path,
+        environment: Environment,
+        key: Option<SpoolKey>,
+        disk: Box<dyn Disk>,
+    ) -> Result<Self, SpoolFault> {
+        let format::Opened { lock, partial, done } = format::open(root, environment, key.as_ref())?;
         let inner = Inner {
             partial,
             done,
             disk,
+            key,
+            buffers: Buffers::default(),
             poisoned: AtomicBool::new(false),
             fences: Mutex::default(),
             _lock: lock,
@@ -70,12 +93,20 @@ impl FileSpool {
 }
 
 /// A lock whose holder panicked guards numbers that are whole at every moment.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Bytes from which on content is written past the system's cache: a whole piece.
+const DIRECT_FROM: u64 = PIECE_BYTES;
+
+/// Why content cannot be used, in the words of every place that finds out.
+const NO_HEADER: &str = "its header is not readable";
+const NOT_ITS_KEY: &str = "the key in its header is not its own";
+const TOO_SHORT: &str = "it is shorter than what was durable";
+
 impl Inner {
-    fn check_poison(&self) -> Result<(), SpoolFault> {
+    pub(super) fn check_poison(&self) -> Result<(), SpoolFault> {
         if self.poisoned.load(Ordering::Acquire) { Err(SpoolFault::Poisoned) } else { Ok(()) }
     }
 
@@ -110,26 +141,54 @@ impl Inner {
         Ok(None)
     }
 
+    /// What opens the content under this header; nothing where it is not sealed.
+    pub(super) fn opener(
+        &self,
+        key: &TransferKey,
+        header: &Header,
+    ) -> Result<Option<ContentKey>, SpoolFault> {
+        match (&self.key, &header.key) {
+            (None, None) => Ok(None),
+            (Some(spool), Some(wrapped)) => {
+                let opened = ContentKey::open(spool, owner(key, header.layout), wrapped);
+                opened.map(Some).map_err(|_| SpoolFault::Damaged(key.clone(), NOT_ITS_KEY))
+            }
+            _ => Err(SpoolFault::Damaged(key.clone(), NOT_ITS_KEY)),
+        }
+    }
+
     /// The partial file, open for writing from `offset` on, with the attempt in its header.
-    fn open_partial(&self, key: &TransferKey, attempt: u32, offset: u64) -> Result<File, SpoolFault> {
+    fn open_partial(
+        &self,
+        key: &TransferKey,
+        attempt: u32,
+        offset: u64,
+        layout: Layout,
+    ) -> Result<Opened, SpoolFault> {
         let read = |source| SpoolFault::Read { operation: "open", source };
+        let damaged = |how| Err(SpoolFault::Damaged(key.clone(), how));
         let name = key.file_stem();
         let path = self.partial.path().join(&name);
-        let Some((mut file, finished)) = self.find(key)? else {
+        let Some((file, finished)) = self.find(key)? else {
             if offset > 0 {
-                return Err(SpoolFault::Damaged(key.clone(), "its durable bytes are gone"));
+                return damaged("its durable bytes are gone");
             }
             let file = durable::new_file(Access::Private).read(true).open(&path);
             let file = file.map_err(|source| SpoolFault::Write { operation: "create", source })?;
-            return self.start(file, attempt, 0).map_err(|source| self.poison("create", source));
+            return self.begin_anew(file, &path, key, attempt, layout);
         };
-        match Header::read(&mut file).map_err(read)? {
-            Some(header) if header.attempt >= attempt => return Err(SpoolFault::Fenced { attempt }),
-            None if offset > 0 => return Err(SpoolFault::Damaged(key.clone(), "its header is not readable")),
-            _ => {}
+        let header = Header::read(&file).map_err(read)?;
+        if header.is_some_and(|header| header.attempt >= attempt) {
+            return Err(SpoolFault::Fenced { attempt });
         }
-        if offset > 0 && file.metadata().map_err(read)?.len() < Header::BYTES + offset {
-            return Err(SpoolFault::Damaged(key.clone(), "it is shorter than what was durable"));
+        let kept = match header {
+            _ if offset == 0 => None,
+            Some(header) if header.layout == layout => Some((header, self.opener(key, &header)?)),
+            Some(_) => return damaged("it was begun with another length"),
+            None => return damaged(NO_HEADER),
+        };
+        if kept.is_some() && file.metadata().map_err(read)?.len() < layout.at(offset) {
+            return damaged(TOO_SHORT);
         }
         if finished {
             let opened_again = self.disk.hand_over(&name, &self.done, &self.partial);
@@ -137,17 +196,59 @@ impl Inner {
         }
         let file = File::options().read(true).write(true).open(&path);
         let file = file.map_err(|source| SpoolFault::Write { operation: "open", source })?;
-        self.start(file, attempt, offset).map_err(|source| self.poison("open again", source))
+        match kept {
+            None => self.begin_anew(file, &path, key, attempt, layout),
+            Some((header, seal)) => {
+                let started = self.start(&file, Header { attempt, ..header }, offset);
+                // The key is an older one: no piece is sealed before the number is durable that tells its place.
+                let started = started.and_then(|()| self.disk.sync(&file));
+                started.map_err(|source| self.poison("open again", source))?;
+                Ok(self.opened(file, &path, layout, seal, offset))
+            }
+        }
     }
 
-    /// Writes the header, cuts the file off at `offset` and stands there.
-    fn start(&self, mut file: File, attempt: u32, offset: u64) -> io::Result<File> {
-        let end = Header::BYTES + offset;
-        self.disk.set_len(&file, end)?;
-        self.disk.write_all(&mut file, &Header { attempt }.to_bytes())?;
-        file.seek(SeekFrom::Start(end))?;
-        Ok(file)
+    /// Large content is written past the system's cache where that can be: nobody reads it soon, and copying it there costs
+    /// as much as sealing it. Small content is not worth a second descriptor.
+    fn opened(
+        &self,
+        file: File,
+        path: &Path,
+        layout: Layout,
+        seal: Option<ContentKey>,
+        offset: u64,
+    ) -> Opened {
+        let is_large = layout.length() - offset >= DIRECT_FROM;
+        // A wish; without it the content goes the ordinary way.
+        let direct = if is_large { self.disk.open_direct(path).ok() } else { None };
+        Opened { file, direct, layout, seal, offset }
     }
+
+    /// From the first byte, with a key of its own: whatever was sealed before in this file is lost with its key.
+    fn begin_anew(
+        &self,
+        file: File,
+        path: &Path,
+        key: &TransferKey,
+        attempt: u32,
+        layout: Layout,
+    ) -> Result<Opened, SpoolFault> {
+        let fresh = |spool| ContentKey::new(spool, owner(key, layout));
+        let (seal, wrapped) = self.key.as_ref().map(fresh).transpose()?.unzip();
+        let started = self.start(&file, Header { attempt, layout, key: wrapped }, 0);
+        started.map_err(|source| self.poison("create", source))?;
+        Ok(self.opened(file, path, layout, seal, 0))
+    }
+
+    /// Cuts the file off at `offset` and writes the header.
+    fn start(&self, file: &File, header: Header, offset: u64) -> io::Result<()> {
+        self.disk.set_len(file, header.layout.at(offset))?;
+        self.disk.write_at(file, &header.to_bytes(), 0)
+    }
+}
+
+fn owner(key: &TransferKey, layout: Layout) -> Owner {
+    Owner { stem: key.file_stem(), length: layout.length() }
 }
 
 impl Spool for FileSpool {
@@ -159,52 +260,44 @@ impl Spool for FileSpool {
         length: u64,
     ) -> Result<Box<dyn SpoolWriter>, SpoolFault> {
         self.inner.check_poison()?;
-        if offset > length || length > u64::MAX - Header::BYTES {
-            return Err(SpoolFault::Length { length, written: offset });
+        let layout = Layout::of(length).filter(|_| offset <= length);
+        let layout = layout.ok_or(SpoolFault::Length { length, written: offset })?;
+        if !layout.is_border(offset) {
+            return Err(SpoolFault::WithinPiece { offset });
         }
         let fence = self.inner.fence(key);
         let mut turn = locked(&fence.0);
         if attempt <= turn.attempt {
             return Err(SpoolFault::Fenced { attempt });
         }
-        let file = self.inner.open_partial(key, attempt, offset)?;
+        let opened = self.inner.open_partial(key, attempt, offset, layout)?;
         *turn = Turn { attempt, open: true };
         drop(turn);
-        let inner = Arc::clone(&self.inner);
-        // Offsets are recorded after a sync, and that makes the name durable too.
-        let name_pending = offset == 0;
-        let writer = FileWriter {
-            inner,
-            fence,
-            key: key.clone(),
-            file,
-            attempt,
-            written: offset,
-            length,
-            synced: false,
-            name_pending,
-        };
-        Ok(Box::new(writer))
+        Ok(Box::new(FileWriter::new(Arc::clone(&self.inner), fence, key.clone(), attempt, opened)))
     }
 
     fn read(&self, key: &TransferKey, upto: u64) -> Result<Box<dyn Read + Send>, SpoolFault> {
         let fault = |source| SpoolFault::Read { operation: "read", source };
-        let (mut file, _) = self.inner.find(key)?.ok_or_else(|| SpoolFault::Missing(key.clone()))?;
-        if Header::read(&mut file).map_err(fault)?.is_none() {
-            return Err(SpoolFault::Damaged(key.clone(), "its header is not readable"));
+        let damaged = |how| SpoolFault::Damaged(key.clone(), how);
+        let (file, _) = self.inner.find(key)?.ok_or_else(|| SpoolFault::Missing(key.clone()))?;
+        let header = Header::read(&file).map_err(fault)?.ok_or_else(|| damaged(NO_HEADER))?;
+        let layout = header.layout;
+        if upto > layout.length() || file.metadata().map_err(fault)?.len() < layout.at(upto) {
+            return Err(damaged(TOO_SHORT));
         }
-        if file.metadata().map_err(fault)?.len() < Header::BYTES.saturating_add(upto) {
-            return Err(SpoolFault::Damaged(key.clone(), "it is shorter than what was durable"));
-        }
-        file.seek(SeekFrom::Start(Header::BYTES)).map_err(fault)?;
-        Ok(Box::new(file.take(upto)))
+        let seal = self.inner.opener(key, &header)?;
+        Ok(Box::new(FileReader::new(key.clone(), file, layout, seal, upto)))
     }
 
     fn finished_length(&self, key: &TransferKey) -> Result<Option<u64>, SpoolFault> {
-        match fs::metadata(self.inner.done.path().join(key.file_stem())) {
-            Ok(metadata) => Ok(Some(metadata.len().saturating_sub(Header::BYTES))),
+        let looked_up = |source| SpoolFault::Read { operation: "look up", source };
+        match File::open(self.inner.done.path().join(key.file_stem())) {
+            Ok(file) => match Header::read(&file).map_err(looked_up)? {
+                Some(header) => Ok(Some(header.layout.length())),
+                None => Err(SpoolFault::Damaged(key.clone(), NO_HEADER)),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(SpoolFault::Read { operation: "look up", source }),
+            Err(source) => Err(looked_up(source)),
         }
     }
 
@@ -227,80 +320,5 @@ impl Spool for FileSpool {
 
     fn is_poisoned(&self) -> bool {
         self.inner.poisoned.load(Ordering::Acquire)
-    }
-}
-
-/// Writes one attempt's content.
-struct FileWriter {
-    inner: Arc<Inner>,
-    fence: Arc<Fence>,
-    key: TransferKey,
-    file: File,
-    attempt: u32,
-    written: u64,
-    length: u64,
-    /// Everything written is durable.
-    synced: bool,
-    /// The file's name may not be durable yet.
-    name_pending: bool,
-}
-
-/// Keeps newer attempts from beginning until it is dropped, if no newer one has begun.
-fn hold(fence: &Fence, attempt: u32) -> Result<MutexGuard<'_, Turn>, SpoolFault> {
-    let turn = locked(&fence.0);
-    if turn.open && turn.attempt == attempt { Ok(turn) } else { Err(SpoolFault::Fenced { attempt }) }
-}
-
-impl FileWriter {
-    fn sync_content(&mut self) -> Result<(), SpoolFault> {
-        if !self.synced {
-            let synced = self.inner.disk.sync(&self.file);
-            synced.map_err(|source| self.inner.poison("fsync", source))?;
-            self.synced = true;
-        }
-        Ok(())
-    }
-}
-
-impl SpoolWriter for FileWriter {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolFault> {
-        self.inner.check_poison()?;
-        let _turn = hold(&self.fence, self.attempt)?;
-        let end = self.written.saturating_add(bytes.len() as u64);
-        if end > self.length {
-            return Err(SpoolFault::Length { length: self.length, written: end });
-        }
-        let written = self.inner.disk.write_all(&mut self.file, bytes);
-        written.map_err(|source| self.inner.poison("write", source))?;
-        self.written = end;
-        self.synced = false;
-        Ok(())
-    }
-
-    fn sync(&mut self) -> Result<u64, SpoolFault> {
-        self.inner.check_poison()?;
-        drop(hold(&self.fence, self.attempt)?);
-        self.sync_content()?;
-        if self.name_pending {
-            let named = self.inner.disk.sync_directory(&self.inner.partial);
-            named.map_err(|source| self.inner.poison("fsync of the directory", source))?;
-            self.name_pending = false;
-        }
-        // A newer attempt may have cut the file off meanwhile.
-        drop(hold(&self.fence, self.attempt)?);
-        Ok(self.written)
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<(), SpoolFault> {
-        self.inner.check_poison()?;
-        drop(hold(&self.fence, self.attempt)?);
-        if self.written != self.length {
-            return Err(SpoolFault::Length { length: self.length, written: self.written });
-        }
-        self.sync_content()?;
-        let _turn = hold(&self.fence, self.attempt)?;
-        let Inner { disk, partial, done, .. } = &*self.inner;
-        let renamed = disk.hand_over(&self.key.file_stem(), partial, done);
-        renamed.map_err(|source| self.inner.poison("rename", source))
     }
 }

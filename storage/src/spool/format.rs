@@ -1,5 +1,5 @@
-//! The stamp of a file spool, `FORMAT`: which layout, and which environment. A spool that does not say what we
-//! understand is refused.
+//! The stamp of a file spool, `FORMAT`: which layout, which environment, and which key seals what is in it. A spool that
+//! does not say what we understand is refused. An empty one takes another key, and a newer layout.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -10,10 +10,11 @@ use std::{
 use durable::{Access, Directory};
 use protocol::party::Environment;
 
-use super::SpoolFault;
+use super::{SpoolFault, seal::SpoolKey};
 
-/// The layout that is written: `partial/` and `done/`, a file each, headers of their own.
-const LAYOUT: u32 = 1;
+/// The layout that is written: `partial/` and `done/`, a file each, headers of their own, content in pieces. Layout 1
+/// had neither seal nor key.
+const LAYOUT: u32 = 2;
 
 /// A spool whose stamp fits.
 pub(super) struct Opened {
@@ -24,7 +25,11 @@ pub(super) struct Opened {
 }
 
 /// Makes or checks the spool's directories and stamp.
-pub(super) fn open(root: &Path, environment: Environment) -> Result<Opened, SpoolFault> {
+pub(super) fn open(
+    root: &Path,
+    environment: Environment,
+    key: Option<&SpoolKey>,
+) -> Result<Opened, SpoolFault> {
     let unusable = |reason: String| SpoolFault::Unusable { path: root.display().to_string(), reason };
     let failed = |source: io::Error| unusable(format!("{source}; check the directory and its owner"));
     durable::create_directory(root, Access::Private).map_err(failed)?;
@@ -35,34 +40,101 @@ pub(super) fn open(root: &Path, environment: Environment) -> Result<Opened, Spoo
         Err(TryLockError::WouldBlock) => return Err(SpoolFault::InUse(root.display().to_string())),
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
+    let ours = Stamp { layout: LAYOUT, environment: environment.to_string(), seal: key.map(SpoolKey::name) };
     let stamp = root.join("FORMAT");
-    match fs::read_to_string(&stamp) {
-        Ok(text) => check(&text, environment).map_err(unusable)?,
+    let found = match fs::read_to_string(&stamp) {
+        Ok(text) => Some(Stamp::parse(&text).map_err(unusable)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if root.join("partial").exists() || root.join("done").exists() {
                 return Err(unusable("it has content but no FORMAT; restore that file".to_owned()));
             }
-            let text = format!("layout {LAYOUT}\nenvironment {environment}\n");
-            durable::create(&stamp, text.as_bytes(), Access::Private).map_err(failed)?;
+            None
         }
         Err(source) => return Err(failed(source)),
+    };
+    if let Some(found) = &found {
+        let empty = is_empty(root).map_err(failed)?;
+        ours.may_follow(found, empty).map_err(unusable)?;
+    }
+    if found.as_ref() != Some(&ours) {
+        durable::replace(&stamp, ours.to_text().as_bytes(), Access::Private).map_err(failed)?;
     }
     let directory = |name| Directory::open(&root.join(name), Access::Private).map_err(failed);
     Ok(Opened { lock, partial: directory("partial")?, done: directory("done")? })
 }
 
-fn check(text: &str, environment: Environment) -> Result<(), String> {
-    let mut lines = text.lines();
-    let layout = lines.next().and_then(|line| line.strip_prefix("layout ")?.parse::<u32>().ok());
-    let stored = lines.next().and_then(|line| line.strip_prefix("environment "));
-    match (layout, stored) {
-        (Some(layout), _) if layout > LAYOUT => {
-            Err(format!("its layout {layout} is newer than this program; install a newer version"))
+fn is_empty(root: &Path) -> io::Result<bool> {
+    for name in ["partial", "done"] {
+        match fs::read_dir(root.join(name)).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => return Ok(false),
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
-        (Some(LAYOUT), Some(stored)) if stored == environment.name() => Ok(()),
-        (Some(LAYOUT), Some(stored)) => Err(format!(
-            "it belongs to environment `{stored}`, and `{environment}` is configured; name another directory"
-        )),
-        _ => Err("its FORMAT is not readable; restore that file".to_owned()),
+    }
+    Ok(true)
+}
+
+/// What `FORMAT` says.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    layout: u32,
+    environment: String,
+    /// The name of the key that seals what is in it; none: it is not sealed.
+    seal: Option<String>,
+}
+
+impl Stamp {
+    fn to_text(&self) -> String {
+        let Stamp { layout, environment, seal } = self;
+        let seal = seal.as_deref().map_or_else(|| "none".to_owned(), |name| format!("key {name}"));
+        format!("layout {layout}\nenvironment {environment}\nseal {seal}\n")
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut lines = text.lines();
+        let mut value = |name: &str| lines.next()?.strip_prefix(name).map(str::to_owned);
+        let layout = value("layout ").and_then(|layout| layout.parse().ok());
+        let environment = value("environment ");
+        let seal = match value("seal ") {
+            Some(seal) if seal == "none" => Some(None),
+            Some(seal) => seal.strip_prefix("key ").map(|name| Some(name.to_owned())),
+            None => None,
+        };
+        match (layout, environment, seal) {
+            (Some(layout), ..) if layout > LAYOUT => {
+                Err(format!("its layout {layout} is newer than this program; install a newer version"))
+            }
+            (Some(1), Some(environment), _) => Ok(Stamp { layout: 1, environment, seal: None }),
+            (Some(LAYOUT), Some(environment), Some(seal)) => Ok(Stamp { layout: LAYOUT, environment, seal }),
+            _ => Err("its FORMAT is not readable; restore that file".to_owned()),
+        }
+    }
+
+    /// May a spool that was `found` be used as this one? Whatever is in it could not be read otherwise.
+    fn may_follow(&self, found: &Stamp, is_empty: bool) -> Result<(), String> {
+        if found.environment != self.environment {
+            let (stored, ours) = (&found.environment, &self.environment);
+            return Err(format!(
+                "it belongs to environment `{stored}`, and `{ours}` is configured; name another directory"
+            ));
+        }
+        if is_empty || found == self {
+            return Ok(());
+        }
+        if found.layout < LAYOUT {
+            return Err(
+                "it holds content of an older version, which did not seal; start that version again until `status` says \
+                 that nothing is to be delivered, then remove this directory: senders send the rest anew"
+                    .to_owned(),
+            );
+        }
+        let name =
+            |seal: &Option<String>| seal.as_ref().map_or("none".to_owned(), |name| format!("key {name}"));
+        let (held, ours) = (name(&found.seal), name(&self.seal));
+        Err(format!(
+            "what it holds is sealed by {held}, and {ours} is configured; bring that key back under [spool], or restore \
+             the spool that belongs to this one"
+        ))
     }
 }

@@ -1,11 +1,10 @@
-//! The first block of each content's file: how the rest is written, and by which attempt.
-//!
-//! One content's format may differ from the next one's; there is one so far, the plain bytes. The block is as long as
-//! a page, so that what follows stays aligned.
+//! The beginning of each content's file: how the rest is written, by which attempt, and the content's own key, sealed.
 
-use std::{
-    fs::File,
-    io::{self, Read as _, Seek as _, SeekFrom},
+use std::{fs::File, io, os::unix::fs::FileExt as _};
+
+use super::{
+    layout::{HEADER_BYTES, Layout},
+    seal::{WRAPPED_BYTES, Wrapped, hex},
 };
 
 /// What the header says.
@@ -13,36 +12,56 @@ use std::{
 pub(super) struct Header {
     /// The attempt that writes, or wrote, the content.
     pub(super) attempt: u32,
+    /// Where everything stands.
+    pub(super) layout: Layout,
+    /// The key of sealed content; none: the content lies there as it came.
+    pub(super) key: Option<Wrapped>,
 }
 
 impl Header {
-    /// Bytes before the content.
-    pub(super) const BYTES: u64 = 4096;
+    const FIRST_LINE: &str = "sekisho content, format 2\n";
 
-    const FIRST_LINE: &str = "sekisho content, format 1 (plain)\n";
-
-    /// The whole block.
+    /// The whole header.
     pub(super) fn to_bytes(self) -> Vec<u8> {
-        let mut block = format!("{}attempt {:010}\n", Self::FIRST_LINE, self.attempt).into_bytes();
-        block.resize(Self::BYTES as usize, 0);
-        block
+        let key = self.key.map_or_else(|| "none".to_owned(), |key| hex(&key.0));
+        let (attempt, length) = (self.attempt, self.layout.length());
+        let mut text = format!("{}attempt {attempt:010}\nlength {length:020}\nkey {key}\n", Self::FIRST_LINE)
+            .into_bytes();
+        text.resize(HEADER_BYTES as usize, 0);
+        text
     }
 
     /// Reads the header from the beginning of a file; `None` if there is none that this program writes.
-    pub(super) fn read(file: &mut File) -> io::Result<Option<Self>> {
-        let mut block = Vec::with_capacity(Self::BYTES as usize);
-        file.seek(SeekFrom::Start(0))?;
-        file.take(Self::BYTES).read_to_end(&mut block)?;
-        Ok(Self::parse(&block))
+    pub(super) fn read(file: &File) -> io::Result<Option<Self>> {
+        let mut block = [0; HEADER_BYTES as usize];
+        match file.read_exact_at(&mut block, 0) {
+            Ok(()) => Ok(Self::parse(&block)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn parse(block: &[u8]) -> Option<Self> {
-        let line = block.strip_prefix(Self::FIRST_LINE.as_bytes())?.strip_prefix(b"attempt ")?;
-        let number = std::str::from_utf8(line.get(..10)?).ok()?;
-        let header = Header { attempt: number.parse().ok()? };
+        let text = std::str::from_utf8(block).ok()?.trim_end_matches('\0');
+        let mut lines = text.strip_prefix(Self::FIRST_LINE)?.lines();
+        let attempt = lines.next()?.strip_prefix("attempt ")?.parse().ok()?;
+        let layout = Layout::of(lines.next()?.strip_prefix("length ")?.parse().ok()?)?;
+        let key = match lines.next()?.strip_prefix("key ")? {
+            "none" => None,
+            digits => Some(Wrapped(from_hex(digits)?)),
+        };
+        let header = Header { attempt, layout, key };
         // One spelling only, padding included.
         (header.to_bytes() == block).then_some(header)
     }
+}
+
+fn from_hex(digits: &str) -> Option<[u8; WRAPPED_BYTES]> {
+    let mut bytes = [0; WRAPPED_BYTES];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -50,14 +69,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_reads_back_and_no_other_block_does() {
-        let block = Header { attempt: u32::MAX }.to_bytes();
-        assert_eq!(Header::parse(&block), Some(Header { attempt: u32::MAX }));
-        for at in 0..block.len() {
-            let mut altered = block.clone();
-            altered[at] ^= 0x10;
-            assert_eq!(Header::parse(&altered), None, "byte {at} may be altered");
+    fn a_header_reads_back_and_no_other_spelling_does() {
+        for key in [None, Some(Wrapped([0xa7; WRAPPED_BYTES]))] {
+            let header = Header { attempt: u32::MAX, layout: Layout::of(12_345).unwrap(), key };
+            let block = header.to_bytes();
+            assert_eq!(block.len(), HEADER_BYTES as usize);
+            assert_eq!(Header::parse(&block), Some(header));
+            for at in 0..block.len() {
+                let mut altered = block.clone();
+                altered[at] ^= 0x80;
+                assert_eq!(Header::parse(&altered), None, "byte {at} may be altered");
+            }
+            assert_eq!(Header::parse(&block[..block.len() - 1]), None);
         }
-        assert_eq!(Header::parse(&block[..block.len() - 1]), None);
     }
 }

@@ -29,8 +29,11 @@ pub(super) fn recover(inner: &Inner, wanted: &dyn Fn(&TransferKey) -> Keep) -> R
                     continue;
                 }
                 Keep::Prefix(0) => true,
-                Keep::Prefix(bytes) => length(&path)?.is_some_and(|length| length >= bytes),
-                Keep::Whole(bytes) => finished && length(&path)? == Some(bytes),
+                Keep::Prefix(bytes) => held(inner, &key, &path)?.is_some_and(|held| held.bytes >= bytes),
+                Keep::Whole(bytes) => {
+                    let whole = |held: Held| (held.bytes, held.length) == (bytes, bytes);
+                    finished && held(inner, &key, &path)?.is_some_and(whole)
+                }
             };
             if fits {
                 recovered.kept += 1;
@@ -51,12 +54,24 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
     fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
 }
 
-/// Bytes of content; `None` without a readable header.
-fn length(path: &Path) -> Result<Option<u64>, SpoolFault> {
-    let read = || -> io::Result<Option<u64>> {
-        let mut file = File::open(path)?;
-        let header = Header::read(&mut file)?;
-        header.map(|_| file.metadata().map(|metadata| metadata.len() - Header::BYTES)).transpose()
-    };
-    read().map_err(|source| SpoolFault::Read { operation: "look up", source })
+/// What a file holds of a content.
+struct Held {
+    /// Bytes that are there.
+    bytes: u64,
+    /// Bytes of the whole.
+    length: u64,
+}
+
+/// Looks at head and length; what the pieces are is found out by whoever reads them. `None` if the head is not one of
+/// this content.
+fn held(inner: &Inner, key: &TransferKey, path: &Path) -> Result<Option<Held>, SpoolFault> {
+    let failed = |source| SpoolFault::Read { operation: "look up", source };
+    let file = File::open(path).map_err(failed)?;
+    let Some(header) = Header::read(&file).map_err(failed)? else { return Ok(None) };
+    if let Err(SpoolFault::Damaged(..)) = inner.opener(key, &header) {
+        return Ok(None);
+    }
+    let (head, length) = (header.layout.head(), header.layout.length());
+    let bytes = file.metadata().map_err(failed)?.len().saturating_sub(head);
+    Ok(Some(Held { bytes: bytes.min(length), length }))
 }

@@ -1,6 +1,7 @@
 //! The suite, run on a directory, and what is true of that alone.
 
 mod broken;
+mod sealed;
 mod stamps;
 
 use std::path::PathBuf;
@@ -10,20 +11,35 @@ use protocol::party::Environment;
 use super::*;
 use crate::conformance::{SpoolBench, samples};
 
-struct Bench(tempfile::TempDir);
+struct Bench {
+    directory: tempfile::TempDir,
+    /// The text of the key; none: nothing is sealed.
+    key: Option<String>,
+}
 
 impl Bench {
+    /// Of a spool that seals.
     fn new() -> Self {
-        Bench(tempfile::tempdir().unwrap())
+        let key = SpoolKey::new_text().unwrap().to_string();
+        Bench { key: Some(key), ..Bench::plain() }
+    }
+
+    /// Of one that does not.
+    fn plain() -> Self {
+        Bench { directory: tempfile::tempdir().unwrap(), key: None }
+    }
+
+    fn key(&self) -> Option<SpoolKey> {
+        self.key.as_ref().map(|text| SpoolKey::from_text(text.as_bytes()).unwrap())
     }
 
     fn root(&self) -> PathBuf {
-        self.0.path().join("spool")
+        self.directory.path().join("spool")
     }
 
     fn try_open(&self, environment: Environment) -> Result<FileSpool, SpoolFault> {
         loop {
-            match FileSpool::open(&self.root(), environment) {
+            match FileSpool::open(&self.root(), environment, self.key()) {
                 // A test beside this one is just starting a process, which holds all our locks until it is started.
                 Err(SpoolFault::InUse(_)) => std::thread::yield_now(),
                 opened => return opened,
@@ -49,6 +65,8 @@ fn nth(n: u64) -> TransferKey {
     samples::key(&samples::sender(n), n)
 }
 
+const PIECE: usize = protocol::limits::PIECE_BYTES as usize;
+
 /// Begins, writes and finishes.
 fn finish(spool: &FileSpool, key: &TransferKey, bytes: &[u8]) {
     let mut writer = spool.begin(key, 1, 0, bytes.len() as u64).unwrap();
@@ -56,4 +74,14 @@ fn finish(spool: &FileSpool, key: &TransferKey, bytes: &[u8]) {
     writer.finish().unwrap();
 }
 
-crate::spool_claims!(Bench::new());
+mod sealing {
+    use super::Bench;
+
+    crate::spool_claims!(Bench::new());
+}
+
+mod plain {
+    use super::Bench;
+
+    crate::spool_claims!(Bench::plain());
+}

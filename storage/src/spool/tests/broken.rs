@@ -3,6 +3,7 @@
 use std::{
     error::Error as _,
     fs::File,
+    path::Path,
     process::Command as Process,
     sync::{
         Arc,
@@ -51,9 +52,13 @@ impl FailingDisk {
 }
 
 impl Disk for FailingDisk {
-    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    fn open_direct(&self, path: &Path) -> io::Result<File> {
+        RealDisk.open_direct(path)
+    }
+
+    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         self.pass(Call::Write)?;
-        RealDisk.write_all(file, bytes)
+        RealDisk.write_at(file, bytes, at)
     }
 
     fn set_len(&self, file: &File, bytes: u64) -> io::Result<()> {
@@ -97,14 +102,14 @@ fn failing(
         after: Arc::clone(&after),
         failed: AtomicUsize::new(0),
     };
-    (FileSpool::on(&bench.root(), Environment::Test, Box::new(disk)).unwrap(), after)
+    (FileSpool::on(&bench.root(), Environment::Test, bench.key(), Box::new(disk)).unwrap(), after)
 }
 
 /// Takes one content in, in two pieces with a sync between, and drops another; ends at the first fault.
 fn work(spool: &FileSpool) -> Result<(), SpoolFault> {
-    let mut writer = spool.begin(&nth(1), 1, 0, 6)?;
-    writer.write(b"abc")?;
-    assert_eq!(writer.sync()?, 3);
+    let mut writer = spool.begin(&nth(1), 1, 0, PIECE as u64 + 3)?;
+    writer.write(&[b'a'; PIECE])?;
+    assert_eq!(writer.sync()?, PIECE as u64);
     writer.write(b"def")?;
     writer.finish()?;
     spool.drop_content(&nth(2))
@@ -117,6 +122,9 @@ fn any_call_that_fails_poisons_the_spool_and_is_not_repeated() {
         (Call::Write, 0),
         (Call::Write, 1),
         (Call::Write, 2),
+        (Call::Write, 3),
+        (Call::Write, 4),
+        (Call::Write, 5),
         (Call::Sync, 0),
         (Call::Sync, 1),
         (Call::SyncDirectory, 0),
@@ -202,8 +210,65 @@ fn a_file_that_cannot_be_opened_poisons_nothing() {
     finish(&spool, &nth(2), b"abc");
 }
 
+/// A disk that knows no writes past the cache: it refuses to open files for them, or the writes themselves.
+struct PlainDisk {
+    opens: bool,
+    refused: Arc<AtomicUsize>,
+}
+
+impl Disk for PlainDisk {
+    fn open_direct(&self, path: &Path) -> io::Result<File> {
+        if self.opens { File::open(path) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    }
+
+    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        // What was opened by `open_direct` above can be read only, which the system calls a bad descriptor.
+        RealDisk.write_at(file, bytes, at).map_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            io::ErrorKind::InvalidInput.into()
+        })
+    }
+
+    fn set_len(&self, file: &File, bytes: u64) -> io::Result<()> {
+        RealDisk.set_len(file, bytes)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        RealDisk.sync(file)
+    }
+
+    fn sync_directory(&self, directory: &Directory) -> io::Result<()> {
+        RealDisk.sync_directory(directory)
+    }
+
+    fn hand_over(&self, name: &str, from: &Directory, to: &Directory) -> io::Result<()> {
+        RealDisk.hand_over(name, from, to)
+    }
+
+    fn remove(&self, name: &str, directory: &Directory) -> io::Result<()> {
+        RealDisk.remove(name, directory)
+    }
+}
+
+#[test]
+fn a_file_system_without_writes_past_the_cache_takes_the_others() {
+    for (opens, refusals) in [(false, 0), (true, 1)] {
+        let bench = Bench::new();
+        let refused = Arc::new(AtomicUsize::new(0));
+        let disk = PlainDisk { opens, refused: Arc::clone(&refused) };
+        let spool = FileSpool::on(&bench.root(), Environment::Test, bench.key(), Box::new(disk)).unwrap();
+        let content = vec![b'x'; 3 * PIECE + 5];
+        finish(&spool, &nth(1), &content);
+        assert_eq!(refused.load(Ordering::Relaxed), refusals, "asked once, and not again");
+        let mut bytes = Vec::new();
+        spool.read(&nth(1), content.len() as u64).unwrap().read_to_end(&mut bytes).unwrap();
+        assert!(bytes == content);
+    }
+}
+
 /// Where the process below finds its spool, and that it is meant at all.
 const DIRECTORY: &str = "STORAGE_TEST_DIRECTORY";
+const KEY: &str = "STORAGE_TEST_KEY";
 
 #[cfg(unix)]
 #[test]
@@ -211,10 +276,11 @@ fn a_disk_that_takes_no_more_poisons_the_spool() {
     let bench = Bench::new();
     // A limit on the size of files is a full disk to whoever writes: a real failure of a real write.
     let limited = Process::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$0\" \"$@\""])
+        .args(["-c", "trap '' XFSZ; ulimit -f 3000; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "--ignored", "--nocapture", "spool::tests::broken::on_a_small_disk"])
-        .env(DIRECTORY, bench.0.path())
+        .env(DIRECTORY, bench.directory.path())
+        .env(KEY, bench.key.as_ref().unwrap())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&limited.stdout);
@@ -222,12 +288,12 @@ fn a_disk_that_takes_no_more_poisons_the_spool() {
     assert!(limited.status.success() && said.contains("1 passed"), "{said}{wrong}");
     // After a start on a better disk the attempt goes on from where it was durable.
     let spool = bench.open();
-    let mut writer = spool.begin(&nth(1), 2, 50_000, 1_000_000).unwrap();
-    writer.write(&[2; 950_000]).unwrap();
+    let mut writer = spool.begin(&nth(1), 2, PIECE as u64, 3 * PIECE as u64).unwrap();
+    writer.write(&[2; 2 * PIECE]).unwrap();
     writer.finish().unwrap();
     let mut bytes = Vec::new();
-    spool.read(&nth(1), 1_000_000).unwrap().read_to_end(&mut bytes).unwrap();
-    assert_eq!((&bytes[..50_000], &bytes[50_000..]), (&[1; 50_000][..], &[2; 950_000][..]));
+    spool.read(&nth(1), 3 * PIECE as u64).unwrap().read_to_end(&mut bytes).unwrap();
+    assert!(bytes[..PIECE] == [1; PIECE] && bytes[PIECE..] == [2; 2 * PIECE]);
 }
 
 #[cfg(unix)]
@@ -236,11 +302,12 @@ fn a_disk_that_takes_no_more_poisons_the_spool() {
 fn on_a_small_disk() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let root = std::path::Path::new(&directory).join("spool");
-    let spool = FileSpool::open(&root, Environment::Test).unwrap();
-    let mut writer = spool.begin(&nth(1), 1, 0, 1_000_000).unwrap();
-    writer.write(&[1; 50_000]).unwrap();
-    assert_eq!(writer.sync().unwrap(), 50_000);
-    let fault = writer.write(&[1; 950_000]).unwrap_err();
+    let key = SpoolKey::from_text(std::env::var(KEY).unwrap().as_bytes()).unwrap();
+    let spool = FileSpool::open(&root, Environment::Test, Some(key)).unwrap();
+    let mut writer = spool.begin(&nth(1), 1, 0, 3 * PIECE as u64).unwrap();
+    writer.write(&[1; PIECE]).unwrap();
+    assert_eq!(writer.sync().unwrap(), PIECE as u64);
+    let fault = writer.write(&[1; PIECE]).unwrap_err();
     assert!(fault.is_full(), "{fault:?}");
     assert!(spool.is_poisoned());
     assert!(matches!(writer.sync(), Err(SpoolFault::Poisoned)));

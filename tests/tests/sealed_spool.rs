@@ -1,0 +1,115 @@
+//! What lies in the spool is sealed: altered, it goes no further, and without its key nothing begins.
+
+#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
+#![expect(clippy::disallowed_methods, reason = "files that only have to live as long as the test")]
+
+use std::{fs, path::PathBuf};
+
+use lab::program::Process;
+use protocol::{limits::PIECE_BYTES, transfer_id::TransferKey};
+use tests::{
+    centre::{Centre, spooled},
+    patience::patiently,
+    setting::Setting,
+    wire::{Ending, send_head},
+};
+
+const PIECE: usize = PIECE_BYTES as usize;
+
+/// A file of three pieces and a rest, of which two pieces came before the line was lost.
+async fn cut() -> (Setting, TransferKey) {
+    let setting = Setting::new(3 * PIECE_BYTES + 100_000, &[]).await;
+    let key = setting.offered().await;
+    let mut line = setting.caller.line().await;
+    line.write(&send_head(&key, 0, setting.content.len() as u64)).await;
+    line.write(&setting.content[..2 * PIECE + 5]).await;
+    line.end(Ending::Fin, 0).await;
+    setting.centre.logs(&["attempt aborted", &key.to_string()]).await;
+    assert_eq!(setting.caller.state(&key).await.offset, 2 * PIECE_BYTES);
+    (setting, key)
+}
+
+/// The file of its content, in whichever directory of the spool.
+fn file_of(setting: &Setting, key: &TransferKey) -> PathBuf {
+    let stem = key.file_stem();
+    spooled(&setting.centre.site).into_iter().find(|file| file.ends_with(&stem)).unwrap()
+}
+
+/// Alters one byte in the middle of the content.
+fn flip(file: &PathBuf) {
+    let mut bytes = fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(file, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn no_content_stands_in_the_spool_as_it_came() {
+    let (setting, key) = cut().await;
+    let kept = fs::read(file_of(&setting, &key)).unwrap();
+    assert!(kept.len() > 2 * PIECE, "there is something to look at");
+    for line in setting.content.split(|byte| *byte == b'\n').filter(|line| line.len() > 20).step_by(500) {
+        assert!(!kept.windows(line.len()).any(|window| window == line));
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_that_was_altered_is_not_gone_on_from() {
+    let (setting, key) = cut().await;
+    flip(&file_of(&setting, &key));
+    let mut line = setting.caller.line().await;
+    let rest = setting.content.len() - 2 * PIECE;
+    line.write(&send_head(&key, 2 * PIECE_BYTES, rest as u64)).await;
+    let answer = line.answer().await.expect("it is told that this leads nowhere");
+    assert!(answer.status >= 500, "{}", answer.text());
+    setting.centre.logs(&["is damaged", "not what was sealed there"]).await;
+    // The next attempt begins anew, and the file arrives.
+    assert_eq!(setting.caller.state(&key).await.offset, 0);
+    setting.caller.send(&key, &setting.content).await.receipt();
+    assert!(setting.centre.delivered(&key).await.content == setting.content);
+}
+
+#[tokio::test]
+async fn content_that_was_altered_is_not_delivered() {
+    let mut setting = Setting::new(200_000, &[]).await;
+    let key = setting.offered().await;
+    // Nothing can be delivered for a while.
+    let incoming = setting.centre.site.directory.join("inbox/.incoming");
+    fs::remove_dir(&incoming).unwrap();
+    fs::write(&incoming, b"in the way").unwrap();
+    setting.caller.send(&key, &setting.content).await.receipt();
+    setting.centre.logs(&["not delivered yet"]).await;
+    let file = file_of(&setting, &key);
+    flip(&file);
+    fs::remove_file(&incoming).unwrap();
+
+    setting.centre = setting.centre.again_after_kill().await;
+    setting.centre.logs(&["not delivered yet", "is damaged", "not what was sealed there"]).await;
+    assert_eq!(setting.centre.inbox(), []);
+    assert_eq!(setting.centre.status().await.undelivered, 1);
+    // Restored, it is.
+    flip(&file);
+    setting.centre = setting.centre.again_after_kill().await;
+    assert!(setting.centre.delivered(&key).await.content == setting.content);
+}
+
+#[tokio::test]
+async fn with_another_key_it_does_not_start_and_names_both() {
+    let (mut setting, key) = cut().await;
+    assert!(setting.centre.stop().await.success());
+    let site = setting.centre.site.clone();
+    let (file, aside) = (site.directory.join("spool.key"), site.directory.join("spool.key.old"));
+    fs::rename(&file, &aside).unwrap();
+    let other = gateway::spool_key::create(&file).unwrap();
+    let config = site.config.to_str().unwrap();
+    let mut process = Process::start("sekisho-gateway", ["run", "--config", config]).unwrap();
+    let ended = patiently("the end of a centre without its key", process.ended()).await.unwrap();
+    let said = process.err.text();
+    assert_eq!(ended.code(), Some(1), "{said}");
+    assert!(said.contains("what it holds is sealed by key") && said.contains(&other), "{said}");
+
+    fs::rename(&aside, &file).unwrap();
+    let centre = Centre::start(site).await;
+    let caller = setting.caller.at(centre.address);
+    assert_eq!(caller.state(&key).await.offset, 2 * PIECE_BYTES, "nothing was lost");
+}
