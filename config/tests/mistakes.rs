@@ -157,7 +157,7 @@ fn syntax_errors_do_not_hide_the_mistakes_behind_them() {
         gateway_mistakes(&text).into_iter().map(|mistake| (mistake.line, mistake.key)).collect();
     assert!(found.contains(&(Some(5), "role".to_owned())), "{found:?}");
     assert!(found.contains(&(Some(25), "storage".to_owned())), "{found:?}");
-    assert!(found.contains(&(Some(56), "log.format".to_owned())), "{found:?}");
+    assert!(found.contains(&(Some(57), "log.format".to_owned())), "{found:?}");
     // Keys that vanished behind the broken lines are not reported as missing.
     assert_eq!(found.len(), 3, "{found:?}");
 }
@@ -171,7 +171,7 @@ fn a_key_that_stands_twice_is_refused() {
 #[test]
 fn a_table_written_as_a_value_is_refused() {
     let shown = only_mistake(LAB, "[log]\nformat = \"human\"", "[[log]]\nformat = \"human\"");
-    assert_eq!(shown, "g.toml:55: log: is a list — write it as a table, [log]");
+    assert_eq!(shown, "g.toml:56: log: is a list — write it as a table, [log]");
 }
 
 #[test]

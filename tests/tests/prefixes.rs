@@ -31,6 +31,8 @@ async fn case_41_every_prefix_followed_by_every_ending_is_never_committed() {
         .centre(&[
             ("limits.open_transfers_per_sender_max", "100"),
             ("limits.transfers_per_identity_max", "100"),
+            // All of them within a minute.
+            ("limits.attempts_per_sender_per_minute_max", "100000"),
             // An attempt keeps its connection's place until it is over, and its next one comes before that.
             ("limits.connections_per_identity_max", "1000"),
         ])

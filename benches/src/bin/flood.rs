@@ -170,8 +170,12 @@ impl Stage {
         let sites = Sites::create(directory)?;
         let address = free_address().await?;
         let listen = format!("\"{address}\"");
-        // The limits are the defaults; only the lab's exemption of its own machine goes.
+        // The limits are the defaults: what the lab raises for itself goes.
+        let requests = config::limits::REQUESTS_PER_IDENTITY_PER_SECOND_MAX.default.to_string();
+        let attempts = config::limits::ATTEMPTS_PER_SENDER_PER_MINUTE_MAX.default.to_string();
         let changes = [
+            ("limits.requests_per_identity_per_second_max", requests.as_str()),
+            ("limits.attempts_per_sender_per_minute_max", attempts.as_str()),
             ("listen.address", listen.as_str()),
             ("limits.exempt_prefixes", "[\"203.0.113.0/24\"]"),
             ("link.detect_max", "\"10s\""),
