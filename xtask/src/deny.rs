@@ -1,4 +1,4 @@
-//! `cargo deny` without the network: bans, licences and sources always, advisories where their database is given.
+//! `cargo deny` on what the lock file names: bans, licences and sources always, advisories where their database is given.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -37,6 +37,8 @@ fn cargo_deny(workspace: &Workspace) -> anyhow::Result<Command> {
     let Some(program) = tools::cargo_deny(workspace) else {
         bail!("cargo-deny is not there: `cargo xtask tools` installs it");
     };
+    // It reads every crate of the lock file, those for other systems too, which no build of ours has fetched.
+    run(&mut workspace.cargo(&["fetch", "--locked", "--quiet"]))?;
     let mut command = Command::new(program);
     command.current_dir(&workspace.root).args(["--offline", "check", "--hide-inclusion-graph"]);
     Ok(command)
