@@ -276,6 +276,8 @@ fn what_must_be_sealed_is_not_left_open() {
     let production = public.replacen("\"test\"", "\"production\"", 1);
     let found = gateway_mistakes(&production);
     assert!(found.iter().any(|mistake| mistake.to_string().starts_with("spool.seal")), "{found:?}");
+    let shown = only_mistake(LAB, "key = \"spool.key\"", "key = \"data/spool.key\"");
+    assert!(shown.contains("spool.key: lies below storage.data"), "{shown}");
     let credential = LAB.replacen("key = \"spool.key\"", "credential = \"spool-key\"", 1);
     assert_eq!(gateway_mistakes(&credential), []);
     let shown = only_mistake(&credential, "\"spool-key\"", "\"../spool-key\"");

@@ -14,6 +14,7 @@ use protocol::checkpoint::LogSigner as _;
 use serde_json::json;
 use storage::{
     audit::{AuditFault, AuditLog as _},
+    spool::SpoolFault,
     sqlite::SqliteAudit,
 };
 use tokio::{
@@ -33,7 +34,7 @@ use crate::{
     log, log_key,
     operate::{Operation, exit_code, operate},
     run::{RunFault, Stopped, run},
-    spool_key,
+    spool_key::{self, SpoolKeyFault},
     start::{LEDGER_FILE, StartFault, may_start},
 };
 
@@ -140,7 +141,9 @@ impl From<StartFault> for Failure {
         let text = chain(&fault);
         match fault {
             StartFault::Root => Failure::Configuration(text),
-            StartFault::Material(_) | StartFault::SpoolKey(_) => Failure::Material(text),
+            StartFault::Material(_)
+            | StartFault::SpoolKey(_)
+            | StartFault::Spool(SpoolFault::Unusable { .. }) => Failure::Material(text),
             _ => Failure::Failed(text),
         }
     }
@@ -316,8 +319,15 @@ fn check(configured: &Configured, question: &PeerQuestion) -> Result<ExitCode, F
         let days = ends.ms_since(now) / 86_400_000;
         println!("  the certificate under [{section}] ends {ends}, in {days} days");
     }
-    if let Some(key) = spool_key::load(&config.spool.seal).map_err(StartFault::from)? {
-        println!("○ the key of the spool: {}", key.name());
+    match spool_key::load(&config.spool.seal) {
+        Ok(Some(key)) => println!("○ the key of the spool: {}", key.name()),
+        Ok(None) => {}
+        Err(SpoolKeyFault::NoCredentials { name }) => {
+            println!(
+                "  the key of the spool is the credential {name}, which only the service is given: not looked at"
+            );
+        }
+        Err(fault) => return Err(StartFault::from(fault).into()),
     }
     if !lists.lacking.is_empty() {
         return Err(Failure::Material(format!(

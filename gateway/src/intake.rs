@@ -6,7 +6,7 @@ use std::{
 };
 
 use pki::platform::{PeerKernel, peer_kernel};
-use protocol::cause::Cause;
+use protocol::{cause::Cause, moment::Moment};
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
@@ -50,7 +50,7 @@ pub enum Shortfall {
 }
 
 /// Brings the content of one request into the sink. Returns the sink, with everything that came in it, and how it
-/// ended: well, if all content came and is durable; no sink when its thread broke down.
+/// ended: if all content came and is durable, when its last byte came; no sink when its thread broke down.
 ///
 /// `cut` is told as soon as reading ends early. Not cancel-safe: runs in a task of its own, which a lost connection does
 /// not drop.
@@ -61,7 +61,7 @@ pub async fn take_content<B: BodySource>(
     deadlines: Deadlines,
     stop: &Stop,
     cut: impl FnOnce(Cause),
-) -> (Option<Sink>, Result<(), Shortfall>) {
+) -> (Option<Sink>, Result<Moment, Shortfall>) {
     let (full, arrivals) = mpsc::channel::<Arrival>(PIECES);
     let mut pieces = sink.pieces();
     let runtime = tokio::runtime::Handle::current();
@@ -70,10 +70,10 @@ pub async fn take_content<B: BodySource>(
         let result = sink.take_all(arrivals, &runtime);
         (sink, result)
     });
-    let reading = read_all(body, &full, &mut pieces, ends, deadlines, stop).await;
+    let reading = read_all(body, &full, &mut pieces, ends, deadlines, stop).await.map(|()| pki::clock::now());
     match reading {
         // If the sink ended early it will say why.
-        Ok(()) => drop(full.send(Arrival::Whole).await),
+        Ok(_) => drop(full.send(Arrival::Whole).await),
         // The sender is told now: a disk that hangs may keep the thread for long.
         Err(cause) => cut(cause),
     }
@@ -101,7 +101,7 @@ async fn read_all<B: BodySource>(
             Ok(None) => return Err(Cause::StorageFailed),
             Err(_) => return Err(Cause::StorageStalled),
         };
-        let end = fill_piece(body, &mut piece, &mut pace, ends, deadlines, stop).await;
+        let end = fill_piece(body, &mut piece, &mut pace, ends, deadlines, stop, full).await;
         // The sink may have ended early, and will say why.
         if !piece.bytes().is_empty() && full.send(Arrival::Piece(piece)).await.is_err() {
             return Err(Cause::StorageFailed);
@@ -122,12 +122,15 @@ async fn fill_piece<B: BodySource>(
     ends: Ends,
     deadlines: Deadlines,
     stop: &Stop,
+    full: &mpsc::Sender<Arrival>,
 ) -> Result<Filled, Cause> {
     while !piece.room().is_empty() {
-        // Both branches may be dropped at any time without loss.
+        // Each may be dropped at any time without loss.
         let filled = tokio::select! {
             biased;
             cause = stop.stopped() => return Err(cause),
+            // The sink ended early, and will say why.
+            () = full.closed() => return Err(Cause::StorageFailed),
             filled = timeout(deadlines.stall_max, body.fill(piece.room())) => filled,
         };
         match filled {

@@ -228,15 +228,14 @@ async fn take(
     let cut = |cause| teller.tell(Told::Ended(problem_of(cause)));
     let ends = receiving.peer.ends;
     let (sink, result) = take_content(&mut body, sink, ends, deadlines, &receiving.place.stop, cut).await;
-    let received_at = pki::clock::now();
     match (sink, result) {
-        (Some(sink), Ok(())) => whole(centre, receiving, sink, received_at).await,
+        (Some(sink), Ok(received_at)) => whole(centre, receiving, sink, received_at).await,
         (sink, Err(Shortfall::Cut(cause))) => Err(abort(centre, receiving, sink, cause).await),
         (sink, Err(Shortfall::Sink(fault))) => {
             drop(sink);
             Err(abort_on_fault(centre, receiving, fault).await)
         }
-        (None, Ok(())) => Err(abort(centre, receiving, None, Cause::StorageFailed).await),
+        (None, Ok(_)) => Err(abort(centre, receiving, None, Cause::StorageFailed).await),
     }
 }
 

@@ -135,9 +135,13 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
     let party = config.parties.first().ok_or(StartFault::ThreadLost)?;
     let key: Arc<LogKey> = Arc::new(log_key::load_or_create(&data, config.environment, party)?);
     let log = key.log().clone();
-    let ledger = Arc::new(SqliteLedger::open(&data.join(LEDGER_FILE), config.environment, key).await?);
-    let spool: Arc<dyn Spool> = Arc::new(FileSpool::open(&data.join("spool"), config.environment, seal)?);
+    // The ledger last: opening it may bring it to a newer version, which no older program reads, and whoever is told by the
+    // spool to go back to one must be able to.
+    let buffers = Buffers::default();
+    let spool = FileSpool::open(&data.join("spool"), config.environment, seal, buffers.clone())?;
+    let spool: Arc<dyn Spool> = Arc::new(spool);
     let inbox = Arc::new(Inbox::open(&config.storage.inbox)?);
+    let ledger = Arc::new(SqliteLedger::open(&data.join(LEDGER_FILE), config.environment, key).await?);
     let centre = Arc::new(Centre {
         environment: config.environment,
         parties: config.parties.clone(),
@@ -159,7 +163,7 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         live: Live::default(),
         blocked: Blocked::load(&data)?,
         crl_sources: CrlSources::default(),
-        buffers: Buffers::default(),
+        buffers,
         cores: spare_cores(),
         room: Room::of(&data, &config.storage.inbox),
         counters: Counters::default(),

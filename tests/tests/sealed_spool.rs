@@ -101,14 +101,20 @@ async fn with_another_key_it_does_not_start_and_names_both() {
     let (file, aside) = (site.directory.join("spool.key"), site.directory.join("spool.key.old"));
     fs::rename(&file, &aside).unwrap();
     let other = gateway::spool_key::create(&file).unwrap();
+    // Whoever is sent back to an older version must find a ledger that it can read.
+    let (ledger, ledger_aside) =
+        (site.directory.join("data/ledger.sqlite"), site.directory.join("ledger.aside"));
+    fs::rename(&ledger, &ledger_aside).unwrap();
     let config = site.config.to_str().unwrap();
     let mut process = Process::start("sekisho-gateway", ["run", "--config", config]).unwrap();
     let ended = patiently("the end of a centre without its key", process.ended()).await.unwrap();
     let said = process.err.text();
-    assert_eq!(ended.code(), Some(1), "{said}");
+    assert_eq!(ended.code(), Some(3), "{said}");
+    assert!(!ledger.exists(), "the ledger is opened last");
     assert!(said.contains("what it holds is sealed by key") && said.contains(&other), "{said}");
 
     fs::rename(&aside, &file).unwrap();
+    fs::rename(&ledger_aside, &ledger).unwrap();
     let centre = Centre::start(site).await;
     let caller = setting.caller.at(centre.address);
     assert_eq!(caller.state(&key).await.offset, 2 * PIECE_BYTES, "nothing was lost");

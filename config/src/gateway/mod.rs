@@ -245,7 +245,12 @@ impl GatewayConfig {
         let routes = Route::read_all(root, environment, parties.as_deref());
         let claims = Claims::read(root);
         let kinds = AcceptedKinds::read(root);
-        let spool = Spool::read(root, environment, kinds.as_ref());
+        let spool = Spool::read(
+            root,
+            environment,
+            kinds.as_ref(),
+            storage.as_ref().map(|storage| storage.data.as_path()),
+        );
         let log = Log::read(root);
         taken.extend(crl.as_ref().and_then(|crl| crl.serve));
         let metrics = Metrics::read(root, &taken);

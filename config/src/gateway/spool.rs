@@ -1,6 +1,6 @@
 //! `[spool]`: what seals content on its way.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use protocol::{kind::Class, party::Environment};
 
@@ -75,6 +75,7 @@ impl Spool {
         root: &Section<'_>,
         environment: Option<Environment>,
         kinds: Option<&AcceptedKinds>,
+        data: Option<&Path>,
     ) -> Option<Self> {
         let section = root.section(
             "spool",
@@ -90,6 +91,11 @@ impl Spool {
         });
         let (key, credential, switch) = (key?, credential?, switch?);
         match (key, credential, switch) {
+            (Some(InputFile(file)), None, Switch::On) if data.is_some_and(|data| file.starts_with(data)) => {
+                let what = "lies below storage.data: a copy of that would hold content and key together";
+                section.refuse("key", Fault::new(what, "put the key elsewhere, beside this file perhaps"));
+                None
+            }
             (Some(InputFile(file)), None, Switch::On) => Some(Spool { seal: Seal::File(file) }),
             (None, Some(CredentialName(name)), Switch::On) => Some(Spool { seal: Seal::Credential(name) }),
             (None, None, Switch::On) => {

@@ -64,10 +64,16 @@ pub(super) struct Turn {
 }
 
 impl FileSpool {
-    /// Opens the spool in this directory, or begins one; content is sealed under `key`. A spool of another environment, key
+    /// Opens the spool in this directory, or begins one; content is sealed under `key`, in buffers of this stock.
+    /// A spool of another environment, key
     /// or format, or one that another process has, is refused.
-    pub fn open(root: &Path, environment: Environment, key: Option<SpoolKey>) -> Result<Self, SpoolFault> {
-        FileSpool::on(root, environment, key, Box::new(super::disk::RealDisk))
+    pub fn open(
+        root: &Path,
+        environment: Environment,
+        key: Option<SpoolKey>,
+        buffers: Buffers,
+    ) -> Result<Self, SpoolFault> {
+        FileSpool::on(root, environment, key, buffers, Box::new(super::disk::RealDisk))
     }
 
     /// The same on a disk that may be made to fail.
@@ -75,6 +81,7 @@ impl FileSpool {
         root: &Path,
         environment: Environment,
         key: Option<SpoolKey>,
+        buffers: Buffers,
         disk: Box<dyn Disk>,
     ) -> Result<Self, SpoolFault> {
         let format::Opened { lock, partial, done } = format::open(root, environment, key.as_ref())?;
@@ -83,7 +90,7 @@ impl FileSpool {
             done,
             disk,
             key,
-            buffers: Buffers::default(),
+            buffers,
             poisoned: AtomicBool::new(false),
             fences: Mutex::default(),
             _lock: lock,

@@ -96,10 +96,11 @@ impl Read for FileReader {
                 return Ok(room.len());
             }
             let mut piece = std::mem::take(&mut self.piece);
+            self.taken = 0;
             piece.resize(whole as usize, 0);
             self.fetch(number, &mut piece)?;
             piece.truncate(wanted as usize);
-            (self.piece, self.taken) = (piece, 0);
+            self.piece = piece;
             self.next += wanted;
         }
         let count = self.piece.get(self.taken..).unwrap_or_default().read(buffer)?;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use protocol::party::Environment;
 
 use super::*;
+use crate::buffers::Buffers;
 use crate::conformance::{SpoolBench, samples};
 
 struct Bench {
@@ -39,7 +40,7 @@ impl Bench {
 
     fn try_open(&self, environment: Environment) -> Result<FileSpool, SpoolFault> {
         loop {
-            match FileSpool::open(&self.root(), environment, self.key()) {
+            match FileSpool::open(&self.root(), environment, self.key(), Buffers::default()) {
                 // A test beside this one is just starting a process, which holds all our locks until it is started.
                 Err(SpoolFault::InUse(_)) => std::thread::yield_now(),
                 opened => return opened,

@@ -142,6 +142,9 @@ impl FileWriter {
     /// Content and the tags that prove it become durable together: without them it could not be read.
     fn sync_content(&mut self) -> Result<(), SpoolFault> {
         if !self.rows.is_empty() {
+            // No newer attempt may have its own in their places.
+            let fence = Arc::clone(&self.fence);
+            let _turn = hold(&fence, self.attempt)?;
             let written = self.inner.disk.write_at(&self.file, &self.rows, self.rows_at);
             written.map_err(|source| self.inner.poison("write", source))?;
             self.rows.clear();

@@ -62,7 +62,7 @@ impl Usage {
         Ok(usage)
     }
 
-    /// May one more be offered on this day? What is refused for good is counted, and brings no bytes.
+    /// May one more be offered on this day? For what is refused for good its bytes are not asked for, and count like all others.
     pub(super) fn day_allows(&self, day: &SenderDay, allowance: &Allowance, bytes: Option<u64>) -> bool {
         let used = self.days.get(day).copied().unwrap_or_default();
         let fits = |bytes| used.bytes.saturating_add(bytes) <= allowance.bytes_of_day_max;

@@ -14,6 +14,7 @@ use std::{
 use durable::Directory;
 
 use super::*;
+use crate::buffers::Buffers;
 use crate::spool::disk::{Disk, RealDisk};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +103,11 @@ fn failing(
         after: Arc::clone(&after),
         failed: AtomicUsize::new(0),
     };
-    (FileSpool::on(&bench.root(), Environment::Test, bench.key(), Box::new(disk)).unwrap(), after)
+    (
+        FileSpool::on(&bench.root(), Environment::Test, bench.key(), Buffers::default(), Box::new(disk))
+            .unwrap(),
+        after,
+    )
 }
 
 /// Takes one content in, in two pieces with a sync between, and drops another; ends at the first fault.
@@ -256,7 +261,9 @@ fn a_file_system_without_writes_past_the_cache_takes_the_others() {
         let bench = Bench::new();
         let refused = Arc::new(AtomicUsize::new(0));
         let disk = PlainDisk { opens, refused: Arc::clone(&refused) };
-        let spool = FileSpool::on(&bench.root(), Environment::Test, bench.key(), Box::new(disk)).unwrap();
+        let spool =
+            FileSpool::on(&bench.root(), Environment::Test, bench.key(), Buffers::default(), Box::new(disk))
+                .unwrap();
         let content = vec![b'x'; 3 * PIECE + 5];
         finish(&spool, &nth(1), &content);
         assert_eq!(refused.load(Ordering::Relaxed), refusals, "asked once, and not again");
@@ -303,7 +310,7 @@ fn on_a_small_disk() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let root = std::path::Path::new(&directory).join("spool");
     let key = SpoolKey::from_text(std::env::var(KEY).unwrap().as_bytes()).unwrap();
-    let spool = FileSpool::open(&root, Environment::Test, Some(key)).unwrap();
+    let spool = FileSpool::open(&root, Environment::Test, Some(key), Buffers::default()).unwrap();
     let mut writer = spool.begin(&nth(1), 1, 0, 3 * PIECE as u64).unwrap();
     writer.write(&[1; PIECE]).unwrap();
     assert_eq!(writer.sync().unwrap(), PIECE as u64);

@@ -5,6 +5,7 @@
 use std::fs;
 
 use super::*;
+use crate::buffers::Buffers;
 
 #[track_caller]
 fn refused(bench: &Bench, environment: Environment, reason: &str) {
@@ -90,14 +91,14 @@ fn a_spool_is_open_once_at_a_time() {
     let bench = Bench::new();
     let spool = bench.open();
     assert!(matches!(
-        FileSpool::open(&bench.root(), Environment::Test, bench.key()),
+        FileSpool::open(&bench.root(), Environment::Test, bench.key(), Buffers::default()),
         Err(SpoolFault::InUse(_))
     ));
     // A writer that outlives the spool could still write.
     let writer = spool.begin(&nth(1), 1, 0, 3).unwrap();
     drop(spool);
     assert!(matches!(
-        FileSpool::open(&bench.root(), Environment::Test, bench.key()),
+        FileSpool::open(&bench.root(), Environment::Test, bench.key(), Buffers::default()),
         Err(SpoolFault::InUse(_))
     ));
     drop(writer);
