@@ -12,6 +12,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Instant,
 };
 
 use tokio::{
@@ -98,9 +99,10 @@ impl Cores {
 
     /// Ends all of them, with whatever still runs there. Work for a thread that may block.
     pub fn end(mut self) {
+        // A thread that waits for a disk which does not answer must not keep the process; all have one grace together.
+        let by = Instant::now() + CLOSE_GRACE;
         for core in self.0.drain(..) {
-            // A thread that waits for a disk which does not answer must not keep the process.
-            core.runtime.shutdown_timeout(CLOSE_GRACE);
+            core.runtime.shutdown_timeout(by.saturating_duration_since(Instant::now()));
         }
     }
 }

@@ -156,11 +156,15 @@ impl Table {
         if known.open > 0 {
             return;
         }
+        let now = Instant::now();
+        if locked(&known.requests).is_rested(now) {
+            self.of_identity.remove(identity);
+            return;
+        }
         if self.resting < RESTING_IDENTITIES_MAX {
             self.resting += 1;
             return;
         }
-        let now = Instant::now();
         self.of_identity.retain(|_, known| known.open > 0 || !locked(&known.requests).is_rested(now));
         self.resting = self.of_identity.values().filter(|known| known.open == 0).count();
         if self.resting >= RESTING_IDENTITIES_MAX {

@@ -127,7 +127,7 @@ pub async fn run(
     }
     let stopped = drain(&centre, &connections, &services).await;
     if let Some(cores) = Arc::into_inner(cores) {
-        // Nobody waits for what still runs there; each has its own grace.
+        // Nobody waits for what still runs there beyond its grace.
         let _ = tokio::task::spawn_blocking(move || cores.end()).await;
     }
     if centre.broken.is_cancelled() {

@@ -4,9 +4,10 @@ use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
     io,
+    mem::MaybeUninit,
     net::SocketAddr,
     pin::Pin,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -65,6 +66,9 @@ impl Backend {
     ) -> Poll<Result<Answered, HeadFault>> {
         loop {
             if let Some((answered, length)) = head::answer(&self.ahead, method)? {
+                if length > HEAD_BYTES_MAX {
+                    return Poll::Ready(Err(HeadFault::TooLong));
+                }
                 self.ahead.drain(..length);
                 let status = answered.head.status();
                 if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
@@ -176,15 +180,10 @@ fn take_idle(address: SocketAddr) -> Option<TcpStream> {
     })
 }
 
-/// Has it neither closed nor said anything unasked? What the runtime has heard of it is looked at first.
+/// Has it neither closed nor said anything unasked? The kernel is asked: what the runtime has heard of it may be old.
 fn is_quiet(tcp: &TcpStream) -> bool {
-    let mut context = Context::from_waker(Waker::noop());
-    match tcp.poll_read_ready(&mut context) {
-        Poll::Pending => true,
-        Poll::Ready(_) => {
-            matches!(tcp.try_read(&mut [0; 1]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-        }
-    }
+    let peeked = SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]);
+    matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 async fn connect(address: SocketAddr, stall_max: Duration) -> io::Result<TcpStream> {

@@ -116,6 +116,8 @@ pub async fn carry(
     }
     let closes = closes || !matches!(asking.sent, Sent::Whole);
     let keeps = answered.keeps;
+    // Nobody is told to go on once the answer has begun.
+    asking.asked_first = false;
     let mut answering = Answering::new(passage.terms.stall_max, &answered, &headers, closes);
     let went = tokio::select! {
         biased;
@@ -227,6 +229,8 @@ impl Asking {
             self.asked_first = false;
             // Whoever cannot be told will not send, which is noticed.
             let _ = line.put(CONTINUE);
+        }
+        if line.wants_flush() {
             let _ = line.poll_flush(context);
         }
         with_plain(|plain| {

@@ -15,7 +15,10 @@ use tokio::{
 };
 use tokio_rustls::{rustls::ServerConnection, server::TlsStream};
 
-use super::scratch::{READ_AT_ONCE, with_input};
+use super::{
+    ahead::Ahead,
+    scratch::{READ_AT_ONCE, with_input},
+};
 
 /// Plain bytes of one record (RFC 8446 section 5.1), and what a record adds to them at most in the usual case: header, type
 /// and tag.
@@ -46,9 +49,8 @@ impl Gone {
 pub struct Line {
     tcp: TcpStream,
     tls: ServerConnection,
-    /// Plain bytes that came beyond what was asked for, and how many of them were taken.
-    ahead: Vec<u8>,
-    taken: usize,
+    /// Plain bytes that came beyond what was asked for.
+    ahead: Ahead,
     /// Nothing more comes. Told once what came before is taken.
     gone: Option<Gone>,
 }
@@ -59,20 +61,17 @@ impl Line {
         let (tcp, mut tls) = stream.into_inner();
         // Whoever writes here sends each piece before the next one.
         tls.set_buffer_limit(None);
-        Line { tcp, tls, ahead: Vec::new(), taken: 0, gone: None }
+        Line { tcp, tls, ahead: Ahead::default(), gone: None }
     }
 
     /// What came and was not asked for yet.
     pub fn ahead(&self) -> &[u8] {
-        self.ahead.get(self.taken..).unwrap_or_default()
+        self.ahead.bytes()
     }
 
     /// So many bytes of that are taken.
     pub fn take(&mut self, count: usize) {
-        self.taken += count;
-        if self.taken >= self.ahead.len() {
-            (self.ahead, self.taken) = (Vec::new(), 0);
-        }
+        self.ahead.take(count);
     }
 
     /// Shows what came, at most `want` bytes, piece by piece; says how many in all, at least one.
@@ -157,7 +156,7 @@ impl Line {
             if !wanted.is_empty() {
                 show(wanted);
             }
-            self.ahead.extend_from_slice(beyond);
+            self.ahead.put(beyond);
             count += piece.len();
             let length = piece.len();
             reader.consume(length);

@@ -5,6 +5,7 @@
 //! is told to the backend and what breaks an exchange off is the same in both: [`crate::service::asked`],
 //! [`crate::stream::Passage`], [`crate::send`]. After a problem the connection closes.
 
+mod ahead;
 mod answering;
 mod backend;
 mod chunks;
@@ -282,7 +283,9 @@ impl Connection {
         if *method != Method::HEAD {
             message.extend_from_slice(&body);
         }
-        match timeout(self.patience.answer, self.wire.send(&message)).await {
+        let ending = self.peer.is_ended() || self.centre.stopping.is_cancelled();
+        let patience = if ending { LAST_ANSWER_MAX } else { self.patience.answer };
+        match timeout(patience, self.wire.send(&message)).await {
             Ok(sent) => sent,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }

@@ -40,6 +40,9 @@ impl Wire {
             let mut line = self.line();
             loop {
                 if let Some((request, length)) = head::request(line.ahead())? {
+                    if length > HEAD_BYTES_MAX {
+                        return Err(HeadFault::TooLong).into();
+                    }
                     line.take(length);
                     return Ok(Some(request)).into();
                 }

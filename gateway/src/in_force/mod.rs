@@ -145,7 +145,8 @@ impl InForce {
         )?;
         check_stands_for_parties("evidence", signer.identity(), &config)?;
         let evidence_trust = trust_of("evidence", &config.evidence)?;
-        InForce::assemble(config, lines, Arc::new(signer), evidence_trust, observer, generation)
+        let routes = held.map(|held| held.routes.as_slice()).unwrap_or_default();
+        InForce::assemble(config, lines, Arc::new(signer), evidence_trust, observer, generation, routes)
     }
 
     /// Makes the listeners; the first of `lines` is that of `[tls]`.
@@ -156,6 +157,7 @@ impl InForce {
         evidence_trust: Arc<Trust>,
         observer: RefusalObserver,
         generation: u64,
+        routes: &[Arc<Route>],
     ) -> Result<Self, MaterialFault> {
         let further = config.listeners.iter().map(|further| {
             let section = further.tls.as_ref().map_or_else(|| "tls".to_owned(), |_| further.tls_section());
@@ -176,11 +178,7 @@ impl InForce {
             listeners,
             lines,
             evidence_trust,
-            routes: config
-                .routes
-                .iter()
-                .map(|route| Arc::new(Route::new(route.clone(), config.link.stall_max)))
-                .collect(),
+            routes: Route::all(&config.routes, config.link.stall_max, routes),
             config,
         })
     }
@@ -198,7 +196,8 @@ impl InForce {
             self.lines.iter().map(|line| Arc::new(line.with(newest(&line.section, &line.trust)))).collect();
         let evidence_trust = newest("evidence", &self.evidence_trust);
         let signer = Arc::clone(&self.signer);
-        InForce::assemble(self.config.clone(), lines, signer, evidence_trust, observer, self.generation + 1)
+        let (config, generation) = (self.config.clone(), self.generation + 1);
+        InForce::assemble(config, lines, signer, evidence_trust, observer, generation, &self.routes)
     }
 
     /// Every listener, that of `[listen]` first.

@@ -35,13 +35,29 @@ pub struct Route {
     places: Arc<Semaphore>,
     /// Connections to its backend, for hyper.
     backends: Backends,
+    stall_max: Duration,
 }
 
 impl Route {
     /// With all its places free. A backend that moves nothing for `stall_max` is given up.
-    pub fn new(config: config::gateway::Route, stall_max: Duration) -> Self {
+    fn new(config: config::gateway::Route, stall_max: Duration) -> Self {
         let places = Arc::new(Semaphore::new(config.requests_max as usize));
-        Route { config, places, backends: Backends::new(stall_max) }
+        Route { config, places, backends: Backends::new(stall_max), stall_max }
+    }
+
+    /// The routes of a configuration; those that are as before are the very same, with their places and connections.
+    pub fn all(
+        routes: &[config::gateway::Route],
+        stall_max: Duration,
+        held: &[Arc<Route>],
+    ) -> Vec<Arc<Route>> {
+        let same = |new: &config::gateway::Route| {
+            held.iter().find(|route| route.config == *new && route.stall_max == stall_max)
+        };
+        let route = |new: &config::gateway::Route| {
+            same(new).map_or_else(|| Arc::new(Route::new(new.clone(), stall_max)), Arc::clone)
+        };
+        routes.iter().map(route).collect()
     }
 
     /// Is this path one of its?

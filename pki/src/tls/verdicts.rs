@@ -19,20 +19,26 @@ use crate::peer::PeerIdentity;
 /// each, 15 KB with a thousand codes. Five times as many as there are connections at the peak of a claim day.
 const VERDICTS_MAX: usize = 8192;
 
-/// The digest of a chain, each certificate with its length before it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ChainDigest(Sha256);
+/// The digests of a chain: of its leaf, and of each certificate with its length before it. A leaf has one verdict, whatever
+/// chains it is shown with: whoever has a copy of it and not its key can push out no other's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct ChainDigest {
+    leaf: Sha256,
+    whole: Sha256,
+}
 
 impl ChainDigest {
     pub(super) fn of(chain: &[CertificateDer<'_>]) -> Self {
         let lengths: Vec<[u8; 8]> = chain.iter().map(|der| (der.len() as u64).to_be_bytes()).collect();
         let parts = lengths.iter().zip(chain).flat_map(|(length, der)| [length.as_slice(), der.as_ref()]);
-        ChainDigest(Sha256::of_parts(&parts.collect::<Vec<_>>()))
+        let whole = Sha256::of_parts(&parts.collect::<Vec<_>>());
+        ChainDigest { leaf: Sha256::of(chain.first().map_or(&[], |leaf| leaf.as_ref())), whole }
     }
 }
 
 #[derive(Clone)]
 struct Verdict {
+    whole: Sha256,
     peer: PeerIdentity,
     since: Moment,
     until: Moment,
@@ -40,8 +46,8 @@ struct Verdict {
 
 #[derive(Default)]
 struct Halves {
-    newer: HashMap<ChainDigest, Verdict>,
-    older: HashMap<ChainDigest, Verdict>,
+    newer: HashMap<Sha256, Verdict>,
+    older: HashMap<Sha256, Verdict>,
 }
 
 /// The good verdicts of one server.
@@ -52,33 +58,33 @@ impl Verdicts {
     /// Who showed this chain before, if that verdict holds at `now`.
     pub(super) fn find(&self, chain: ChainDigest, now: Moment) -> Option<PeerIdentity> {
         let mut halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = match halves.newer.get(&chain) {
+        let verdict = match halves.newer.get(&chain.leaf) {
             Some(verdict) => verdict.clone(),
             None => {
-                let verdict = halves.older.remove(&chain)?;
-                halves.put(chain, verdict.clone());
+                let verdict = halves.older.remove(&chain.leaf)?;
+                halves.put(chain.leaf, verdict.clone());
                 verdict
             }
         };
         // A clock that was set back is before everything that is known.
-        let holds = verdict.since <= now && now < verdict.until;
+        let holds = verdict.whole == chain.whole && verdict.since <= now && now < verdict.until;
         holds.then_some(verdict.peer)
     }
 
     /// Keeps the verdict on this chain that was reached at `now`; not one by grace, whose every use is written down.
     pub(super) fn keep(&self, chain: ChainDigest, peer: &PeerIdentity, now: Moment) {
         let Some(until) = peer.verdict_ends().filter(|_| peer.grace().is_none()) else { return };
-        let verdict = Verdict { peer: peer.clone(), since: now, until };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(chain, verdict);
+        let verdict = Verdict { whole: chain.whole, peer: peer.clone(), since: now, until };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(chain.leaf, verdict);
     }
 }
 
 impl Halves {
-    fn put(&mut self, chain: ChainDigest, verdict: Verdict) {
+    fn put(&mut self, leaf: Sha256, verdict: Verdict) {
         if self.newer.len() >= VERDICTS_MAX / 2 {
             self.older = std::mem::take(&mut self.newer);
         }
-        self.newer.insert(chain, verdict);
+        self.newer.insert(leaf, verdict);
     }
 }
 
@@ -107,13 +113,27 @@ mod tests {
         let chain = [world.client.der.clone()];
         let peer = Arc::new(world.trust().verify(&chain, Purpose::TlsClient, now).unwrap());
         let verdicts = Verdicts::default();
-        let nth = |n: usize| ChainDigest(Sha256::of(&n.to_be_bytes()));
+        let nth = |n: usize| ChainDigest { leaf: Sha256::of(&n.to_be_bytes()), whole: Sha256::of(b"") };
         for n in 0..3 * VERDICTS_MAX {
             verdicts.keep(nth(n), &peer, now);
             assert!(verdicts.find(nth(0), now).is_some(), "asked for again and again");
         }
         let halves = verdicts.0.lock().unwrap();
         assert!(halves.newer.len() + halves.older.len() <= VERDICTS_MAX);
+    }
+
+    #[test]
+    fn a_leaf_that_is_shown_with_many_chains_has_one_place() {
+        let (world, now) = (World::new(), clock::now());
+        let chain = std::slice::from_ref(&world.client.der);
+        let peer = world.trust().verify(chain, Purpose::TlsClient, now).unwrap();
+        let (verdicts, with) = (Verdicts::default(), |more: &'static [u8]| {
+            ChainDigest::of(&[world.client.der.clone(), CertificateDer::from(more)])
+        });
+        verdicts.keep(with(b"one"), &peer, now);
+        verdicts.keep(with(b"other"), &peer, now);
+        assert!(verdicts.find(with(b"one"), now).is_none() && verdicts.find(with(b"other"), now).is_some());
+        assert_eq!(verdicts.0.lock().unwrap().newer.len(), 1);
     }
 
     #[test]
