@@ -2,6 +2,7 @@
 
 use protocol::{cause::Cause, kind::Kind, problem::Problem, transfer_id::TransferKey};
 use tests::{
+    patience::patiently,
     setting::Setting,
     upkeep::gateway_does,
     wire::{Line, send_head},
@@ -40,10 +41,12 @@ async fn a_running_transfer_finishes_and_nothing_new_begins() {
         assert_eq!((answer.status, answer.problem()), (503, Problem::Draining));
         assert!(answer.header("retry-after").is_some());
     }
-    assert!(
-        tokio::net::TcpStream::connect(setting.centre.address).await.is_err(),
-        "nobody is let in any more"
-    );
+    let nobody_is_let_in = async {
+        while tokio::net::TcpStream::connect(setting.centre.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    patiently("the end of listening", nobody_is_let_in).await;
     // A second signal changes nothing.
     setting.centre.process.terminate().await.unwrap();
     let answer = line.ask(&setting.content[2 * 1024 * 1024 + 1..]).await;
