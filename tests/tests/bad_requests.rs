@@ -1,6 +1,8 @@
 //! Requests that are not of the documented form, from a peer with a good certificate: each gets its documented code, and
 //! leaves nothing behind.
 
+use std::collections::BTreeMap;
+
 use protocol::problem::Problem;
 use tests::{
     setting::Setting,
@@ -116,7 +118,10 @@ async fn what_the_http_engine_rejects_ends_as_a_bare_4xx_or_a_close_and_is_count
         }
         line.closed().await;
     }
-    let counted = setting.centre.status().await.turned_down;
-    assert_eq!(counted.values().sum::<u64>() - before, requests.len() as u64, "{counted:?}");
+    // Each is counted when its line has ended.
+    let all = before + requests.len() as u64;
+    let sum = |turned_down: &BTreeMap<String, u64>| turned_down.values().sum::<u64>();
+    let counted = setting.centre.until("the counts", |status| sum(&status.turned_down) >= all).await;
+    assert_eq!(sum(&counted.turned_down), all, "{:?}", counted.turned_down);
     setting.expect_no_transfer().await;
 }

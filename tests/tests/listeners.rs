@@ -92,7 +92,8 @@ async fn what_counts_at_one_listener_counts_at_no_other() {
         assert!(credulous.ask(own).await.unwrap().starts_with("HTTP/1.1 200"));
         assert!(credulous.ask(other).await.is_err());
     }
-    assert_eq!(setting.centre.status().await.turned_down["certificate:unknown_ca"], 2);
+    let both = |status: &gateway::admin::Status| status.turned_down.get("certificate:unknown_ca") == Some(&2);
+    setting.centre.until("both refusals", both).await;
     // The first listener's certificate is not shown at the second, and the reverse.
     assert!(setting.caller.at(second).try_line().await.is_err());
     assert!(stranger.at(main).try_line().await.is_err());
