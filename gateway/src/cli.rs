@@ -43,7 +43,7 @@ Exit codes:
   0  done; for `run`: stopped, every running transfer finished
   1  failed while running
   2  wrong use, or mistakes in the configuration
-  3  a certificate, key (the spool's too), anchor or revocation list cannot be used
+  3  a certificate, key, anchor, revocation list or the spool cannot be used
   4  stopped; some transfers were ended at drain_max and can be resumed
   5  the ledger's state is unknown: look at the disk, then start again
   6  the log or the evidence in the ledger is not what was written
