@@ -146,11 +146,12 @@ pub async fn run(
 
 /// Takes no new work, lets running transfers finish within `drain_max`, then ends them with what they have.
 async fn drain(centre: &Arc<Centre>, connections: &TaskTracker, services: &TaskTracker) -> Stopped {
-    tracing::info!(running = centre.attempts.count(), "draining");
     centre.stopping.cancel();
     centre.work.close();
     connections.close();
     services.close();
+    // Said when it is so: who reads this line may count on it.
+    tracing::info!(running = centre.attempts.count(), "draining");
     let mut stopped = Stopped::Drained;
     if centre.broken.is_cancelled()
         || timeout(centre.in_force().config.link.drain_max, centre.work.wait()).await.is_err()
