@@ -76,6 +76,8 @@ pub struct Status {
     pub transfers: BTreeMap<String, u64>,
     /// Committed and not yet handed over.
     pub undelivered: u64,
+    /// The operator lets nothing be handed over now.
+    pub held: bool,
     /// Committed and not yet acknowledged by the sender.
     pub unacknowledged: u64,
     /// Entries in the log.
@@ -283,6 +285,8 @@ async fn answer(admin: &Admin, request: Request<Incoming>, may_act: bool) -> Res
             admin.stop.cancel();
             json(StatusCode::ACCEPTED, &"draining")
         }
+        (Method::POST, "/hold") => json(StatusCode::OK, &hold(centre, true)),
+        (Method::POST, "/release") => json(StatusCode::OK, &hold(centre, false)),
         (Method::POST, "/disconnect") => acted(disconnect(centre, request).await),
         (Method::POST, "/block") => acted(block(centre, request).await),
         (Method::POST, "/unblock") => acted(unblock(centre, request).await),
@@ -381,6 +385,15 @@ async fn change_blocked(
     }
 }
 
+/// Holds back what is to be handed over, or lets it go; was it otherwise before?
+fn hold(centre: &Centre, held: bool) -> bool {
+    let changed = centre.held.set(held);
+    if changed {
+        tracing::warn!(held, "handing over into the inbox, by the operator");
+    }
+    changed
+}
+
 async fn note(centre: &Arc<Centre>, event: Event, target: &Target) -> Result<(), NotDone> {
     tracing::warn!(%target, ?event, "by the operator");
     let entry = Entry { note: Some(target.to_string()), ..centre.entry(event) };
@@ -433,6 +446,7 @@ async fn status(admin: &Admin) -> Option<Status> {
         attempts_running: centre.attempts.count(),
         transfers: counts.phases.into_iter().collect(),
         undelivered: counts.undelivered,
+        held: centre.held.is_held(),
         unacknowledged: counts.unacknowledged,
         log_entries: head.checkpoint.size,
         certificates: in_force

@@ -49,6 +49,11 @@ pub enum DeliveryFault {
 /// Delivers what is committed, now and whenever something new is, until the centre stops.
 pub async fn run(centre: Arc<Centre>) {
     loop {
+        tokio::select! {
+            biased;
+            () = centre.stopping.cancelled() => return,
+            () = centre.held.let_go() => {}
+        }
         let failed = deliver_all(&centre).await;
         // Dropping either wait loses nothing: what is undelivered stands in the ledger.
         tokio::select! {
@@ -71,7 +76,7 @@ async fn deliver_all(centre: &Arc<Centre>) -> bool {
     };
     let mut failed = false;
     for key in keys {
-        if centre.stopping.is_cancelled() {
+        if centre.stopping.is_cancelled() || centre.held.is_held() {
             return false;
         }
         if let Err(fault) = deliver(centre, &key).await {

@@ -34,6 +34,7 @@ pub mod denied;
 pub mod expiry;
 pub mod gate;
 pub mod health;
+pub mod held;
 pub mod host;
 pub mod in_force;
 pub mod intake;

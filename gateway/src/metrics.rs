@@ -57,6 +57,7 @@ const TURNED_DOWN: Metric = counter(
 const TRANSFERS: Metric = gauge("sekisho_transfers", "Transfers in the ledger, by phase", &["phase"]);
 const UNDELIVERED: Metric =
     gauge("sekisho_transfers_undelivered", "Transfers committed and not yet handed over", &[]);
+const HELD: Metric = gauge("sekisho_delivery_held", "1 if nothing is handed over, by the operator", &[]);
 const UNACKNOWLEDGED: Metric =
     gauge("sekisho_transfers_unacknowledged", "Transfers committed and not yet acknowledged", &[]);
 const LOG_ENTRIES: Metric = gauge("sekisho_log_entries", "Entries in the centre's log", &[]);
@@ -112,6 +113,7 @@ pub const ALL: &[Metric] = &[
     TURNED_DOWN,
     TRANSFERS,
     UNDELIVERED,
+    HELD,
     UNACKNOWLEDGED,
     LOG_ENTRIES,
     CERTIFICATE_END,
@@ -227,6 +229,7 @@ fn snapshot(centre: &Centre, reloader: &Reloader, status: Option<&Status>, ready
             all.add(TRANSFERS, &[phase], *count);
         }
         all.add(UNDELIVERED, &[], status.undelivered);
+        all.add(HELD, &[], u64::from(status.held));
         all.add(UNACKNOWLEDGED, &[], status.unacknowledged);
         all.add(LOG_ENTRIES, &[], status.log_entries);
     }

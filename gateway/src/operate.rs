@@ -26,6 +26,10 @@ pub enum Operation {
     Reload,
     /// Take no new work, let running transfers finish, and end the process.
     Drain,
+    /// Hand nothing over into the inbox until `release` or a restart; what comes in is kept meanwhile, and is answered as always.
+    Hold,
+    /// Hand over again, beginning with what was kept.
+    Release,
     /// End the open connections of a party or certificate. It may come back: see `block`.
     Disconnect {
         /// A party (institution:1310000018) or a certificate (sha256:…).
@@ -81,6 +85,16 @@ pub async fn operate(data: &Path, operation: Operation) -> Result<(), AskFault> 
             let _: Value = ask(data, Method::POST, "/drain", &()).await?;
             println!("○ draining: no new work is taken, and the process ends when what runs is finished");
         }
+        Operation::Hold => {
+            let changed: bool = ask(data, Method::POST, "/hold", &()).await?;
+            let since = if changed { "from now on" } else { "as before" };
+            println!("○ nothing is handed over into the inbox, {since}; `release` ends that, and so does a restart");
+        }
+        Operation::Release => {
+            let changed: bool = ask(data, Method::POST, "/release", &()).await?;
+            let now = if changed { "again, what was kept first" } else { "as before: nothing was held" };
+            println!("○ committed files are handed over {now}");
+        }
         Operation::Disconnect { target } => {
             let done: Disconnected = ask(data, Method::POST, "/disconnect", &Whom { target }).await?;
             println!("○ {} connections ended", done.ended);
@@ -128,7 +142,8 @@ fn print_status(status: &Status) {
     for (phase, count) in status.transfers.iter().filter(|(_, count)| **count > 0) {
         println!("{phase:<18} {count}");
     }
-    println!("not yet delivered  {}", status.undelivered);
+    let held = if status.held { ", held by the operator: see `release`" } else { "" };
+    println!("not yet delivered  {}{held}", status.undelivered);
     println!("not acknowledged   {}", status.unacknowledged);
     println!("log entries        {}", status.log_entries);
     for (section, ends) in &status.certificates {

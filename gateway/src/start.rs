@@ -158,6 +158,7 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         ending: CancellationToken::new(),
         broken: CancellationToken::new(),
         committed: Notify::new(),
+        held: Held::default(),
         gate: Gate::default(),
         headers_awaited: Arc::new(Semaphore::new(BALANCER_HEADERS_MAX)),
         live: Live::default(),

@@ -84,3 +84,20 @@ async fn a_gateway_that_is_told_to_drain_ends_and_then_answers_nobody() {
     let said = gateway_refuses(&centre.site, &["status"], 1).await;
     assert!(said.contains("no gateway answers"), "{said}");
 }
+
+#[tokio::test]
+async fn what_is_held_is_answered_with_its_receipt_and_handed_over_only_once_it_is_released() {
+    let setting = Setting::new(100_000, &[]).await;
+    gateway_does(&setting.centre.site, &["hold"]).await;
+    let key = setting.offered().await;
+    setting.caller.send(&key, &setting.content).await.receipt();
+    let status = setting.centre.status().await;
+    assert_eq!((status.held, status.undelivered), (true, 1));
+    gateway_does(&setting.centre.site, &["release"]).await;
+    assert_eq!(setting.centre.delivered(&key).await.content, setting.content);
+    assert!(!setting.centre.status().await.held);
+    // Each line begins with its time.
+    let released = setting.centre.logs(&["handing over", "held=false"]).await;
+    let delivered = setting.centre.logs(&[" delivered ", &key.to_string()]).await;
+    assert!(released < delivered, "{delivered}{released}");
+}

@@ -10,7 +10,10 @@ use crate::{
 };
 
 /// The program that measures; it takes the arguments of the chore.
-pub const PROGRAM: &str = "peers";
+const PROGRAM: &str = "peers";
+
+/// Programs that are of use to this chore alone.
+pub const PROGRAMS: [&str; 2] = [PROGRAM, "relay"];
 
 /// Prepares, and measures.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<ExitCode> {

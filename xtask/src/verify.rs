@@ -228,7 +228,7 @@ fn fuzz_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
     }
 }
 
-/// Every program of the package `benches`, as it would be measured; not the one that needs servers of others, which is
+/// Every program of the package `benches`, as it would be measured; not those that need servers of others, which are
 /// `cargo bench-peers`.
 fn benches_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
     let programs: Vec<&String> = workspace
@@ -236,7 +236,7 @@ fn benches_step(workspace: &Workspace) -> anyhow::Result<Verdict> {
         .iter()
         .filter(|package| package.name == "benches")
         .flat_map(|package| &package.programs)
-        .filter(|program| program.as_str() != bench_peers::PROGRAM)
+        .filter(|program| !bench_peers::PROGRAMS.contains(&program.as_str()))
         .collect();
     // Benchmarks start the programs beside their own.
     run_command(&mut workspace.cargo(&["build", "--release", "--workspace", "--bins"]))?;

@@ -11,7 +11,7 @@ use benches::{
     peers::{
         durable, growth, handshakes, idle,
         kit::{Kit, Scale},
-        machine, order, plot, requests, sekisho, streaming,
+        machine, order, plot, requests, streaming,
     },
     rows::{Row, print, store},
     server::files_as_many_as_allowed,
@@ -61,20 +61,13 @@ fn main() -> anyhow::Result<ExitCode> {
     for (what, how) in machine::describe(&kit) {
         println!("{what:<8} {how}");
     }
-    let streams = order::unpinned(async || sekisho::can_stream(&kit).await)?;
     let mut rows = Vec::new();
     for which in Which::value_variants() {
         if !arguments.only.is_empty() && !arguments.only.contains(which) {
             continue;
         }
-        if which.needs_a_streamed_route() && !streams {
-            println!(
-                "{which:?} left out: this gateway has no streamed route, so there is nothing to compare"
-            );
-        } else {
-            for suite in scale.suites.iter().take(which.suites_max()) {
-                rows.extend(which.measure(&kit, *suite).with_context(|| format!("{which:?}"))?);
-            }
+        for suite in scale.suites.iter().take(which.suites_max()) {
+            rows.extend(which.measure(&kit, *suite).with_context(|| format!("{which:?}"))?);
         }
     }
     println!("{} rounds; median (least-most); ratio = Sekisho / peer", scale.rounds);
@@ -90,10 +83,6 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 impl Which {
-    fn needs_a_streamed_route(self) -> bool {
-        matches!(self, Which::Streaming | Which::Requests)
-    }
-
     /// What does not encrypt much is measured with the first suite alone: filling a ledger takes long.
     fn suites_max(self) -> usize {
         if self == Which::Growth { 1 } else { usize::MAX }

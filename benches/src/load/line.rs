@@ -1,4 +1,4 @@
-//! One connection of a load client: HTTP/1.1 written by hand over mutual TLS.
+//! One connection of a load client: HTTP/1.1 written by hand, over mutual TLS or, for a bare relay, over nothing.
 
 use std::{
     fmt,
@@ -9,17 +9,21 @@ use std::{
 use anyhow::Context as _;
 use rustls_pki_types::ServerName;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
 };
-use tokio_rustls::{TlsConnector, client::TlsStream, rustls::ClientConfig};
+use tokio_rustls::{TlsConnector, rustls::ClientConfig};
 
 /// Plain bytes that TLS takes at once: sixteen records in one system call, so that the client is not the bottleneck.
 const SENT_AT_ONCE: usize = 256 * 1024;
 
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// A connection.
 pub struct Line {
-    stream: TlsStream<TcpStream>,
+    stream: Box<dyn Stream>,
     /// Bytes that came beyond the last answer.
     ahead: Vec<u8>,
 }
@@ -49,12 +53,19 @@ impl Line {
         let connector = TlsConnector::from(Arc::clone(config));
         let mut stream = connector.connect(name, stream).await.context("the handshake failed")?;
         stream.get_mut().1.set_buffer_limit(Some(SENT_AT_ONCE));
-        Ok(Line { stream, ahead: Vec::new() })
+        Ok(Line { stream: Box::new(stream), ahead: Vec::new() })
     }
 
     /// Connects, with a full handshake.
     pub async fn connect(config: &Arc<ClientConfig>, address: SocketAddr) -> anyhow::Result<Self> {
         Line::connect_from(None, config, address).await
+    }
+
+    /// Connects without TLS.
+    pub async fn connect_plainly(address: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Line { stream: Box::new(stream), ahead: Vec::new() })
     }
 
     /// Writes these bytes.

@@ -14,6 +14,7 @@ use super::{
     kit::Kit,
     order::rounds,
     product::{Product, Purpose, Running, start_all, stop_all},
+    sekisho::{self, Delivery},
 };
 use crate::{
     load::{
@@ -210,6 +211,9 @@ impl Load {
             // Connected before the clock runs: handshakes are another suite's.
             ready.push((Line::connect(&sender.config, running.server.address).await?, files));
         }
+        if let Some(site) = &running.site {
+            sekisho::tell(site, Delivery::Held).await?;
+        }
         rustix::fs::sync();
         running.server.forget_peak()?;
         let before = running.server.cpu_seconds()?;
@@ -281,6 +285,7 @@ async fn clear(running: &Running, files: u64) -> anyhow::Result<()> {
         fs::remove_dir_all(store)?;
         return Ok(());
     };
+    sekisho::tell(site, Delivery::Released).await?;
     let mut taken = 0;
     while taken < files {
         for entry in fs::read_dir(&site.inbox)? {

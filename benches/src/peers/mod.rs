@@ -17,6 +17,7 @@ pub mod order;
 pub mod past;
 pub mod plot;
 pub mod product;
+pub mod relay;
 pub mod requests;
 pub mod sekisho;
 pub mod sink;

@@ -7,9 +7,9 @@ use durable::Access;
 use lab::site::CentreSite;
 use tokio_rustls::rustls::ClientConfig;
 
-use super::{envoy, haproxy, kit::Kit, nginx, sekisho, stunnel};
+use super::{envoy, haproxy, kit::Kit, nginx, relay, sekisho, stunnel};
 use crate::{
-    load::tls::bulk,
+    load::{line::Line, tls::bulk},
     server::{Server, free_address},
 };
 
@@ -36,12 +36,18 @@ pub enum Product {
     Envoy,
     /// stunnel.
     Stunnel,
+    /// No product: a relay that knows neither TLS nor HTTP, and so the least that handing bytes on costs.
+    Relay,
 }
 
 impl Product {
-    /// What its load connects with: `config`, or the same for the engine that is meant.
-    pub fn asked_by(self, config: &Arc<ClientConfig>) -> Arc<ClientConfig> {
-        if self == Product::SekishoBulk { bulk(config) } else { Arc::clone(config) }
+    /// A connection of its load, made with `config` or with what it takes in that place.
+    pub async fn connect(self, config: &Arc<ClientConfig>, address: SocketAddr) -> anyhow::Result<Line> {
+        match self {
+            Product::SekishoBulk => Line::connect(&bulk(config), address).await,
+            Product::Relay => Line::connect_plainly(address).await,
+            _ => Line::connect(config, address).await,
+        }
     }
 
     /// As rows name it.
@@ -54,6 +60,7 @@ impl Product {
             Product::HaProxy => "HAProxy",
             Product::Envoy => "Envoy",
             Product::Stunnel => "stunnel",
+            Product::Relay => "no product: a bare relay",
         }
     }
 }
@@ -108,6 +115,7 @@ impl Running {
             Product::HaProxy => (haproxy::command(&setup)?, None),
             Product::Envoy => (envoy::command(&setup)?, None),
             Product::Stunnel => (stunnel::command(&setup)?, None),
+            Product::Relay => (relay::command(&setup)?, None),
         };
         let server = Server::start(command, &place.join("words.log"), setup.address).await;
         let server = server.with_context(|| format!("{} does not start", product.name()))?;

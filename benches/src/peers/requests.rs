@@ -87,7 +87,6 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
 }
 
 async fn cost(config: &Arc<ClientConfig>, running: &Running) -> anyhow::Result<Cost> {
-    let config = &running.product.asked_by(config);
     let (connections, requests) = CLOSED;
     let lines = connect(config, running, connections).await?;
     let before = running.server.cpu_seconds()?;
@@ -114,7 +113,7 @@ async fn cost(config: &Arc<ClientConfig>, running: &Running) -> anyhow::Result<C
 async fn connect(config: &Arc<ClientConfig>, running: &Running, count: usize) -> anyhow::Result<Vec<Line>> {
     let mut lines = Vec::with_capacity(count);
     for _ in 0..count {
-        lines.push(Line::connect(config, running.server.address).await?);
+        lines.push(running.product.connect(config, running.server.address).await?);
     }
     Ok(lines)
 }
@@ -126,7 +125,7 @@ async fn ask(lines: Vec<Line>, requests: usize, pause: Option<Duration>) -> anyh
     for mut line in lines {
         asking.spawn(async move {
             let head =
-                format!("POST /stream/small HTTP/1.1\r\nhost: localhost\r\ncontent-length: {BODY}\r\n\r\n");
+                format!("POST /stream/any/small HTTP/1.1\r\nhost: localhost\r\ncontent-length: {BODY}\r\n\r\n");
             let request = [head.as_bytes(), &[b'0'; BODY]].concat();
             let mut ticks = pause.map(interval);
             let mut times = Vec::with_capacity(requests);

@@ -1,6 +1,7 @@
 //! Ours. This is the only place that writes its configuration: the lab's example, with limits that do not stand in the way of a
 //! load that comes from one machine and sends a year's files in a minute.
 
+use anyhow::ensure;
 use lab::site::CentreSite;
 use tokio::process::Command;
 
@@ -32,26 +33,51 @@ pub fn site(setup: &Setup<'_>, name: &str) -> anyhow::Result<CentreSite> {
     ];
     let backend = format!("\"{}\"", setup.purpose.backend);
     if setup.purpose.streams {
-        changes.extend(streamed_route(&backend));
+        changes.extend(streamed_routes(&backend));
     }
     setup.kit.centre(&format!("{name}-sekisho"), &changes)
 }
 
-/// The route of which everything is handed on to this backend.
-fn streamed_route(backend: &str) -> [(&'static str, &str); 4] {
+/// Two routes to this backend: of one everything is handed on, of the other only claims files.
+fn streamed_routes(backend: &str) -> [(&'static str, &str); 9] {
     [
-        ("route.stream.path", "\"/stream/\""),
+        ("route.stream.path", "\"/stream/any/\""),
         ("route.stream.backend", backend),
         ("route.stream.right", "\"claims:send\""),
         ("route.stream.body_bytes_max", "\"2GiB\""),
+        ("route.claims.path", "\"/stream/claims/\""),
+        ("route.claims.backend", backend),
+        ("route.claims.right", "\"claims:send\""),
+        ("route.claims.claims", "\"dpc\""),
+        ("route.claims.body_bytes_max", "\"2GiB\""),
     ]
 }
 
-/// Does this tree's gateway know streamed routes? It is asked, by letting it check a configuration that has one.
-pub async fn can_stream(kit: &Kit) -> anyhow::Result<bool> {
-    let site = kit.centre("can-it-stream", &streamed_route("\"127.0.0.1:1\""))?;
-    let mut check = Command::new(lab::program::beside_own(PROGRAM)?);
-    Ok(check.arg("check").arg("--config").arg(&site.config).output().await?.status.success())
+/// Tells a running one to hold back, or to let go, what it has to hand over.
+pub async fn tell(site: &CentreSite, what: Delivery) -> anyhow::Result<()> {
+    let mut command = Command::new(lab::program::beside_own(PROGRAM)?);
+    command.arg(what.command()).arg("--config").arg(&site.config);
+    let done = command.output().await?;
+    ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    Ok(())
+}
+
+/// Whether what was received goes on into the inbox at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is kept in the spool.
+    Held,
+    /// It goes on.
+    Released,
+}
+
+impl Delivery {
+    const fn command(self) -> &'static str {
+        match self {
+            Delivery::Held => "hold",
+            Delivery::Released => "release",
+        }
+    }
 }
 
 /// How it is started: pinned, it makes itself one worker, as many as it has cores.

@@ -1,6 +1,6 @@
 //! What it costs to hand large bodies on: mutual TLS in, plain HTTP/1.1 out, nothing kept.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use anyhow::{Context as _, ensure};
 use tokio::task::JoinSet;
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     load::{
+        content::{Base, Content},
         line::Line,
         tls::{Group, Suite},
     },
@@ -24,11 +25,14 @@ use crate::{
 /// Of these, ours: the one that is made for it, and the other.
 const OURS: usize = 2;
 
+/// The first of them that is no product.
+const NO_PRODUCT: usize = 7;
+
 const MIB: usize = 1 << 20;
 const GIB: f64 = (1u64 << 30) as f64;
 
-/// Who hands bodies on; the first ones are ours.
-const PRODUCTS: [Product; 7] = [
+/// Who hands bodies on; the first ones are ours, the last is what handing on costs without TLS and HTTP.
+const PRODUCTS: [Product; 8] = [
     Product::SekishoBulk,
     Product::Sekisho,
     Product::Nginx,
@@ -36,7 +40,11 @@ const PRODUCTS: [Product; 7] = [
     Product::HaProxy,
     Product::Envoy,
     Product::Stunnel,
+    Product::Relay,
 ];
+
+/// Who hands claims files on: ours checks them while they pass, the others do not look.
+const OF_CLAIMS: [Product; 3] = [Product::SekishoBulk, Product::Nginx, Product::NginxTuned];
 
 /// Bodies of one size, on some connections at a time.
 #[derive(Clone, Copy)]
@@ -53,6 +61,15 @@ const WORKS: [Work; 3] = [
     Work { name: "64 x 8 x 2 MiB", connections: 64, bodies: 8, mib: 2 },
 ];
 
+/// What every request of a work carries.
+#[derive(Clone)]
+enum Body {
+    /// Zeros, of this many MiB.
+    Zeros(Arc<[u8]>, usize),
+    /// A claims file.
+    Claims(Content),
+}
+
 #[derive(Clone, Copy)]
 struct Cost {
     cpu_s_per_gib: f64,
@@ -67,18 +84,46 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
     let sink = Sink::start(kit)?;
     let mut rows = Vec::new();
     for (number, work) in WORKS.iter().enumerate() {
-        let (ceiling, _) = send(work, &config, sink.address).await?;
+        let (zeros, claims) = (work.zeros(), work.claims(kit)?);
+        let lines = work.lines(async || Line::connect(&config, sink.address).await).await?;
+        let (ceiling, _) = send(work, &zeros, lines).await?;
         println!("streaming {}: the load into a bare sink {} GiB/s", work.name, short(work.gib() / ceiling));
         let name = format!("streaming-{}-{number}", suite.name());
         let running = start_all(&PRODUCTS, kit, &name, purpose).await?;
         let measured = rounds(kit, &format!("streaming {}", work.name), &running, async |one: &Running| {
-            cost(work, &config, one).await.with_context(|| one.product.name())
+            cost(work, &zeros, &config, one).await.with_context(|| one.product.name())
         })
         .await?;
         stop_all(running).await?;
         rows.extend(rows_of(suite, work, |place| measured.of(place)));
+        let running = start_all(&OF_CLAIMS, kit, &format!("{name}-claims"), purpose).await?;
+        let what = format!("streaming claims files, {}", work.name);
+        let measured = rounds(kit, &what, &running, async |one: &Running| {
+            cost(work, &claims, &config, one).await.with_context(|| one.product.name())
+        })
+        .await?;
+        stop_all(running).await?;
+        rows.extend(claims_rows_of(suite, work, |place| measured.of(place)));
     }
     Ok(rows)
+}
+
+/// Throughput of claims files is what the gateway is for; with load and backend on the other core it tells of them too, so that
+/// these rows have no goal.
+fn claims_rows_of<'m>(suite: Suite, work: &Work, of: impl Fn(usize) -> &'m [Cost]) -> Vec<Row> {
+    let suite = format!("streaming claims files {}, {}", work.name, suite.name());
+    let figures =
+        |place: usize, figure: fn(&Cost) -> f64| -> Figures { of(place).iter().map(figure).collect() };
+    let mut rows = Vec::new();
+    for (place, product) in OF_CLAIMS.iter().enumerate().skip(1) {
+        let mut compare = |figure, unit, value: fn(&Cost) -> f64| {
+            let about = About { suite: &suite, figure, unit, peer: product.name(), goal: None };
+            rows.extend(Row::new(&about, &figures(0, value), &figures(place, value)));
+        };
+        compare("throughput, ours with the claims check", "MiB/s", |cost| cost.gib_per_s * 1024.0);
+        compare("proxy's CPU, ours with the claims check", "s/GiB", |cost| cost.cpu_s_per_gib);
+    }
+    rows
 }
 
 fn rows_of<'m>(suite: Suite, work: &Work, of: impl Fn(usize) -> &'m [Cost]) -> Vec<Row> {
@@ -104,7 +149,7 @@ fn rows_of<'m>(suite: Suite, work: &Work, of: impl Fn(usize) -> &'m [Cost]) -> V
             compare("peak memory", "MiB", place, product.name(), goal, |cost| cost.peak_mib);
         }
         let median = |place: &usize| figures(*place, cpu).median().unwrap_or(f64::INFINITY);
-        let best = (OURS..PRODUCTS.len()).min_by(|one, other| median(one).total_cmp(&median(other)));
+        let best = (OURS..NO_PRODUCT).min_by(|one, other| median(one).total_cmp(&median(other)));
         if let Some((place, product)) = best.and_then(|place| Some((place, PRODUCTS.get(place)?))) {
             let peer = format!("the best of them: {}", product.name());
             compare("proxy's CPU", "s/GiB", place, &peer, Some(Goal::AtMost(0.58)), cpu);
@@ -117,13 +162,59 @@ impl Work {
     fn gib(&self) -> f64 {
         (self.connections * self.bodies * self.mib * MIB) as f64 / GIB
     }
+
+    fn zeros(&self) -> Body {
+        Body::Zeros(vec![b'0'; MIB].into(), self.mib)
+    }
+
+    fn claims(&self, kit: &Kit) -> anyhow::Result<Body> {
+        let sender = kit.senders.first().context("a sender")?;
+        let institution = sender.identity.codes().first().context("a code")?.clone();
+        Ok(Body::Claims(Base::new(institution, (self.mib * MIB) as u64)?.number(0)))
+    }
+
+    async fn lines(
+        &self,
+        connect: impl AsyncFn() -> anyhow::Result<Line>,
+    ) -> anyhow::Result<Vec<Line>> {
+        let mut lines = Vec::with_capacity(self.connections);
+        for _ in 0..self.connections {
+            lines.push(connect().await?);
+        }
+        Ok(lines)
+    }
 }
 
-async fn cost(work: &Work, config: &Arc<ClientConfig>, running: &Running) -> anyhow::Result<Cost> {
+impl Body {
+    fn path(&self) -> &'static str {
+        match self {
+            Body::Zeros(..) => "/stream/any/body",
+            Body::Claims(_) => "/stream/claims/body",
+        }
+    }
+
+    fn length(&self) -> u64 {
+        self.parts().iter().map(|part| part.len() as u64).sum()
+    }
+
+    fn parts(&self) -> Vec<&[u8]> {
+        match self {
+            Body::Zeros(piece, count) => vec![piece; *count],
+            Body::Claims(content) => content.parts().to_vec(),
+        }
+    }
+}
+
+async fn cost(
+    work: &Work,
+    body: &Body,
+    config: &Arc<ClientConfig>,
+    running: &Running,
+) -> anyhow::Result<Cost> {
     running.server.forget_peak()?;
     let before = running.server.cpu_seconds()?;
-    let config = running.product.asked_by(config);
-    let (took, lines) = send(work, &config, running.server.address).await?;
+    let lines = work.lines(async || running.product.connect(config, running.server.address).await).await?;
+    let (took, lines) = send(work, body, lines).await?;
     let cpu = running.server.cpu_seconds()? - before;
     drop(lines);
     let gib = work.gib();
@@ -131,27 +222,17 @@ async fn cost(work: &Work, config: &Arc<ClientConfig>, running: &Running) -> any
 }
 
 /// Seconds from the first byte to the last answer; the connections are still open.
-async fn send(
-    work: &Work,
-    config: &Arc<ClientConfig>,
-    address: SocketAddr,
-) -> anyhow::Result<(f64, Vec<Line>)> {
-    let piece: Arc<[u8]> = vec![b'0'; MIB].into();
-    let mut lines = Vec::with_capacity(work.connections);
-    for _ in 0..work.connections {
-        lines.push(Line::connect(config, address).await?);
-    }
+async fn send(work: &Work, body: &Body, lines: Vec<Line>) -> anyhow::Result<(f64, Vec<Line>)> {
     let began = Instant::now();
     let mut sending = JoinSet::new();
     for mut line in lines {
-        let (piece, work) = (Arc::clone(&piece), *work);
+        let (body, bodies) = (body.clone(), work.bodies);
         sending.spawn(async move {
-            let length = work.mib * MIB;
+            let (path, length) = (body.path(), body.length());
             let head =
-                format!("POST /stream/body HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
-            let mut parts = vec![head.as_bytes()];
-            parts.extend((0..work.mib).map(|_| &*piece));
-            for _ in 0..work.bodies {
+                format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+            let parts = [vec![head.as_bytes()], body.parts()].concat();
+            for _ in 0..bodies {
                 let answer = line.ask(&parts).await?;
                 let whole = answer.status == 200 && answer.body == length.to_string().as_bytes();
                 ensure!(whole, "a body was answered with {answer}");
