@@ -387,7 +387,7 @@ async fn change_blocked(
 
 /// Holds back what is to be handed over, or lets it go; was it otherwise before?
 fn hold(centre: &Centre, held: bool) -> bool {
-    let changed = centre.held.set(held);
+    let changed = centre.handover.set(held);
     if changed {
         tracing::warn!(held, "handing over into the inbox, by the operator");
     }
@@ -446,7 +446,7 @@ async fn status(admin: &Admin) -> Option<Status> {
         attempts_running: centre.attempts.count(),
         transfers: counts.phases.into_iter().collect(),
         undelivered: counts.undelivered,
-        held: centre.held.is_held(),
+        held: centre.handover.is_held(),
         unacknowledged: counts.unacknowledged,
         log_entries: head.checkpoint.size,
         certificates: in_force

@@ -26,7 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     attempts::Attempts, blocked::Blocked, counters::Counters, crl_fetch::CrlSources, gate::Gate,
-    held::Held, in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room, sink::Means,
+    handover::Handover, in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room, sink::Means,
     stream::Exchanges,
 };
 
@@ -66,7 +66,7 @@ pub struct Centre {
     /// Rung when something was committed.
     pub committed: Notify,
     /// Whether what is committed is handed over.
-    pub held: Held,
+    pub handover: Handover,
     /// Who may come in before anybody is known.
     pub gate: Gate,
     /// Balancers' connections whose header has not come yet have a place each.

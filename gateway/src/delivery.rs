@@ -52,7 +52,7 @@ pub async fn run(centre: Arc<Centre>) {
         tokio::select! {
             biased;
             () = centre.stopping.cancelled() => return,
-            () = centre.held.let_go() => {}
+            () = centre.handover.let_go() => {}
         }
         let failed = deliver_all(&centre).await;
         // Dropping either wait loses nothing: what is undelivered stands in the ledger.
@@ -76,7 +76,7 @@ async fn deliver_all(centre: &Arc<Centre>) -> bool {
     };
     let mut failed = false;
     for key in keys {
-        if centre.stopping.is_cancelled() || centre.held.is_held() {
+        if centre.stopping.is_cancelled() || centre.handover.is_held() {
             return false;
         }
         if let Err(fault) = deliver(centre, &key).await {

@@ -33,8 +33,9 @@ pub mod delivery;
 pub mod denied;
 pub mod expiry;
 pub mod gate;
+pub mod handover;
 pub mod health;
-pub mod held;
+
 pub mod host;
 pub mod in_force;
 pub mod intake;

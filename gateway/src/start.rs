@@ -33,6 +33,7 @@ use crate::{
     counters::Counters,
     crl_fetch::CrlSources,
     gate::Gate,
+    handover::Handover,
     in_force::{InForce, MaterialFault},
     limits::{
         ATTEMPTING_SENDERS_MAX, BALANCER_HEADERS_MAX, DENIALS_PER_MINUTE_MAX, DENIED_IDENTITIES_MAX,
@@ -158,7 +159,7 @@ pub async fn start(config: GatewayConfig) -> Result<Ready, StartFault> {
         ending: CancellationToken::new(),
         broken: CancellationToken::new(),
         committed: Notify::new(),
-        held: Held::default(),
+        handover: Handover::default(),
         gate: Gate::default(),
         headers_awaited: Arc::new(Semaphore::new(BALANCER_HEADERS_MAX)),
         live: Live::default(),

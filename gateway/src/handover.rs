@@ -5,15 +5,15 @@ use tokio::sync::watch;
 
 /// The operator's word on it.
 #[derive(Debug)]
-pub struct Held(watch::Sender<bool>);
+pub struct Handover(watch::Sender<bool>);
 
-impl Default for Held {
+impl Default for Handover {
     fn default() -> Self {
-        Held(watch::Sender::new(false))
+        Handover(watch::Sender::new(false))
     }
 }
 
-impl Held {
+impl Handover {
     /// Is nothing handed over now?
     pub fn is_held(&self) -> bool {
         *self.0.borrow()
@@ -37,11 +37,10 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_goes_on_once_it_is_let_go() {
-        let held = Held::default();
-        held.let_go().await;
-        assert!(held.set(true) && !held.set(true) && held.is_held());
-        let (let_go, waited) = tokio::join!(async { held.set(false) }, held.let_go());
-        assert!(let_go && !held.is_held());
-        waited
+        let handover = Handover::default();
+        handover.let_go().await;
+        assert!(handover.set(true) && !handover.set(true) && handover.is_held());
+        let (let_go, ()) = tokio::join!(async { handover.set(false) }, handover.let_go());
+        assert!(let_go && !handover.is_held());
     }
 }
