@@ -26,8 +26,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     attempts::Attempts, blocked::Blocked, counters::Counters, crl_fetch::CrlSources, gate::Gate,
-    handover::Handover, in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room, sink::Means,
-    stream::Exchanges,
+    handover::Handover, in_force::InForce, live::Live, peer::Peer, per_minute::PerMinute, room::Room,
+    sink::Means, stream::Exchanges,
 };
 
 /// One running centre.

@@ -1,10 +1,14 @@
 //! One connection of a judged peer: its requests, one after the other, until it ends by itself, is told to end, or has
 //! lived long enough.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use config::GatewayConfig;
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{HttpService, service_fn},
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pki::tls::is_bulk;
 use protocol::cause::of_connection_error;
@@ -15,7 +19,13 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use crate::{
-    bulk, centre::Centre, cores::Seat, counters::Stage, limits::HEADERS_MAX, peer::Peer, service::serve,
+    bulk,
+    centre::Centre,
+    cores::Seat,
+    counters::Stage,
+    limits::HEADERS_MAX,
+    peer::Peer,
+    service::{AnswerBody, serve},
 };
 
 /// The time in which a running request may still be answered after its connection was told to end: the answer says why.
@@ -42,41 +52,42 @@ impl Patience {
     }
 }
 
-/// Serves it to its end, with the engine that its peer asked for.
-pub async fn serve_connection(
+/// Serves it to its end, with the engine that its peer asked for. Each in a place of its own: no connection needs room for
+/// what only the other engine needs, or only its handshake needed.
+pub fn serve_connection(
     centre: Arc<Centre>,
     patience: Patience,
     peer: Peer,
     stream: TlsStream<TcpStream>,
     seat: Seat,
-) {
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     let is_bulk = is_bulk(stream.get_ref().1);
     tracing::debug!(identity = %peer.identity(), address = %peer.ends.source, is_bulk, "connection open");
-    // Each in a place of its own: no connection needs room for what only the other engine needs.
     if is_bulk {
-        Box::pin(bulk::serve(centre, patience, peer, stream, seat)).await;
+        Box::pin(bulk::serve(centre, patience, peer, stream, seat))
     } else {
-        Box::pin(serve_with_hyper(centre, patience, peer, stream, seat)).await;
+        Box::pin(serve_with_hyper(centre, patience, peer, stream, seat))
     }
 }
 
-async fn serve_with_hyper(
+fn serve_with_hyper(
     centre: Arc<Centre>,
     patience: Patience,
     peer: Peer,
     stream: TlsStream<TcpStream>,
     seat: Seat,
-) {
+) -> impl Future<Output = ()> + Send + 'static {
     let handshake_name: Option<Arc<str>> = stream.get_ref().1.server_name().map(Arc::from);
     let service = service_fn({
         let (centre, peer) = (Arc::clone(&centre), peer.clone());
         move |request| {
             let running = seat.running();
             let served = serve(Arc::clone(&centre), peer.clone(), handshake_name.clone(), request);
-            async {
+            // In a place of its own: a connection that waits for a request needs none for it.
+            Box::pin(async {
                 let _running = running;
                 served.await
-            }
+            })
         }
     });
     let connection = http1::Builder::new()
@@ -84,13 +95,25 @@ async fn serve_with_hyper(
         .header_read_timeout(patience.head)
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
+    // Likewise, or the future would have room for it twice.
+    serve_to_its_end(centre, patience.life, peer, Box::pin(connection))
+}
+
+async fn serve_to_its_end<S>(
+    centre: Arc<Centre>,
+    life: Duration,
+    peer: Peer,
+    mut connection: Pin<Box<http1::Connection<TokioIo<TlsStream<TcpStream>>, S>>>,
+) where
+    S: HttpService<Incoming, ResBody = AnswerBody, Error = Infallible>,
+    http1::Connection<TokioIo<TlsStream<TcpStream>>, S>: Future<Output = hyper::Result<()>>,
+{
     let ended = tokio::select! {
         biased;
         cause = peer.stop().stopped() => Err(cause),
         ended = &mut connection => Ok(ended),
         // The running request is answered, then the connection closes.
-        () = no_more_requests(&centre, patience.life) => {
+        () = no_more_requests(&centre, life) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 biased;

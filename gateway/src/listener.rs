@@ -23,7 +23,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -54,7 +54,7 @@ pub fn refusal_observer() -> RefusalObserver {
 }
 
 /// Opens the socket that [`listen`] accepts from: at the address and, if one is named, on that interface alone.
-pub fn bind(listen: &Listen) -> io::Result<TcpListener> {
+pub fn bind(listen: &Listen) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(listen.address), Type::STREAM, None)?;
     // A gateway that starts again must not wait for the connections of the one before.
     socket.set_reuse_address(true)?;
@@ -64,7 +64,7 @@ pub fn bind(listen: &Listen) -> io::Result<TcpListener> {
     socket.bind(&listen.address.into())?;
     socket.listen(ACCEPT_QUEUE)?;
     socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 /// Accepts at the listener with this place in the list until the centre stops. Each connection is a task in `connections` on
@@ -72,10 +72,18 @@ pub fn bind(listen: &Listen) -> io::Result<TcpListener> {
 pub async fn listen(
     centre: Arc<Centre>,
     at: usize,
-    listener: TcpListener,
+    socket: std::net::TcpListener,
     cores: Arc<Cores>,
     connections: TaskTracker,
 ) {
+    // Here, because whoever waits at it is told by the runtime that it was made known to.
+    let listener = match TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "a listening socket could not be taken over");
+            return;
+        }
+    };
     let mut pause = Duration::from_millis(5);
     loop {
         // Both waits may be dropped without loss: an accepted connection is returned at once.
@@ -191,20 +199,35 @@ async fn connection(
     ends: Ends,
     admission: Admission,
 ) {
-    let Some(listener) = in_force.listeners().get(at) else { return };
+    // In a place of its own: what a handshake needs is given back after it.
+    let judged = Box::pin(judged(&centre, in_force, at, stream, ends, &admission));
+    let Some((patience, peer, stream)) = judged.await else { return };
+    serve_connection(centre, patience, peer, stream, seat).await;
+}
+
+/// The handshake, and the judgement of who stands at the other end. Nothing if the connection is to be closed.
+async fn judged(
+    centre: &Arc<Centre>,
+    in_force: Arc<InForce>,
+    at: usize,
+    stream: TcpStream,
+    ends: Ends,
+    admission: &Admission,
+) -> Option<(Patience, Peer, TlsStream<TcpStream>)> {
+    let Some(listener) = in_force.listeners().get(at) else { return None };
     let timers = LinkTimers::for_detect_max(in_force.config.link.detect_max);
     if let Err(error) = apply_link_timers(&stream, timers) {
         // Without its timers a dead line would be held for ever.
         tracing::error!(%error, "the link timers could not be set; connection closed");
         centre.counters.count(Stage::Connection, "link_timers_failed");
-        return;
+        return None;
     }
     let (config, judged) = match listener.server.connection() {
         Ok(prepared) => prepared,
         Err(error) => {
             tracing::error!(%error, "the TLS library refused the settings; connection closed");
             centre.counters.count(Stage::Connection, "handshake_failed");
-            return;
+            return None;
         }
     };
     let handshake = REFUSED.scope(Cell::new(None), async {
@@ -216,21 +239,24 @@ async fn connection(
         biased;
         () = admission.gives_way.cancelled() => {
             centre.counters.count_from(Stage::Connection, "handshake_gave_way", ends.source.ip());
-            return;
+            return None;
         }
         handshake = handshake => handshake,
     };
     let stream = match done {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return note_refusal(&centre, ends, &error, refused),
+        Ok(Err(error)) => {
+            note_refusal(centre, ends, &error, refused);
+            return None;
+        }
         Err(_) => {
             centre.counters.count_from(Stage::Connection, "handshake_timeout", ends.source.ip());
-            return;
+            return None;
         }
     };
     if !admission.handshake_done() {
         centre.counters.count_from(Stage::Connection, "handshake_gave_way", ends.source.ip());
-        return;
+        return None;
     }
     let connection = stream.get_ref().1;
     let shown = Shown {
@@ -238,20 +264,18 @@ async fn connection(
         chain: peer_chain(connection),
         accepted: Accepted { listener: at, source: ends.source.ip(), is_tls12: is_tls12(connection) },
     };
-    let peer = match take_in(&centre, &in_force, shown, ends) {
+    let peer = match take_in(centre, &in_force, shown, ends) {
         Ok(taken) => taken,
         Err((stage, reason)) => {
             centre.counters.count_from(stage, reason, ends.source.ip());
             if centre.refusals_logged.may(network_of(ends.source.ip()), pki::clock::now()) {
                 tracing::warn!(address = %ends.source, reason, "peer turned away after its handshake");
             }
-            return;
+            return None;
         }
     };
-    let patience = Patience::of(&in_force.config);
-    // A connection may live for hours, and certificates and lists of then must not.
-    drop(in_force);
-    serve_connection(centre, patience, peer, stream, seat).await;
+    // A connection may live for hours, and certificates and lists of now must not: they stay here.
+    Some((Patience::of(&in_force.config), peer, stream))
 }
 
 /// What a finished handshake showed.

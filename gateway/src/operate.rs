@@ -88,7 +88,9 @@ pub async fn operate(data: &Path, operation: Operation) -> Result<(), AskFault> 
         Operation::Hold => {
             let changed: bool = ask(data, Method::POST, "/hold", &()).await?;
             let since = if changed { "from now on" } else { "as before" };
-            println!("○ nothing is handed over into the inbox, {since}; `release` ends that, and so does a restart");
+            println!(
+                "○ nothing is handed over into the inbox, {since}; `release` ends that, and so does a restart"
+            );
         }
         Operation::Release => {
             let changed: bool = ask(data, Method::POST, "/release", &()).await?;

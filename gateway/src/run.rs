@@ -116,7 +116,7 @@ pub async fn run(
     for (at, Opened { socket, name, address }) in sockets.into_iter().enumerate() {
         tracing::info!(%address, listener = name, ?parties, cores = cores.count(), "listening");
         let listening = listen(Arc::clone(&centre), at, socket, Arc::clone(&cores), connections.clone());
-        services.spawn(until_stopping(&centre, listening));
+        cores.run(&services, until_stopping(&centre, listening));
     }
     if let Some(address) = address {
         listening(address);
@@ -176,7 +176,7 @@ async fn drain(centre: &Arc<Centre>, connections: &TaskTracker, services: &TaskT
 
 /// A socket that connections will be accepted from.
 struct Opened {
-    socket: TcpListener,
+    socket: std::net::TcpListener,
     name: String,
     address: SocketAddr,
 }

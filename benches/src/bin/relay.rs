@@ -5,7 +5,7 @@ use std::{net::SocketAddr, rc::Rc};
 
 use clap::Parser;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::AsyncWriteExt as _,
     net::{
         TcpListener, TcpStream,
         tcp::{ReadHalf, WriteHalf},
@@ -69,7 +69,7 @@ async fn relay(mut client: TcpStream, backend: SocketAddr, piece: &Piece) -> any
     Ok(())
 }
 
-async fn copy(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, piece: &Piece) -> anyhow::Result<()> {
+async fn copy(from: ReadHalf<'_>, mut to: WriteHalf<'_>, piece: &Piece) -> anyhow::Result<()> {
     loop {
         from.readable().await?;
         let mut buffer = piece.take();

@@ -124,8 +124,9 @@ async fn ask(lines: Vec<Line>, requests: usize, pause: Option<Duration>) -> anyh
     let mut asking = JoinSet::new();
     for mut line in lines {
         asking.spawn(async move {
-            let head =
-                format!("POST /stream/any/small HTTP/1.1\r\nhost: localhost\r\ncontent-length: {BODY}\r\n\r\n");
+            let head = format!(
+                "POST /stream/any/small HTTP/1.1\r\nhost: localhost\r\ncontent-length: {BODY}\r\n\r\n"
+            );
             let request = [head.as_bytes(), &[b'0'; BODY]].concat();
             let mut ticks = pause.map(interval);
             let mut times = Vec::with_capacity(requests);

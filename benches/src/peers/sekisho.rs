@@ -5,10 +5,7 @@ use anyhow::ensure;
 use lab::site::CentreSite;
 use tokio::process::Command;
 
-use super::{
-    kit::Kit,
-    product::{SERVER_CORE, Setup},
-};
+use super::product::{SERVER_CORE, Setup};
 use crate::server::on_core;
 
 /// The program.

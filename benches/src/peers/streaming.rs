@@ -173,10 +173,7 @@ impl Work {
         Ok(Body::Claims(Base::new(institution, (self.mib * MIB) as u64)?.number(0)))
     }
 
-    async fn lines(
-        &self,
-        connect: impl AsyncFn() -> anyhow::Result<Line>,
-    ) -> anyhow::Result<Vec<Line>> {
+    async fn lines(&self, connect: impl AsyncFn() -> anyhow::Result<Line>) -> anyhow::Result<Vec<Line>> {
         let mut lines = Vec::with_capacity(self.connections);
         for _ in 0..self.connections {
             lines.push(connect().await?);
@@ -229,8 +226,7 @@ async fn send(work: &Work, body: &Body, lines: Vec<Line>) -> anyhow::Result<(f64
         let (body, bodies) = (body.clone(), work.bodies);
         sending.spawn(async move {
             let (path, length) = (body.path(), body.length());
-            let head =
-                format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+            let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
             let parts = [vec![head.as_bytes()], body.parts()].concat();
             for _ in 0..bodies {
                 let answer = line.ask(&parts).await?;

@@ -11,7 +11,7 @@ use hyper::HeaderMap;
 use super::{
     backend::Backend,
     chunks::{BadChunks, CHUNK_END, CONTENT_END, Chunks, Found, chunk_begin},
-    head::{self, Answered, Framing},
+    head::{self, Answered, Framing, HEAD_USUAL},
     line::{Gone, Line},
     wire::Wire,
 };
@@ -63,7 +63,7 @@ enum Left {
 impl Answering {
     /// Of this backend, with its head for the peer.
     pub fn new(stall_max: Duration, answered: &Answered, headers: &HeaderMap, closes: bool) -> Self {
-        let mut head = Vec::new();
+        let mut head = Vec::with_capacity(HEAD_USUAL);
         head::write_answer(&mut head, answered.head.status(), headers, answered.framing, closes);
         let left = match answered.framing {
             Framing::Length(length) => Left::Length(length),

@@ -17,7 +17,7 @@ use super::{
     answering::{AnswerBroken, Answering},
     backend::Backend,
     content::CONTINUE,
-    head::{self, Answered, HeadFault},
+    head::{self, Answered, HEAD_USUAL, HeadFault},
     scratch::{READ_AT_ONCE, with_plain},
     wire::Wire,
 };
@@ -72,7 +72,7 @@ pub async fn carry(
         watch,
         silence: Silence::new(passage.terms.stall_max),
         sent: Sent::Going,
-        unsent: Vec::new(),
+        unsent: Vec::with_capacity(HEAD_USUAL + wire.line().ahead().len()),
         taken: 0,
         asked_first,
     };

@@ -76,6 +76,9 @@ pub struct Answered {
     pub keeps: bool,
 }
 
+/// Bytes that the heads of most requests and answers have, those included that say who asks.
+pub const HEAD_USUAL: usize = 4 * 1024;
+
 /// The head at the beginning of these bytes, and how long it is; none if it is not whole yet.
 pub fn request(bytes: &[u8]) -> Result<Option<(Request<()>, usize)>, HeadFault> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];

@@ -89,16 +89,20 @@ enum End {
 }
 
 /// Serves a connection to its end.
-pub async fn serve(
+pub fn serve(
     centre: Arc<Centre>,
     patience: Patience,
     peer: Peer,
     stream: TlsStream<TcpStream>,
     seat: Seat,
-) {
+) -> impl Future<Output = ()> + Send + 'static {
+    // Before the future is made, which would keep room for the stream as it came.
     let handshake_name = stream.get_ref().1.server_name().map(Arc::from);
     let wire = Wire::new(stream);
-    let connection = Connection { centre, peer, patience, handshake_name, wire, seat };
+    serve_to_its_end(Connection { centre, peer, patience, handshake_name, wire, seat })
+}
+
+async fn serve_to_its_end(connection: Connection) {
     let end = connection.run().await;
     let (centre, identity) = (&connection.centre, connection.peer.identity());
     match end {
@@ -152,8 +156,7 @@ impl Connection {
                 }
             };
             let running = self.seat.running();
-            // In a place of its own: a connection that waits needs none for what a request needs.
-            let next = Box::pin(self.handle(request, stopped.as_mut())).await;
+            let next = self.handle(request, stopped.as_mut()).await;
             drop(running);
             match next {
                 Ok(Next::Request) => {}
@@ -216,7 +219,9 @@ impl Connection {
                 drop(in_force);
                 match permit {
                     Ok(permit) => {
-                        let receiving = self.receive(permit, &request);
+                        // In a place of its own: a streamed exchange, of which there may be many in a second, needs none
+                        // for it.
+                        let receiving = Box::pin(self.receive(permit, &request));
                         tokio::select! {
                             biased;
                             received = receiving => received,

@@ -21,6 +21,9 @@ const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain
 /// What the certificate stands for here: the URI of environment, role and codes.
 const IDENTITY: HeaderName = HeaderName::from_static("sekisho-identity");
 
+/// Headers that are set for the backend, at most.
+const OURS_MAX: usize = 4;
+
 /// What the backend is told of a peer: made once for each connection.
 #[derive(Debug)]
 pub struct Credentials {
@@ -50,7 +53,7 @@ fn byte_sequence(der: &CertificateDer<'_>) -> String {
 
 /// The headers of a request as the backend gets them.
 pub fn to_backend(came: &HeaderMap, host: HeaderValue, credentials: &Credentials) -> HeaderMap {
-    let mut goes = passed_on(came);
+    let mut goes = passed_on(came, OURS_MAX);
     goes.insert(HOST, host);
     goes.insert(CLIENT_CERT, credentials.certificate.clone());
     if let Some(chain) = &credentials.chain {
@@ -62,17 +65,22 @@ pub fn to_backend(came: &HeaderMap, host: HeaderValue, credentials: &Credentials
 
 /// The headers of an answer as the peer gets them.
 pub fn to_peer(came: &HeaderMap) -> HeaderMap {
-    passed_on(came)
+    passed_on(came, 0)
 }
 
-fn passed_on(came: &HeaderMap) -> HeaderMap {
+/// With room for so many more.
+fn passed_on(came: &HeaderMap, more: usize) -> HeaderMap {
     let listed = listed_in_connection(came);
     let crosses = |name: &HeaderName| {
         !is_for_this_leg(name)
             && !could_pass_for_ours(name)
             && !listed.iter().any(|listed| listed == name.as_str())
     };
-    came.iter().filter(|(name, _)| crosses(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    let mut goes = HeaderMap::with_capacity(came.len() + more);
+    for (name, value) in came.iter().filter(|(name, _)| crosses(name)) {
+        goes.append(name.clone(), value.clone());
+    }
+    goes
 }
 
 /// What `Connection` takes off at this hop, in lower case (RFC 9110 section 7.6.1).
