@@ -129,7 +129,7 @@ impl Segments {
     }
 
     /// Makes a record durable and known, and then says so.
-    pub(super) fn append(&self, record: Record, reply: impl FnOnce(Result<(), SpoolFault>) + Send + 'static) {
+    fn append(&self, record: Record, reply: impl FnOnce(Result<(), SpoolFault>) + Send + 'static) {
         self.appender.append(record, reply);
     }
 

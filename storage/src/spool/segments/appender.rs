@@ -56,10 +56,9 @@ impl Appender {
     /// Makes a record durable and known, and then says so. May wait for room in the queue.
     pub(super) fn append(&self, record: Record, reply: impl FnOnce(Result<(), SpoolFault>) + Send + 'static) {
         let waiting = Waiting { record, reply: Box::new(reply) };
-        let sent = self.queue.as_ref().map(|queue| queue.send(waiting).map_err(|lost| lost.0));
-        // The thread is gone.
-        if let Some(Err(lost)) = sent {
-            (lost.reply)(Err(SpoolFault::Poisoned));
+        if let Some(queue) = &self.queue {
+            // If the thread is gone, the reply is dropped unasked, and whoever waits for it hears that.
+            let _ = queue.send(waiting);
         }
     }
 }
