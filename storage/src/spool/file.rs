@@ -116,7 +116,9 @@ const DIRECT_FROM: u64 = PIECE_BYTES;
 /// Why content cannot be used, in the words of every place that finds out.
 const NO_HEADER: &str = "its header is not readable";
 const NOT_ITS_KEY: &str = "the key in its header is not its own";
-const TOO_SHORT: &str = "it is shorter than what was durable";
+pub(super) const TOO_SHORT: &str = "it is shorter than what was durable";
+pub(super) const GONE: &str = "its durable bytes are gone";
+pub(super) const OTHER_LENGTH: &str = "it was begun with another length";
 
 impl Inner {
     /// Does an attempt at this content belong to the segments? What an older version of the program began in a file of its
@@ -180,7 +182,7 @@ impl Inner {
         let path = self.partial.path().join(&name);
         let Some((file, finished)) = self.find(key)? else {
             if offset > 0 {
-                return damaged("its durable bytes are gone");
+                return damaged(GONE);
             }
             let file = durable::new_file(Access::Private).read(true).open(&path);
             let file = file.map_err(|source| SpoolFault::Write { operation: "create", source })?;
@@ -193,7 +195,7 @@ impl Inner {
         let kept = match header {
             _ if offset == 0 => None,
             Some(header) if header.layout == layout => Some((header, self.opener(key, &header)?)),
-            Some(_) => return damaged("it was begun with another length"),
+            Some(_) => return damaged(OTHER_LENGTH),
             None => return damaged(NO_HEADER),
         };
         if kept.is_some() && file.metadata().map_err(read)?.len() < layout.at(offset) {

@@ -24,7 +24,12 @@ use protocol::transfer_id::TransferKey;
 
 pub(super) use writer::SmallWriter;
 
-use super::{Keep, Recovered, SpoolFault, disk::Medium, file::locked, seal::SpoolKey};
+use super::{
+    Keep, Recovered, SpoolFault,
+    disk::Medium,
+    file::{GONE, OTHER_LENGTH, TOO_SHORT, locked},
+    seal::SpoolKey,
+};
 use appender::{Appender, SEGMENT_BYTES_MAX};
 use index::{Emptied, Index, Newer};
 use record::{BLOCK, Head, Record, content_of};
@@ -185,22 +190,18 @@ impl Segments {
         recovered: &mut Recovered,
     ) -> Result<(), SpoolFault> {
         recovered.strange.extend_from_slice(&self.strange);
-        let contents: Vec<_> =
-            self.files.index().contents().map(|(key, at)| (key.clone(), at.length)).collect();
-        for (key, length) in contents {
-            let fits = match wanted(&key) {
-                Keep::Nothing => {
+        let contents: Vec<_> = self.files.index().contents().map(|(key, at)| (key.clone(), at)).collect();
+        for (key, at) in contents {
+            match wanted(&key) {
+                // What it is, is found out by whoever reads it.
+                Keep::Whole(bytes) if bytes == at.length => recovered.kept += 1,
+                Keep::Prefix(bytes) if bytes <= at.length && at.is_sound => recovered.kept += 1,
+                // Of what is not sound, and of which nothing is counted, nobody was told.
+                Keep::Nothing | Keep::Prefix(0) => {
                     self.drop_content(&key)?;
                     recovered.removed += 1;
-                    continue;
                 }
-                Keep::Prefix(bytes) => bytes <= length,
-                Keep::Whole(bytes) => bytes == length,
-            };
-            if fits {
-                recovered.kept += 1;
-            } else {
-                recovered.damaged.push(key);
+                Keep::Whole(_) | Keep::Prefix(_) => recovered.damaged.push(key),
             }
         }
         let leavings = self.files.index().leavings();
@@ -213,9 +214,6 @@ impl Segments {
 }
 
 /// Why content cannot be used, in the words of every place that finds out.
-const GONE: &str = "its durable bytes are gone";
-const OTHER_LENGTH: &str = "it was begun with another length";
-const TOO_SHORT: &str = "it is shorter than what was durable";
 const NOT_GENUINE: &str = "it is not what was stored there";
 
 /// The number that a file's name says, if it is one of a segment.

@@ -129,8 +129,13 @@ impl Appending {
         }
         let mut places = Vec::with_capacity(records.len());
         for record in records {
-            let (segment, offset) = (open.number, open.end + self.batch.len() as u64);
-            places.push(At { segment, offset, length: record.head.length });
+            places.push(At {
+                segment: open.number,
+                attempt: record.head.attempt,
+                offset: open.end + self.batch.len() as u64,
+                length: record.head.length,
+                is_sound: true,
+            });
             record.lay_out(open.salt, &mut self.batch);
         }
         let Files { medium, directory, .. } = &*self.files;
@@ -144,7 +149,7 @@ impl Appending {
         open.end += self.batch.len() as u64;
         self.open = Some(open);
         for (record, at) in records.iter().zip(places) {
-            let emptied = self.files.index().put(&record.head.key, record.head.attempt, at);
+            let emptied = self.files.index().put(&record.head.key, at);
             self.files.remove(emptied)?;
         }
         Ok(())

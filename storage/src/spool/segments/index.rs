@@ -25,10 +25,14 @@ struct Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct At {
     pub(super) segment: u64,
+    /// The attempt that brought it.
+    pub(super) attempt: u32,
     /// Where its record begins.
     pub(super) offset: u64,
     /// Bytes of content.
     pub(super) length: u64,
+    /// It was what had been written when it was last looked at.
+    pub(super) is_sound: bool,
 }
 
 struct Segment {
@@ -46,18 +50,20 @@ pub(super) struct Newer;
 pub(super) struct Emptied(pub(super) u64);
 
 impl Index {
-    /// Takes in what was found on the disk in a segment. Of one transfer the newest attempt counts.
+    /// Takes in what was found on the disk in a segment. Of one transfer the newest attempt counts, of those that are sound if
+    /// there is one.
     pub(super) fn found(&mut self, segment: u64, salt: Salt, found: Vec<Found>) {
         self.segments.insert(segment, Segment { salt, live: 0 });
-        for Found { key, attempt, offset, length } in found {
-            if self.contents.get(&key).is_some_and(|held| held.attempt >= attempt) {
-                continue;
+        for Found { key, attempt, offset, length, is_sound } in found {
+            let held = self.contents.entry(key).or_insert(Held { attempt, at: None });
+            let counts = held.at.is_none_or(|at| (is_sound, attempt) > (at.is_sound, at.attempt));
+            held.attempt = held.attempt.max(attempt);
+            if counts {
+                let older = held.at.replace(At { segment, attempt, offset, length, is_sound });
+                self.count(segment, 1);
+                // A segment that this empties is one of the leavings.
+                older.and_then(|older| self.discount(older.segment));
             }
-            self.count(segment, 1);
-            let at = At { segment, offset, length };
-            let older = self.contents.insert(key, Held { attempt, at: Some(at) }).and_then(|held| held.at);
-            // A segment that this empties is one of the leavings.
-            older.and_then(|older| self.discount(older.segment));
         }
     }
 
@@ -109,8 +115,8 @@ impl Index {
     }
 
     /// Content that was being written is durable there.
-    pub(super) fn put(&mut self, key: &TransferKey, attempt: u32, at: At) -> Option<Emptied> {
-        let before = self.contents.insert(key.clone(), Held { attempt, at: Some(at) });
+    pub(super) fn put(&mut self, key: &TransferKey, at: At) -> Option<Emptied> {
+        let before = self.contents.insert(key.clone(), Held { attempt: at.attempt, at: Some(at) });
         before.and_then(|held| held.at).and_then(|at| self.release(at.segment))
     }
 

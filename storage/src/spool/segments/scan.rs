@@ -5,7 +5,7 @@ use protocol::transfer_id::TransferKey;
 use super::record::{BLOCK, Head, Salt, content_of};
 use crate::spool::seal::SpoolKey;
 
-/// A record that is wholly there and is what was written.
+/// A record whose head is what was written, with as many bytes behind it as it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) key: TransferKey,
@@ -14,6 +14,8 @@ pub(super) struct Found {
     pub(super) offset: u64,
     /// Bytes of content.
     pub(super) length: u64,
+    /// The content is what was written, too. If not, it was torn before anybody was told of it, or altered since.
+    pub(super) is_sound: bool,
 }
 
 /// What a segment holds.
@@ -23,22 +25,23 @@ pub(super) struct Scanned {
     pub(super) found: Vec<Found>,
 }
 
-/// Looks through a whole segment; `None` if it does not begin like one. What is torn or damaged is stepped over: a stop tears
-/// only what nobody was told of, and what was durable behind a damaged record is still there.
+/// Looks through a whole segment; `None` if it does not begin like one. What is torn or altered is stepped over: what was
+/// durable behind it is still there.
 pub(super) fn scan(segment: &[u8], spool: Option<&SpoolKey>) -> Option<Scanned> {
     let salt = Salt::parse(segment)?;
     let mut found = Vec::new();
     let mut offset = BLOCK;
     while let Some(rest) = segment.get(offset..).filter(|rest| !rest.is_empty()) {
-        offset += match Head::parse(rest, salt) {
-            Some(head) if content_of(&head, rest, spool).is_some() => {
-                let bytes = head.record_bytes() as usize;
-                let Head { key, attempt, length, .. } = head;
-                found.push(Found { key, attempt, offset: offset as u64, length });
-                bytes
-            }
-            _ => BLOCK,
+        let whole = |head: &Head| head.length <= (rest.len() as u64).saturating_sub(BLOCK as u64);
+        let Some(head) = Head::parse(rest, salt).filter(whole) else {
+            offset += BLOCK;
+            continue;
         };
+        let is_sound = content_of(&head, rest, spool).is_some();
+        let bytes = if is_sound { head.record_bytes() as usize } else { BLOCK };
+        let Head { key, attempt, length, .. } = head;
+        found.push(Found { key, attempt, offset: offset as u64, length, is_sound });
+        offset += bytes;
     }
     Some(Scanned { salt, found })
 }

@@ -39,7 +39,7 @@ fn segment(lengths: &[usize], key: Option<&SpoolKey>) -> (Vec<u8>, Vec<usize>) {
 /// Which of them are found.
 fn found(bytes: &[u8], key: Option<&SpoolKey>) -> Vec<TransferKey> {
     let scanned = scan(bytes, key).map(|scanned| scanned.found).unwrap_or_default();
-    scanned.into_iter().map(|found| found.key).collect()
+    scanned.into_iter().filter(|found| found.is_sound).map(|found| found.key).collect()
 }
 
 const LENGTHS: [usize; 5] = [3, 512, 0, 700, 100];
@@ -108,28 +108,30 @@ fn what_was_sealed_by_another_key_or_not_at_all_is_not_found() {
 }
 
 #[test]
-fn the_newest_attempt_counts_in_whatever_order_segments_are_found() {
-    let record = |attempt, offset| scan::Found { key: nth(1), attempt, offset, length: 3 };
+fn the_newest_sound_attempt_counts_in_whatever_order_segments_are_found() {
+    let record =
+        |attempt, offset| scan::Found { key: nth(1), attempt, offset, length: 3, is_sound: attempt < 3 };
     let salt = record::Salt::new().unwrap();
-    for order in [[1, 2], [2, 1]] {
+    for order in [[1, 2, 3], [2, 1, 3], [3, 2, 1], [3, 1, 2]] {
         let mut index = Index::default();
         for attempt in order {
             index.found(attempt, salt, vec![record(attempt as u32, 512)]);
         }
         assert_eq!(index.get(&nth(1)).unwrap().0.segment, 2);
-        assert_eq!(index.may_begin(&nth(1), 2), Err(Newer));
-        assert_eq!(index.leavings(), [Emptied(1)], "the older one's segment holds nothing that is wanted");
+        assert_eq!(index.may_begin(&nth(1), 3), Err(Newer), "although nothing of it can be read");
+        let leavings = index.leavings();
+        assert_eq!(leavings, [Emptied(1), Emptied(3)], "the others' segments hold nothing that is wanted");
     }
 }
 
 #[test]
 fn a_segment_is_emptied_by_the_last_that_leaves_it_and_never_while_it_is_written() {
     let (mut index, salt) = (Index::default(), record::Salt::new().unwrap());
-    let at = |offset| index::At { segment: 5, offset, length: 3 };
+    let at = |offset| index::At { segment: 5, attempt: 1, offset, length: 3, is_sound: true };
     index.reserve(5, salt, 2);
-    assert_eq!(index.put(&nth(1), 1, at(512)), None);
+    assert_eq!(index.put(&nth(1), at(512)), None);
     assert_eq!(index.drop_content(&nth(1)), None, "another content is being written there");
-    assert_eq!(index.put(&nth(2), 1, at(1536)), None);
+    assert_eq!(index.put(&nth(2), at(1536)), None);
     assert_eq!(index.begin(&nth(2), 2, false), None, "what an attempt begins with stays");
     assert_eq!(index.begin(&nth(2), 3, true), Some(Emptied(5)));
     assert!(!index.has(5));

@@ -141,8 +141,32 @@ fn a_committed_content_whose_record_is_gone_is_missed_by_recovery() {
     let mut bytes = fs::read(path).unwrap();
     bytes[600] ^= 1;
     fs::write(path, bytes).unwrap();
-    // Nobody can ask about a record that is not readable; that it is not finished is what a start finds out.
+    // Nobody can ask about a record whose head is not readable; that it is not finished is what a start finds out.
     assert_eq!(bench.open().finished_length(&nth(1)).unwrap(), None);
+}
+
+#[test]
+fn content_that_was_altered_while_nobody_had_it_is_kept_for_people_if_it_was_promised() {
+    let bench = bench();
+    let spool = bench.open();
+    finish(&spool, &nth(1), b"content");
+    drop(spool);
+    let path = &segments(&bench)[0];
+    let mut bytes = fs::read(path).unwrap();
+    bytes[1024] ^= 1;
+    fs::write(path, &bytes).unwrap();
+    for (wanted, expected) in [
+        (Keep::Whole(7), Recovered { kept: 1, ..Recovered::default() }),
+        (Keep::Whole(8), Recovered { damaged: vec![nth(1)], ..Recovered::default() }),
+        (Keep::Prefix(7), Recovered { damaged: vec![nth(1)], ..Recovered::default() }),
+        // As after a stop that tore it.
+        (Keep::Prefix(0), Recovered { removed: 1, ..Recovered::default() }),
+    ] {
+        let spool = bench.open();
+        assert!(matches!(read(&spool, &nth(1), 7), Err(SpoolFault::Damaged(..))));
+        assert_eq!(spool.recover(&|_| wanted).unwrap(), expected, "{wanted:?}");
+    }
+    assert_eq!(segments(&bench), [] as [PathBuf; 0]);
 }
 
 #[test]
