@@ -18,7 +18,7 @@ use crate::{
     abort::{abort_on_fault, blocking, record_abort, turn_step},
     centre::Centre,
     content::{Checked, Verdict},
-    receive::{Receiving, Whole},
+    receive::{Gathered, Receiving, Whole},
     refusal::{self, Reason},
     sign,
     sink::Sink,
@@ -34,6 +34,15 @@ pub struct Acceptable {
     received_at: Moment,
 }
 
+/// Content that passed every check and is durable, under its lasting name.
+pub struct Kept {
+    receiving: Receiving,
+    checked: Checked,
+    received_at: Moment,
+    /// What commits it.
+    commit: Input,
+}
+
 /// Holds the content against its manifest.
 pub async fn check(centre: &Arc<Centre>, content: Whole) -> Result<Acceptable, Turned> {
     let (receiving, mut sink, received_at) = content.into_parts();
@@ -46,20 +55,50 @@ pub async fn check(centre: &Arc<Centre>, content: Whole) -> Result<Acceptable, T
         Ok(checked) => Ok(Acceptable { receiving, sink, checked, received_at }),
         Err(verdict) => {
             drop(sink);
-            match verdict {
-                Verdict::OtherContent => Err(other_content(centre, receiving).await),
-                Verdict::Refused(reason, fault) => Err(refuse(centre, receiving, reason, fault, None).await),
-            }
+            Err(turn_down(centre, receiving, verdict).await)
         }
     }
 }
 
-/// Commits: after this returns well, the receipt is durable and may leave.
-pub async fn commit(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Transfer, Turned> {
+/// Gives what was found acceptable its lasting name.
+pub async fn keep(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Kept, Turned> {
     let Acceptable { receiving, sink, checked, received_at } = acceptable;
-    if let Err(fault) = blocking(move || sink.keep()).await {
-        return Err(abort_on_fault(centre, receiving, fault).await);
+    match blocking(move || sink.keep()).await {
+        Ok(()) => {
+            let commit = Input::Commit { attempt: receiving.attempt };
+            Ok(Kept { receiving, checked, received_at, commit })
+        }
+        Err(fault) => Err(abort_on_fault(centre, receiving, fault).await),
     }
+}
+
+/// Holds small content against its manifest, and stores it if it is acceptable: in one go, on one thread. That every byte is
+/// here goes on record with the commit.
+pub async fn check_and_keep(centre: &Arc<Centre>, content: Gathered) -> Result<Kept, Turned> {
+    let (receiving, pieces, received_at) = content.into_parts();
+    let (opening, manifest) = (receiving.opening(centre, 0), Arc::clone(&receiving.manifest));
+    let completeness = centre.in_force().config.claims.completeness;
+    let stored = blocking(move || {
+        let mut sink = opening()?;
+        sink.take_gathered(&pieces)?;
+        match sink.see()?.judge(&manifest, completeness) {
+            Ok(checked) => sink.keep().map(|()| Ok(checked)),
+            Err(verdict) => Ok(Err(verdict)),
+        }
+    });
+    match stored.await {
+        Ok(Ok(checked)) => {
+            let commit = Input::CommitWhole { attempt: receiving.attempt };
+            Ok(Kept { receiving, checked, received_at, commit })
+        }
+        Ok(Err(verdict)) => Err(turn_down(centre, receiving, verdict).await),
+        Err(fault) => Err(abort_on_fault(centre, receiving, fault).await),
+    }
+}
+
+/// Commits: after this returns well, the receipt is durable and may leave.
+pub async fn commit(centre: &Arc<Centre>, kept: Kept) -> Result<Transfer, Turned> {
+    let Kept { receiving, checked, received_at, commit } = kept;
     let stored_at = pki::clock::now();
     if receiving.is_withdrawn() {
         return Err(record_abort(centre, receiving, Cause::Revoked, 0).await);
@@ -79,7 +118,7 @@ pub async fn commit(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Tran
         duration_ms: u64::try_from(at.ms_since(receiving.began)).ok(),
         ..entry
     };
-    let commit = steps::logged(Input::Commit { attempt: receiving.attempt }, entry);
+    let commit = steps::logged(commit, entry);
     // The ledger asks once more when it takes the step: see `Centre::settle`.
     let step = steps::with_receipt(commit, receipt, receiving.guard());
     match centre.step(&transfer.key, step).await {
@@ -92,6 +131,14 @@ pub async fn commit(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Tran
             Err(refuse(centre, receiving, Problem::AlreadyHeld, None, earlier.receipt).await)
         }
         Err(fault) => Err(turn_step(fault)),
+    }
+}
+
+/// Content that is not acceptable.
+async fn turn_down(centre: &Arc<Centre>, receiving: Receiving, verdict: Verdict) -> Turned {
+    match verdict {
+        Verdict::OtherContent => other_content(centre, receiving).await,
+        Verdict::Refused(reason, fault) => refuse(centre, receiving, reason, fault, None).await,
     }
 }
 

@@ -86,6 +86,27 @@ pub async fn take_content<B: BodySource>(
     }
 }
 
+/// Gathers the content of one request in memory. Returns it, with when its last byte came. All of it must fit into the pieces:
+/// nobody gives them back meanwhile.
+///
+/// Not cancel-safe, as [`take_content`].
+pub async fn gather_content<B: BodySource>(
+    body: &mut B,
+    mut pieces: Pieces,
+    ends: Ends,
+    deadlines: Deadlines,
+    stop: &Stop,
+) -> Result<(Vec<Piece>, Moment), Cause> {
+    let (full, mut arrivals) = mpsc::channel::<Arrival>(PIECES);
+    read_all(body, &full, &mut pieces, ends, deadlines, stop).await?;
+    let received_at = pki::clock::now();
+    let mut gathered = Vec::with_capacity(PIECES);
+    while let Ok(Arrival::Piece(piece)) = arrivals.try_recv() {
+        gathered.push(piece);
+    }
+    Ok((gathered, received_at))
+}
+
 async fn read_all<B: BodySource>(
     body: &mut B,
     full: &mpsc::Sender<Arrival>,

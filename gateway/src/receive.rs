@@ -1,7 +1,9 @@
 //! One attempt: from the permission to send to the durable receipt, each step a value that proves the one before.
 //!
-//! [`TransferPermit`] → [`Receiving`] → [`Whole`] → [`commit::Acceptable`] → a committed transfer. The whole of it runs
-//! in a task of its own: a connection that is lost while content is checked or committed changes nothing about either.
+//! [`TransferPermit`] → [`Receiving`] → [`Whole`] → [`commit::Acceptable`] → [`commit::Kept`] → a committed transfer. Small
+//! content takes a shorter way, with fewer syncs and changes of thread: [`Receiving`] → [`Gathered`] → [`commit::Kept`]; it
+//! is checked in memory and stored after that. The whole of it runs in a task of its own: a connection that is lost while
+//! content is checked or committed changes nothing about either.
 
 use std::sync::Arc;
 
@@ -17,7 +19,10 @@ use protocol::{
     statement::Manifest,
     transfer_id::TransferKey,
 };
-use storage::transfer::{Guard, Transfer};
+use storage::{
+    spool::SMALL_CONTENT_MAX,
+    transfer::{Guard, Transfer},
+};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{
@@ -26,12 +31,13 @@ use crate::{
     body::BodySource,
     centre::Centre,
     commit,
-    intake::{Deadlines, Shortfall, take_content},
+    intake::{Deadlines, Shortfall, gather_content, take_content},
     peer::{Peer, TransferPermit},
     per_minute::PerMinute,
+    pieces::{Piece, Pieces},
     refusal,
     room::Promise,
-    sink::Sink,
+    sink::{Sink, SinkFault},
     steps,
     turned::Turned,
 };
@@ -98,6 +104,17 @@ impl Receiving {
         let (connection, attempt) = (self.peer.stop().clone(), self.place.stop.clone());
         Guard::new(move || connection.told().is_none() && attempt.told() != Some(Cause::Revoked))
     }
+
+    /// Opens the sink for what comes from `offset` on, on a thread that may block.
+    pub fn opening(
+        &self,
+        centre: &Centre,
+        offset: u64,
+    ) -> impl FnOnce() -> Result<Sink, SinkFault> + Send + use<> {
+        let (key, manifest, attempt) = (self.transfer.key.clone(), Arc::clone(&self.manifest), self.attempt);
+        let (means, room) = (centre.means(), Arc::clone(&self.room));
+        move || Sink::open(key, manifest, attempt, offset, means, room)
+    }
 }
 
 /// An attempt that brought every byte; all of it is durable, and on record as such.
@@ -114,6 +131,20 @@ impl Whole {
     }
 }
 
+/// An attempt that brought every byte of small content; nothing of it is stored yet.
+pub struct Gathered {
+    receiving: Receiving,
+    pieces: Vec<Piece>,
+    received_at: Moment,
+}
+
+impl Gathered {
+    /// The attempt, its content, and when the last byte came.
+    pub fn into_parts(self) -> (Receiving, Vec<Piece>, Moment) {
+        (self.receiving, self.pieces, self.received_at)
+    }
+}
+
 /// Receives, checks and commits.
 pub async fn receive(
     centre: Arc<Centre>,
@@ -123,10 +154,16 @@ pub async fn receive(
     mut teller: Teller,
 ) -> Result<Transfer, Turned> {
     let receiving = begin(&centre, permit, &sending).await?;
-    let whole = take(&centre, receiving, sending.offset, body, &mut teller).await?;
-    teller.tell(Told::Whole);
-    let acceptable = commit::check(&centre, whole).await?;
-    commit::commit(&centre, acceptable).await
+    let kept = if receiving.manifest.length <= SMALL_CONTENT_MAX {
+        let gathered = gather(&centre, receiving, body, &mut teller).await?;
+        commit::check_and_keep(&centre, gathered).await.inspect(|_| teller.tell(Told::Whole))?
+    } else {
+        let whole = take(&centre, receiving, sending.offset, body, &mut teller).await?;
+        teller.tell(Told::Whole);
+        let acceptable = commit::check(&centre, whole).await?;
+        commit::keep(&centre, acceptable).await?
+    };
+    commit::commit(&centre, kept).await
 }
 
 /// Takes the place of the transfer's attempt, gives it its number, and fences every older one.
@@ -208,23 +245,11 @@ async fn take(
     mut body: impl BodySource,
     teller: &mut Teller,
 ) -> Result<Whole, Turned> {
-    let opened = {
-        let (key, manifest, attempt) =
-            (receiving.transfer.key.clone(), Arc::clone(&receiving.manifest), receiving.attempt);
-        let (means, room) = (centre.means(), Arc::clone(&receiving.room));
-        blocking(move || Sink::open(key, manifest, attempt, offset, means, room)).await
-    };
-    let sink = match opened {
+    let sink = match blocking(receiving.opening(centre, offset)).await {
         Ok(sink) => sink,
         Err(fault) => return Err(abort_on_fault(centre, receiving, fault).await),
     };
-    let in_force = centre.in_force();
-    let link = &in_force.config.link;
-    let deadlines = Deadlines {
-        stall_max: link.stall_max,
-        storage_max: link.detect_max / 2,
-        bytes_per_second_min: link.min_rate_bytes_per_second,
-    };
+    let deadlines = deadlines(centre);
     let cut = |cause| teller.tell(Told::Ended(problem_of(cause)));
     let ends = receiving.peer.ends;
     let (sink, result) = take_content(&mut body, sink, ends, deadlines, &receiving.place.stop, cut).await;
@@ -236,6 +261,34 @@ async fn take(
             Err(abort_on_fault(centre, receiving, fault).await)
         }
         (None, Ok(_)) => Err(abort(centre, receiving, None, Cause::StorageFailed).await),
+    }
+}
+
+/// Takes small content in, into memory alone: after a cut nothing of it is durable.
+async fn gather(
+    centre: &Arc<Centre>,
+    receiving: Receiving,
+    mut body: impl BodySource,
+    teller: &mut Teller,
+) -> Result<Gathered, Turned> {
+    let (length, ends) = (receiving.manifest.length, receiving.peer.ends);
+    let pieces = Pieces::new(centre.buffers.clone(), length);
+    match gather_content(&mut body, pieces, ends, deadlines(centre), &receiving.place.stop).await {
+        Ok((pieces, received_at)) => Ok(Gathered { receiving, pieces, received_at }),
+        Err(cause) => {
+            teller.tell(Told::Ended(problem_of(cause)));
+            Err(abort(centre, receiving, None, cause).await)
+        }
+    }
+}
+
+fn deadlines(centre: &Centre) -> Deadlines {
+    let in_force = centre.in_force();
+    let link = &in_force.config.link;
+    Deadlines {
+        stall_max: link.stall_max,
+        storage_max: link.detect_max / 2,
+        bytes_per_second_min: link.min_rate_bytes_per_second,
     }
 }
 

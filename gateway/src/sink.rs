@@ -104,7 +104,9 @@ impl Sink {
             written: offset,
             durable: offset,
         };
-        if offset <= PREFIX_HASHED_FIRST_MAX {
+        if offset == 0 {
+            sink.watcher = Some(Watcher::new(&sink.manifest));
+        } else if offset <= PREFIX_HASHED_FIRST_MAX {
             sink.watcher = Some(sink.read_back(offset)?);
         }
         Ok(sink)
@@ -149,6 +151,18 @@ impl Sink {
                 let step = steps::unlogged(durable, pki::clock::now());
                 runtime.block_on(self.means.ledger.step(&self.key, step))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Takes content that is all here, and makes none of it durable. Its room stays promised until the attempt is over. Blocks.
+    pub fn take_gathered(&mut self, pieces: &[Piece]) -> Result<(), SinkFault> {
+        for piece in pieces {
+            if let Some(watcher) = &mut self.watcher {
+                watcher.update(piece.bytes());
+            }
+            self.writer.write(piece.bytes())?;
+            self.written = self.written.saturating_add(piece.bytes().len() as u64);
         }
         Ok(())
     }

@@ -99,6 +99,12 @@ pub enum Input {
         /// The attempt that brought it.
         attempt: u32,
     },
+    /// Every byte came and is durable, all checks passed, and receipt and content are ready to be committed: [`Input::Whole`]
+    /// and [`Input::Commit`] in one, for content that is gathered and checked before it is stored.
+    CommitWhole {
+        /// The attempt that brought it.
+        attempt: u32,
+    },
     /// The receiver says no, for good.
     Refuse {
         /// The attempt it belongs to, or 0 for a no to the offer.
@@ -114,6 +120,13 @@ pub enum Input {
     Restart,
     /// Content that was durable is gone or damaged. No attempt is running; the next begins anew.
     ContentLost,
+}
+
+impl Input {
+    /// Does it commit, if it fits?
+    pub const fn commits(self) -> bool {
+        matches!(self, Input::Commit { .. } | Input::CommitWhole { .. })
+    }
 }
 
 /// What must be done once the new state is durable.
@@ -186,6 +199,7 @@ impl Receiver {
             Input::Cut { attempt, cause, offset } => self.cut(attempt, cause, offset),
             Input::Mismatch { attempt } => self.mismatch(attempt),
             Input::Commit { attempt } => self.commit(attempt),
+            Input::CommitWhole { attempt } => self.whole(attempt)?.0.commit(attempt),
             Input::Refuse { attempt, reason } => self.refuse(attempt, reason),
             Input::Cancel => self.cancel(),
             Input::Deadline => self.expire(),
@@ -244,7 +258,8 @@ impl Receiver {
 
     fn mismatch(self, attempt: u32) -> Result<(Self, Vec<Act>), StepFault> {
         self.is_current(attempt)?;
-        if self.phase != Phase::Checking {
+        // What is gathered whole is checked before it is stored.
+        if !matches!(self.phase, Phase::Receiving | Phase::Checking) {
             return Err(self.unexpected("a digest mismatch"));
         }
         let mismatches = self.mismatches.saturating_add(1);

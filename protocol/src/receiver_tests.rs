@@ -16,6 +16,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         2 => (attempt.clone(), offset).prop_map(|(attempt, offset)| Input::Cut { attempt, cause: Cause::LinkLost, offset }),
         1 => attempt.clone().prop_map(|attempt| Input::Mismatch { attempt }),
         1 => attempt.clone().prop_map(|attempt| Input::Commit { attempt }),
+        1 => attempt.clone().prop_map(|attempt| Input::CommitWhole { attempt }),
         1 => attempt.prop_map(|attempt| Input::Refuse { attempt, reason: Problem::ClaimsIncomplete }),
         1 => Just(Input::Cancel),
         1 => Just(Input::Deadline),
@@ -34,7 +35,7 @@ proptest! {
             prop_assert!(!state.phase.is_final() || next == state, "a final state changed: {state:?} on {input:?}");
             prop_assert!(next.attempt >= state.attempt, "attempt numbers never go back");
             prop_assert!(next.offset <= LENGTH);
-            if let Input::Whole { attempt } = input {
+            if let Input::Whole { attempt } | Input::CommitWhole { attempt } = input {
                 whole_in_this_attempt = Some(attempt);
             }
             if next.phase == Phase::Committed && state.phase != Phase::Committed {
@@ -42,7 +43,7 @@ proptest! {
                 prop_assert_eq!(next.offset, LENGTH);
                 prop_assert_eq!(&acts, &[Act::ReleaseReceipt, Act::Deliver]);
             }
-            prop_assert_eq!(acts.contains(&Act::ReleaseReceipt), matches!(input, Input::Commit { .. }));
+            prop_assert_eq!(acts.contains(&Act::ReleaseReceipt), input.commits());
             if let Phase::Aborted(_) = next.phase {
                 prop_assert_eq!(next.offset % PIECE_BYTES, 0, "resumption starts on a piece border");
                 prop_assert!(next.offset < LENGTH, "there is always a byte left to bring");
@@ -70,6 +71,7 @@ fn a_newer_attempt_ends_and_fences_the_older() {
     for late in [
         Input::Durable { attempt: 1, offset: 10 },
         Input::Whole { attempt: 1 },
+        Input::CommitWhole { attempt: 1 },
         Input::Cut { attempt: 1, cause: Cause::LinkLost, offset: 0 },
         Input::Refuse { attempt: 1, reason: Problem::ClaimsIncomplete },
     ] {
@@ -97,6 +99,24 @@ fn wrong_content_starts_over_once_and_is_then_final() {
         assert_eq!(state.offset, 0);
     }
     assert_eq!(state.phase, Phase::Refused(Problem::DigestMismatch));
+}
+
+#[test]
+fn whole_content_may_be_committed_at_once_but_only_by_the_attempt_that_brings_it() {
+    let steps = [Input::Whole { attempt: 1 }, Input::Commit { attempt: 1 }];
+    let (one_by_one, acts) =
+        steps.into_iter().fold((receiving(), Vec::new()), |(state, _), input| state.step(input).unwrap());
+    assert_eq!(receiving().step(Input::CommitWhole { attempt: 1 }), Ok((one_by_one, acts)));
+    for other in [
+        Receiver::offered(LENGTH),
+        receiving().step(Input::Whole { attempt: 1 }).unwrap().0,
+        receiving().step(Input::Cancel).unwrap().0,
+        receiving().step(Input::Restart).unwrap().0,
+        one_by_one,
+    ] {
+        let refused = other.step(Input::CommitWhole { attempt: other.attempt });
+        assert!(matches!(refused, Err(StepFault::Unexpected { .. })), "{other:?}: {refused:?}");
+    }
 }
 
 #[test]

@@ -47,8 +47,8 @@ pub trait SpoolBench {
     /// Opens the spool; the first time it is new.
     fn open(&self) -> Self::Store;
 
-    /// Bytes of content that it holds in any form, finished or not.
-    fn contents(&self) -> usize;
+    /// Contents that it holds in any form, finished or not.
+    fn contents(&self, spool: &Self::Store) -> usize;
 }
 
 /// Makes one test of each claim about ledgers, on the bench that the expression makes.
@@ -82,6 +82,7 @@ macro_rules! ledger_claims {
             attempts: what_runs_at_a_kill_is_restarted_once,
             endings: a_commit_keeps_the_receipt_and_its_entry,
             endings: a_commit_that_lost_the_race_for_the_same_content_is_not_done,
+            endings: whole_content_is_committed_in_one_step_like_any_other,
             endings: a_commit_that_is_forbidden_changes_nothing_and_may_be_allowed_later,
             endings: a_commit_that_was_allowed_is_durable_once_the_ledger_has_settled,
             endings: nothing_is_committed_once_it_was_forbidden_and_the_ledger_has_settled,
@@ -134,6 +135,12 @@ macro_rules! spool_claims {
             an_attempt_goes_on_exactly_where_it_said,
             an_attempt_does_not_begin_beyond_what_is_there,
             an_attempt_begins_where_a_piece_does,
+            content_of_any_length_is_kept,
+            small_content_is_durable_as_a_whole_or_not_at_all,
+            small_content_that_is_whole_may_be_finished_by_a_newer_attempt,
+            content_may_begin_anew_with_another_length,
+            what_many_finish_at_once_is_all_there_after_a_kill,
+            the_random_lives_of_small_contents_are_those_of_lists_of_bytes,
             finished_content_can_be_opened_again_by_a_newer_attempt,
             content_is_never_longer_than_declared,
             content_that_is_short_is_not_finished,

@@ -4,7 +4,7 @@
 //! nothing that an older one still writes is ever seen. Offsets count bytes of content, from the beginning without a
 //! gap; bytes that are reserved or not yet durable never count. Content is written in pieces of
 //! [`PIECE_BYTES`](protocol::limits::PIECE_BYTES), each whole and once by one attempt: attempts begin, and what is
-//! durable ends, where a piece does. A back end need not know renaming.
+//! durable ends, where a piece does: small content is durable as a whole or not at all. A back end need not know renaming.
 
 mod disk;
 mod file;
@@ -14,6 +14,7 @@ mod layout;
 mod reader;
 mod recovery;
 mod seal;
+mod segments;
 mod writer;
 
 use std::io::{self, Read};
@@ -22,6 +23,7 @@ use protocol::transfer_id::TransferKey;
 
 pub use file::FileSpool;
 pub use seal::{CipherFault, NotASpoolKey, SpoolKey};
+pub use segments::SMALL_CONTENT_MAX;
 
 /// Keeps content under the key of its transfer.
 pub trait Spool: Send + Sync {
@@ -43,8 +45,8 @@ pub trait Spool: Send + Sync {
     /// Bytes of the finished content; `None` if there is none.
     fn finished_length(&self, key: &TransferKey) -> Result<Option<u64>, SpoolFault>;
 
-    /// Deletes all content of a transfer, durably, and fences the attempts that have begun; a later attempt may begin
-    /// anew. That there is none is no fault.
+    /// Deletes all content of a transfer, and fences the attempts that have begun; a later attempt may begin anew. That
+    /// there is none is no fault. After a stop it may be there again, until [`Spool::recover`] asks whether it is wanted.
     ///
     /// An attempt that begins after this although its transfer is final leaves a partial behind that nobody reads:
     /// whoever sees its ledger step refused calls this again.
@@ -65,7 +67,8 @@ pub trait SpoolWriter: Send {
     /// Makes every whole piece durable and returns the offset up to which the content is: where a piece ends.
     fn sync(&mut self) -> Result<u64, SpoolFault>;
 
-    /// Makes the whole content durable, then the name under which it counts as finished.
+    /// Makes the whole content durable, then the name under which it counts as finished. For small content it is one thing,
+    /// and a sync of all of it finishes it too.
     fn finish(self: Box<Self>) -> Result<(), SpoolFault>;
 }
 

@@ -182,7 +182,7 @@ fn fits(entry: &Entry, event: Event, text: Option<&str>) -> Result<(), LedgerFau
 }
 
 fn step_fits(step: &Step) -> Result<(), LedgerFault> {
-    if matches!(step.input, Input::Commit { .. }) != step.receipt.is_some() {
+    if step.input.commits() != step.receipt.is_some() {
         return Err(LedgerFault::Misfit("a receipt comes with the commit"));
     }
     let statement = match (&step.receipt, &step.refusal) {

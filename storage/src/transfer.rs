@@ -181,7 +181,7 @@ pub struct Step {
     pub input: Input,
     /// When.
     pub at: Moment,
-    /// The receipt, with [`Input::Commit`] and with nothing else.
+    /// The receipt, with an input that commits and with no other.
     pub receipt: Option<String>,
     /// The refusal, if the step ends in one and only then.
     pub refusal: Option<String>,

@@ -24,11 +24,20 @@ use tests::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn case_46_killed_before_any_call_it_leaves_one_whole_file_or_none_and_the_sender_gets_its_receipt() {
+    killed_at_every_call_with(300_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_does_one_that_keeps_small_content_with_others() {
+    killed_at_every_call_with(5_000).await;
+}
+
+async fn killed_at_every_call_with(length: u64) {
     let lab = Arc::new(TestLab::new());
     let shim = Shim::build(&lab);
     let stories = at_every_call(|call| {
         let (lab, shim) = (Arc::clone(&lab), shim.clone());
-        async move { killed_at(&lab, &shim, call).await }
+        async move { killed_at(&lab, &shim, call, length).await }
     })
     .await;
     for Story { report, held_receipt } in &stories {
@@ -45,14 +54,14 @@ struct Story {
 }
 
 /// One transfer with a centre that dies at this call; nothing if it lived on to its own end.
-async fn killed_at(lab: &TestLab, shim: &Shim, call: u32) -> Option<Story> {
+async fn killed_at(lab: &TestLab, shim: &Shim, call: u32, length: u64) -> Option<Story> {
     let site = lab.sites.centre(&format!("centre-{call}"), &[]).unwrap();
     let chosen = shim.die_at(&site.directory, call);
     let mut centre = Centre::start_by(site, |program| chosen.command(program)).await;
     let party = institution(Kind::Pharmacy, call);
     let sender = lab.sender(&format!("sender-{call}"), &party, centre.address, &[]);
     let (caller, papers) = (Caller::new(&sender, centre.address), Papers::of(&sender));
-    let content = claims_file(Kind::Pharmacy, &party, 5_000, u64::from(call));
+    let content = claims_file(Kind::Pharmacy, &party, length, u64::from(call));
     let manifest = papers.manifest(Kind::Pharmacy, &content);
     let (key, text) = (manifest.key(), papers.sign(&manifest));
 
@@ -91,7 +100,10 @@ async fn killed_at(lab: &TestLab, shim: &Shim, call: u32) -> Option<Story> {
     centre.verify_log().await.unwrap_or_else(|fault| panic!("{report}: {fault}"));
     let left: Vec<_> = spooled(&centre.site)
         .into_iter()
-        .filter(|file| file.display().to_string().contains(&key.id.to_string()))
+        .filter(|file| {
+            let path = file.display().to_string();
+            path.contains(&key.id.to_string()) || path.contains("/segments/")
+        })
         .collect();
     assert_eq!(left, Vec::<PathBuf>::new(), "{report}");
     Some(Story { report, held_receipt: held.is_some() })

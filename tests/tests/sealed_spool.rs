@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "helpers of the tests")]
 #![expect(clippy::disallowed_methods, reason = "files that only have to live as long as the test")]
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use lab::program::Process;
 use protocol::{limits::PIECE_BYTES, transfer_id::TransferKey};
+use storage::spool::SMALL_CONTENT_MAX;
 use tests::{
     centre::{Centre, spooled},
     patience::patiently,
@@ -33,6 +37,11 @@ async fn cut() -> (Setting, TransferKey) {
 fn file_of(setting: &Setting, key: &TransferKey) -> PathBuf {
     let stem = key.file_stem();
     spooled(&setting.centre.site).into_iter().find(|file| file.ends_with(&stem)).unwrap()
+}
+
+/// Is it one that holds small content?
+fn is_segment(file: &Path) -> bool {
+    file.parent().is_some_and(|directory| directory.ends_with("segments"))
 }
 
 /// Alters one byte in the middle of the content.
@@ -71,7 +80,16 @@ async fn a_prefix_that_was_altered_is_not_gone_on_from() {
 
 #[tokio::test]
 async fn content_that_was_altered_is_not_delivered() {
-    let mut setting = Setting::new(200_000, &[]).await;
+    altered_and_restored(300_000, "not what was sealed there").await;
+}
+
+#[tokio::test]
+async fn small_content_that_was_altered_is_not_delivered() {
+    altered_and_restored(200_000, "not what was stored there").await;
+}
+
+async fn altered_and_restored(length: u64, said: &str) {
+    let mut setting = Setting::new(length, &[]).await;
     let key = setting.offered().await;
     // Nothing can be delivered for a while.
     let incoming = setting.centre.site.directory.join("inbox/.incoming");
@@ -79,12 +97,13 @@ async fn content_that_was_altered_is_not_delivered() {
     fs::write(&incoming, b"in the way").unwrap();
     setting.caller.send(&key, &setting.content).await.receipt();
     setting.centre.logs(&["not delivered yet"]).await;
-    let file = file_of(&setting, &key);
+    let segment = || spooled(&setting.centre.site).into_iter().find(|file| is_segment(file)).unwrap();
+    let file = if length > SMALL_CONTENT_MAX { file_of(&setting, &key) } else { segment() };
     flip(&file);
     fs::remove_file(&incoming).unwrap();
 
     setting.centre = setting.centre.again_after_kill().await;
-    setting.centre.logs(&["not delivered yet", "is damaged", "not what was sealed there"]).await;
+    setting.centre.logs(&["not delivered yet", "is damaged", said]).await;
     assert_eq!(setting.centre.inbox(), []);
     assert_eq!(setting.centre.status().await.undelivered, 1);
     // Restored, it is.

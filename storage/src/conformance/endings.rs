@@ -46,6 +46,26 @@ pub async fn a_commit_that_lost_the_race_for_the_same_content_is_not_done(bench:
     assert_eq!(found(&ledger, &slow).await, before);
 }
 
+pub async fn whole_content_is_committed_in_one_step_like_any_other(bench: &impl LedgerBench) {
+    let ledger = bench.open().await;
+    let receiving = async |n| {
+        let key = offered(&ledger, offer_of(&sender(1), n, 1)).await.key;
+        ledger.step(&key, noted(Input::Attempt { offset: 0 }, Event::AttemptBegan)).await.unwrap();
+        key
+    };
+    let (fast, slow) = (receiving(1).await, receiving(2).await);
+    let whole = Input::CommitWhole { attempt: 1 };
+    let fault = step_fault(&ledger, &fast, noted(whole, Event::Committed)).await;
+    assert!(matches!(fault, LedgerFault::Misfit(_)), "without a receipt: {fault:?}");
+    let stepped = ledger.step(&fast, committing(&fast, whole)).await.unwrap();
+    assert_eq!(stepped.acts, [Act::ReleaseReceipt, Act::Deliver]);
+    assert_eq!(found(&ledger, &fast).await, stepped.transfer);
+    assert_eq!(stepped.transfer.receipt, Some(receipt(&fast)));
+    assert_eq!((stepped.transfer.state.phase, stepped.transfer.state.offset), (Phase::Committed, LENGTH));
+    let fault = step_fault(&ledger, &slow, committing(&slow, whole)).await;
+    assert!(matches!(&fault, LedgerFault::AlreadyHeld(held) if **held == stepped.transfer), "{fault:?}");
+}
+
 pub async fn a_commit_that_is_forbidden_changes_nothing_and_may_be_allowed_later(bench: &impl LedgerBench) {
     let ledger = bench.open().await;
     let key = checking(&ledger, offer(1)).await;

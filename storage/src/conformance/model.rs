@@ -36,7 +36,8 @@ fn any_input(dice: &mut Dice, state: &Receiver) -> Input {
         16..22 => Input::Whole { attempt },
         22..28 => Input::Cut { attempt, cause: Cause::LinkLost, offset: dice.below(LENGTH + 1) },
         28..31 => Input::Mismatch { attempt },
-        31..36 => Input::Commit { attempt },
+        31..34 => Input::Commit { attempt },
+        34..36 => Input::CommitWhole { attempt },
         36 => Input::Refuse { attempt, reason: Problem::ClaimsIncomplete },
         37 => Input::Cancel,
         38 => Input::Deadline,
@@ -49,7 +50,7 @@ fn step_of(key: &TransferKey, state: &Receiver, input: Input, note: bool) -> Ste
     let refuses = matches!(state.step(input), Ok((next, _)) if matches!(next.phase, Phase::Refused(_)))
         && !matches!(state.phase, Phase::Refused(_));
     match input {
-        Input::Commit { attempt } => commit(key, attempt),
+        Input::Commit { .. } | Input::CommitWhole { .. } => committing(key, input),
         _ if refuses => refusing(key, input),
         _ if note => noted(input, Event::Aborted),
         _ => bare(input),

@@ -146,12 +146,13 @@ pub fn noted(input: Input, event: Event) -> Step {
 
 /// The commit with its receipt.
 pub fn commit(key: &TransferKey, attempt: u32) -> Step {
+    committing(key, Input::Commit { attempt })
+}
+
+/// An input that commits, with the receipt.
+pub fn committing(key: &TransferKey, input: Input) -> Step {
     let receipt = receipt(key);
-    Step {
-        entry: Some(entry_about(Event::Committed, &receipt)),
-        receipt: Some(receipt),
-        ..bare(Input::Commit { attempt })
-    }
+    Step { entry: Some(entry_about(Event::Committed, &receipt)), receipt: Some(receipt), ..bare(input) }
 }
 
 /// A step that ends in a refusal.

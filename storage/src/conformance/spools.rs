@@ -9,7 +9,7 @@ use super::{
     dice::Dice,
     samples::{key, sender},
 };
-use crate::spool::{Keep, Recovered, Spool, SpoolFault};
+use crate::spool::{Keep, Recovered, SMALL_CONTENT_MAX, Spool, SpoolFault};
 
 const PIECE: usize = PIECE_BYTES as usize;
 
@@ -81,7 +81,7 @@ pub fn finished_content_is_there_after_a_kill(bench: &impl SpoolBench) {
     let spool = bench.open();
     assert_eq!(spool.finished_length(&nth(1)).unwrap(), Some(5));
     assert_eq!(read(&spool, &nth(1), 5), b"whole");
-    assert_eq!(bench.contents(), 1);
+    assert_eq!(bench.contents(&spool), 1);
 }
 
 pub fn empty_content_can_be_finished(bench: &impl SpoolBench) {
@@ -231,6 +231,109 @@ pub fn an_attempt_does_not_begin_beyond_what_is_there(bench: &impl SpoolBench) {
     assert!(read(&spool, &nth(1), PIECE) == pieces("a"));
 }
 
+pub fn content_of_any_length_is_kept(bench: &impl SpoolBench) {
+    let lengths: [u64; 10] = [
+        0,
+        1,
+        511,
+        512,
+        513,
+        SMALL_CONTENT_MAX - 1,
+        SMALL_CONTENT_MAX,
+        SMALL_CONTENT_MAX + 1,
+        PIECE_BYTES,
+        PIECE_BYTES + 1,
+    ];
+    let content = |length: u64| (0..length).map(|at| (at % 251) as u8).collect::<Vec<_>>();
+    let spool = bench.open();
+    for (n, length) in (0..).zip(lengths) {
+        finish(&spool, &nth(n), 1, &content(length));
+    }
+    drop(spool);
+    let spool = bench.open();
+    for (n, length) in (0..).zip(lengths) {
+        assert_eq!(spool.finished_length(&nth(n)).unwrap(), Some(length));
+        assert!(read(&spool, &nth(n), length as usize) == content(length), "{length} bytes");
+    }
+}
+
+pub fn small_content_is_durable_as_a_whole_or_not_at_all(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    let mut writer = spool.begin(&nth(1), 1, 0, 10).unwrap();
+    writer.write(b"all but 1").unwrap();
+    assert_eq!(writer.sync().unwrap(), 0);
+    drop((writer, spool));
+    let spool = bench.open();
+    assert_eq!(spool.finished_length(&nth(1)).unwrap(), None);
+    assert!(spool.read(&nth(1), 1).is_err());
+    let mut writer = spool.begin(&nth(1), 2, 0, 10).unwrap();
+    writer.write(b"every byte").unwrap();
+    assert_eq!(writer.sync().unwrap(), 10);
+    drop((writer, spool));
+    assert_eq!(read(&bench.open(), &nth(1), 10), b"every byte");
+}
+
+pub fn small_content_that_is_whole_may_be_finished_by_a_newer_attempt(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    finish(&spool, &nth(1), 1, b"whole");
+    drop(spool);
+    let spool = bench.open();
+    let damaged = spool.begin(&nth(1), 2, 6, 6).err();
+    assert!(matches!(damaged, Some(SpoolFault::Damaged(..))), "{damaged:?}");
+    let writer = spool.begin(&nth(1), 3, 5, 5).unwrap();
+    assert_eq!(read(&spool, &nth(1), 5), b"whole");
+    writer.finish().unwrap();
+    drop(spool);
+    let spool = bench.open();
+    is_fenced(spool.begin(&nth(1), 3, 0, 5), 3);
+    assert_eq!(read(&spool, &nth(1), 5), b"whole");
+}
+
+pub fn content_may_begin_anew_with_another_length(bench: &impl SpoolBench) {
+    let spool = bench.open();
+    finish(&spool, &nth(1), 1, b"small");
+    finish(&spool, &nth(1), 2, &pieces("a"));
+    assert_eq!(spool.finished_length(&nth(1)).unwrap(), Some(PIECE_BYTES));
+    assert!(read(&spool, &nth(1), PIECE) == pieces("a"));
+    finish(&spool, &nth(1), 3, b"small again");
+    assert_eq!(read(&spool, &nth(1), 11), b"small again");
+    assert_eq!(bench.contents(&spool), 1);
+}
+
+pub fn what_many_finish_at_once_is_all_there_after_a_kill(bench: &impl SpoolBench) {
+    const EACH: u64 = 25;
+    let spool = bench.open();
+    let content = |n: u64| vec![n as u8; 100 + n as usize];
+    std::thread::scope(|threads| {
+        for thread in 0..8 {
+            let spool = &spool;
+            threads.spawn(move || {
+                for n in thread * EACH..(thread + 1) * EACH {
+                    finish(spool, &nth(n), 1, &content(n));
+                    assert_eq!(read(spool, &nth(n), content(n).len()), content(n));
+                    if n % 3 == 0 {
+                        spool.drop_content(&nth(n)).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    drop(spool);
+    let spool = bench.open();
+    let wanted = |key: &TransferKey| match (0..8 * EACH).find(|n| nth(*n) == *key) {
+        Some(n) if n % 3 != 0 => Keep::Whole(content(n).len() as u64),
+        _ => Keep::Nothing,
+    };
+    let recovered = spool.recover(&wanted).unwrap();
+    assert!(recovered.damaged.is_empty() && recovered.strange.is_empty(), "{recovered:?}");
+    for n in 0..8 * EACH {
+        match n % 3 {
+            0 => assert_eq!(spool.finished_length(&nth(n)).unwrap(), None),
+            _ => assert_eq!(read(&spool, &nth(n), content(n).len()), content(n)),
+        }
+    }
+}
+
 pub fn an_attempt_begins_where_a_piece_does(bench: &impl SpoolBench) {
     let spool = bench.open();
     let length = PIECE_BYTES + 10;
@@ -257,7 +360,7 @@ pub fn finished_content_can_be_opened_again_by_a_newer_attempt(bench: &impl Spoo
     writer.write(&pieces("B")).unwrap();
     writer.finish().unwrap();
     assert!(read(&spool, &nth(1), 2 * PIECE) == pieces("aB"));
-    assert_eq!(bench.contents(), 1);
+    assert_eq!(bench.contents(&spool), 1);
 }
 
 pub fn content_is_never_longer_than_declared(bench: &impl SpoolBench) {
@@ -288,7 +391,7 @@ pub fn dropped_content_is_gone_and_its_writer_fenced(bench: &impl SpoolBench) {
     finish(&spool, &nth(2), 1, b"done");
     spool.drop_content(&nth(1)).unwrap();
     spool.drop_content(&nth(2)).unwrap();
-    assert_eq!(bench.contents(), 0);
+    assert_eq!(bench.contents(&spool), 0);
     is_fenced(writer.write(b"cd"), 2);
     is_fenced(writer.sync(), 2);
     is_fenced(spool.begin(&nth(1), 1, 0, 4), 1);
@@ -347,7 +450,7 @@ pub fn recovery_keeps_what_is_wanted_and_removes_the_rest(bench: &impl SpoolBenc
     };
     let recovered = spool.recover(&wanted).unwrap();
     assert_eq!(recovered, Recovered { kept: 4, removed: 5, ..Recovered::default() });
-    assert_eq!(bench.contents(), 4);
+    assert_eq!(bench.contents(&spool), 4);
     assert!(read(&spool, &nth(1), PIECE) == pieces("a"));
     assert_eq!(read(&spool, &nth(11), 4), b"done");
     assert!(matches!(spool.read(&nth(3), 0).err(), Some(SpoolFault::Missing(_))));
@@ -373,7 +476,7 @@ pub fn recovery_names_what_is_shorter_than_the_ledger_says(bench: &impl SpoolBen
     assert_eq!(recovered.damaged, [nth(1), nth(2), nth(3)]);
     assert_eq!((recovered.kept, recovered.removed), (0, 0));
     // It is left for people to look at.
-    assert_eq!(bench.contents(), 3);
+    assert_eq!(bench.contents(&spool), 3);
 }
 
 pub fn a_random_life_is_that_of_a_list_of_bytes(bench: &impl SpoolBench) {
@@ -430,6 +533,52 @@ pub fn a_random_life_is_that_of_a_list_of_bytes(bench: &impl SpoolBench) {
         }
         if durable > 0 {
             assert!(read(&spool, &nth(1), durable) == bytes[..durable]);
+        }
+    }
+}
+
+pub fn the_random_lives_of_small_contents_are_those_of_lists_of_bytes(bench: &impl SpoolBench) {
+    const TRANSFERS: u64 = 6;
+    let mut dice = Dice::from_seed();
+    let (mut spool, mut attempt) = (bench.open(), 0);
+    // What is durable of each.
+    let mut kept: Vec<Option<Vec<u8>>> = vec![None; TRANSFERS as usize];
+    for _ in 0..300 {
+        let n = dice.below(TRANSFERS);
+        match dice.below(10) {
+            0 => {
+                drop(spool);
+                spool = bench.open();
+                let wanted = |key: &TransferKey| {
+                    let whole = (0..TRANSFERS).find(|n| nth(*n) == *key).and_then(|n| kept[n as usize].as_ref());
+                    whole.map_or(Keep::Nothing, |bytes| Keep::Whole(bytes.len() as u64))
+                };
+                assert_eq!(spool.recover(&wanted).unwrap().damaged, []);
+            }
+            1 => {
+                spool.drop_content(&nth(n)).unwrap();
+                kept[n as usize] = None;
+            }
+            roll => {
+                attempt += 1;
+                let bytes = vec![dice.roll() as u8; dice.below(20_000) as usize];
+                let mut writer = spool.begin(&nth(n), attempt, 0, bytes.len() as u64).unwrap();
+                kept[n as usize] = None;
+                let (first, rest) = bytes.split_at(dice.below(bytes.len() as u64 + 1) as usize);
+                writer.write(first).unwrap();
+                if roll < 8 {
+                    writer.write(rest).unwrap();
+                    writer.finish().unwrap();
+                    kept[n as usize] = Some(bytes);
+                }
+            }
+        }
+        for (n, bytes) in (0..).zip(&kept) {
+            let length = bytes.as_ref().map(|bytes| bytes.len() as u64);
+            assert_eq!(spool.finished_length(&nth(n)).unwrap(), length);
+            if let Some(bytes) = bytes {
+                assert!(read(&spool, &nth(n), bytes.len()) == *bytes);
+            }
         }
     }
 }

@@ -4,13 +4,16 @@
 //! what is on disk.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use durable::Directory;
+
+use super::SpoolFault;
 
 pub(super) trait Disk: Send + Sync {
     /// Opens a file a second time, for writes that go past the system's cache. Where the file system has no such writes, it
@@ -23,6 +26,8 @@ pub(super) trait Disk: Send + Sync {
     fn sync_directory(&self, directory: &Directory) -> io::Result<()>;
     fn hand_over(&self, name: &str, from: &Directory, to: &Directory) -> io::Result<()>;
     fn remove(&self, name: &str, directory: &Directory) -> io::Result<()>;
+    /// Removes a file that is there, and does not make that durable.
+    fn unlink(&self, path: &Path) -> io::Result<()>;
 }
 
 pub(super) struct RealDisk;
@@ -56,5 +61,36 @@ impl Disk for RealDisk {
 
     fn remove(&self, name: &str, directory: &Directory) -> io::Result<()> {
         directory.remove(name)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+}
+
+/// The disk, until a call failed that had to be durable: what is there then is not known, and nothing more is written.
+pub(super) struct Medium {
+    pub(super) disk: Box<dyn Disk>,
+    poisoned: AtomicBool,
+}
+
+impl Medium {
+    pub(super) fn new(disk: Box<dyn Disk>) -> Self {
+        Medium { disk, poisoned: AtomicBool::new(false) }
+    }
+
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    pub(super) fn check_poison(&self) -> Result<(), SpoolFault> {
+        if self.is_poisoned() { Err(SpoolFault::Poisoned) } else { Ok(()) }
+    }
+
+    /// What failed to be written may be on disk or not; nothing more is written after it.
+    pub(super) fn poison(&self, operation: &'static str, source: io::Error) -> SpoolFault {
+        tracing::error!(operation, error = %source, "the spool stops taking content in");
+        self.poisoned.store(true, Ordering::Release);
+        SpoolFault::Write { operation, source }
     }
 }

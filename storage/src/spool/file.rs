@@ -1,19 +1,16 @@
 //! The spool in a directory of one node: one file per content, in `partial/` while it comes and in `done/` once it is
-//! whole.
+//! whole; and small content together in `segments/`.
 //!
-//! Each file begins with a header that names the content's format, its key and the attempt that writes it; the content
+//! Each file of one content begins with a header that names the content's format, its key and the attempt that writes it; the content
 //! follows in pieces. The attempt in the header fences late comers even when nobody remembers the newer attempt. One
 //! process at a time has the spool; a lock file sees to that.
 
 use std::{
     collections::HashMap,
     fs::File,
-    io::{self, Read},
+    io::{self, Cursor, Read},
     path::Path,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use durable::{Access, Directory};
@@ -23,13 +20,14 @@ use crate::buffers::Buffers;
 
 use super::{
     Keep, Recovered, Spool, SpoolFault, SpoolWriter,
-    disk::Disk,
+    disk::{Disk, Medium, RealDisk},
     format,
     header::Header,
     layout::Layout,
     reader::FileReader,
     recovery,
     seal::{ContentKey, Owner, SpoolKey},
+    segments::{SMALL_CONTENT_MAX, Segments, SmallWriter},
     writer::{FileWriter, Opened},
 };
 
@@ -42,12 +40,14 @@ pub struct FileSpool {
 pub(super) struct Inner {
     pub(super) partial: Directory,
     pub(super) done: Directory,
-    pub(super) disk: Box<dyn Disk>,
+    pub(super) segments: Segments,
+    pub(super) medium: Arc<Medium>,
     /// Seals what comes in; absent in labs only.
-    key: Option<SpoolKey>,
+    pub(super) key: Option<SpoolKey>,
     /// Room for sealed pieces, as many as are being written.
     pub(super) buffers: Buffers,
-    poisoned: AtomicBool,
+    /// Bytes up to which content is small; none: all content has a file of its own.
+    small_max: Option<u64>,
     fences: Mutex<HashMap<TransferKey, Weak<Fence>>>,
     /// Held as long as the spool or a writer is.
     _lock: File,
@@ -73,25 +73,31 @@ impl FileSpool {
         key: Option<SpoolKey>,
         buffers: Buffers,
     ) -> Result<Self, SpoolFault> {
-        FileSpool::on(root, environment, key, buffers, Box::new(super::disk::RealDisk))
+        FileSpool::on(root, environment, key, buffers, Box::new(RealDisk), Some(SMALL_CONTENT_MAX))
     }
 
-    /// The same on a disk that may be made to fail.
+    /// The same on a disk that may be made to fail, and with other content that is small.
     pub(super) fn on(
         root: &Path,
         environment: Environment,
         key: Option<SpoolKey>,
         buffers: Buffers,
         disk: Box<dyn Disk>,
+        small_max: Option<u64>,
     ) -> Result<Self, SpoolFault> {
-        let format::Opened { lock, partial, done } = format::open(root, environment, key.as_ref())?;
+        let format::Opened { lock, partial, done, segments } = format::open(root, environment, key.as_ref())?;
+        let medium = Arc::new(Medium::new(disk));
+        let segments = Segments::open(segments, Arc::clone(&medium), key.as_ref());
+        let segments =
+            segments.map_err(|source| SpoolFault::Read { operation: "look through segments", source })?;
         let inner = Inner {
             partial,
             done,
-            disk,
+            segments,
+            medium,
             key,
             buffers,
-            poisoned: AtomicBool::new(false),
+            small_max,
             fences: Mutex::default(),
             _lock: lock,
         };
@@ -110,18 +116,16 @@ const DIRECT_FROM: u64 = PIECE_BYTES;
 /// Why content cannot be used, in the words of every place that finds out.
 const NO_HEADER: &str = "its header is not readable";
 const NOT_ITS_KEY: &str = "the key in its header is not its own";
-const TOO_SHORT: &str = "it is shorter than what was durable";
+pub(super) const TOO_SHORT: &str = "it is shorter than what was durable";
+pub(super) const GONE: &str = "its durable bytes are gone";
+pub(super) const OTHER_LENGTH: &str = "it was begun with another length";
 
 impl Inner {
-    pub(super) fn check_poison(&self) -> Result<(), SpoolFault> {
-        if self.poisoned.load(Ordering::Acquire) { Err(SpoolFault::Poisoned) } else { Ok(()) }
-    }
-
-    /// What failed to be written may be on disk or not; nothing more is written after it.
-    pub(super) fn poison(&self, operation: &'static str, source: io::Error) -> SpoolFault {
-        tracing::error!(operation, error = %source, "the spool stops taking content in");
-        self.poisoned.store(true, Ordering::Release);
-        SpoolFault::Write { operation, source }
+    /// Does an attempt at this content belong to the segments? What an older version of the program began in a file of its
+    /// own ends there.
+    fn is_small(&self, key: &TransferKey, length: u64) -> Result<bool, SpoolFault> {
+        let small = self.small_max.is_some_and(|max| length <= max);
+        Ok(small && (self.segments.knows(key) || self.find(key)?.is_none()))
     }
 
     fn fence(&self, key: &TransferKey) -> Arc<Fence> {
@@ -178,7 +182,7 @@ impl Inner {
         let path = self.partial.path().join(&name);
         let Some((file, finished)) = self.find(key)? else {
             if offset > 0 {
-                return damaged("its durable bytes are gone");
+                return damaged(GONE);
             }
             let file = durable::new_file(Access::Private).read(true).open(&path);
             let file = file.map_err(|source| SpoolFault::Write { operation: "create", source })?;
@@ -191,15 +195,15 @@ impl Inner {
         let kept = match header {
             _ if offset == 0 => None,
             Some(header) if header.layout == layout => Some((header, self.opener(key, &header)?)),
-            Some(_) => return damaged("it was begun with another length"),
+            Some(_) => return damaged(OTHER_LENGTH),
             None => return damaged(NO_HEADER),
         };
         if kept.is_some() && file.metadata().map_err(read)?.len() < layout.at(offset) {
             return damaged(TOO_SHORT);
         }
         if finished {
-            let opened_again = self.disk.hand_over(&name, &self.done, &self.partial);
-            opened_again.map_err(|source| self.poison("rename", source))?;
+            let opened_again = self.medium.disk.hand_over(&name, &self.done, &self.partial);
+            opened_again.map_err(|source| self.medium.poison("rename", source))?;
         }
         let file = File::options().read(true).write(true).open(&path);
         let file = file.map_err(|source| SpoolFault::Write { operation: "open", source })?;
@@ -208,8 +212,8 @@ impl Inner {
             Some((header, seal)) => {
                 let started = self.start(&file, Header { attempt, ..header }, offset);
                 // The key is an older one: no piece is sealed before the number is durable that tells its place.
-                let started = started.and_then(|()| self.disk.sync(&file));
-                started.map_err(|source| self.poison("open again", source))?;
+                let started = started.and_then(|()| self.medium.disk.sync(&file));
+                started.map_err(|source| self.medium.poison("open again", source))?;
                 Ok(self.opened(file, &path, layout, seal, offset))
             }
         }
@@ -227,7 +231,7 @@ impl Inner {
     ) -> Opened {
         let is_large = layout.length() - offset >= DIRECT_FROM;
         // A wish; without it the content goes the ordinary way.
-        let direct = if is_large { self.disk.open_direct(path).ok() } else { None };
+        let direct = if is_large { self.medium.disk.open_direct(path).ok() } else { None };
         Opened { file, direct, layout, seal, offset }
     }
 
@@ -243,14 +247,14 @@ impl Inner {
         let fresh = |spool| ContentKey::new(spool, owner(key, layout));
         let (seal, wrapped) = self.key.as_ref().map(fresh).transpose()?.unzip();
         let started = self.start(&file, Header { attempt, layout, key: wrapped }, 0);
-        started.map_err(|source| self.poison("create", source))?;
+        started.map_err(|source| self.medium.poison("create", source))?;
         Ok(self.opened(file, path, layout, seal, 0))
     }
 
     /// Cuts the file off at `offset` and writes the header.
     fn start(&self, file: &File, header: Header, offset: u64) -> io::Result<()> {
-        self.disk.set_len(file, header.layout.at(offset))?;
-        self.disk.write_at(file, &header.to_bytes(), 0)
+        self.medium.disk.set_len(file, header.layout.at(offset))?;
+        self.medium.disk.write_at(file, &header.to_bytes(), 0)
     }
 }
 
@@ -266,7 +270,7 @@ impl Spool for FileSpool {
         offset: u64,
         length: u64,
     ) -> Result<Box<dyn SpoolWriter>, SpoolFault> {
-        self.inner.check_poison()?;
+        self.inner.medium.check_poison()?;
         let layout = Layout::of(length).filter(|_| offset <= length);
         let layout = layout.ok_or(SpoolFault::Length { length, written: offset })?;
         if !layout.is_border(offset) {
@@ -277,15 +281,27 @@ impl Spool for FileSpool {
         if attempt <= turn.attempt {
             return Err(SpoolFault::Fenced { attempt });
         }
-        let opened = self.inner.open_partial(key, attempt, offset, layout)?;
-        *turn = Turn { attempt, open: true };
+        let begun = Turn { attempt, open: true };
+        let inner = Arc::clone(&self.inner);
+        if inner.is_small(key, length)? {
+            let kept = inner.segments.begin(key, attempt, offset, length, inner.key.as_ref())?;
+            *turn = begun;
+            drop(turn);
+            return Ok(Box::new(SmallWriter::new(inner, fence, key.clone(), attempt, length, kept)));
+        }
+        inner.segments.give_up(key, attempt)?;
+        let opened = inner.open_partial(key, attempt, offset, layout)?;
+        *turn = begun;
         drop(turn);
-        Ok(Box::new(FileWriter::new(Arc::clone(&self.inner), fence, key.clone(), attempt, opened)))
+        Ok(Box::new(FileWriter::new(inner, fence, key.clone(), attempt, opened)))
     }
 
     fn read(&self, key: &TransferKey, upto: u64) -> Result<Box<dyn Read + Send>, SpoolFault> {
         let fault = |source| SpoolFault::Read { operation: "read", source };
         let damaged = |how| SpoolFault::Damaged(key.clone(), how);
+        if let Some(content) = self.inner.segments.read(key, upto, self.inner.key.as_ref())? {
+            return Ok(Box::new(Cursor::new(content)));
+        }
         let (file, _) = self.inner.find(key)?.ok_or_else(|| SpoolFault::Missing(key.clone()))?;
         let header = Header::read(&file).map_err(fault)?.ok_or_else(|| damaged(NO_HEADER))?;
         let layout = header.layout;
@@ -297,6 +313,9 @@ impl Spool for FileSpool {
     }
 
     fn finished_length(&self, key: &TransferKey) -> Result<Option<u64>, SpoolFault> {
+        if let Some(length) = self.inner.segments.length_of(key) {
+            return Ok(Some(length));
+        }
         let looked_up = |source| SpoolFault::Read { operation: "look up", source };
         match File::open(self.inner.done.path().join(key.file_stem())) {
             Ok(file) => match Header::read(&file).map_err(looked_up)? {
@@ -309,23 +328,24 @@ impl Spool for FileSpool {
     }
 
     fn drop_content(&self, key: &TransferKey) -> Result<(), SpoolFault> {
-        self.inner.check_poison()?;
+        self.inner.medium.check_poison()?;
         let fence = self.inner.fence(key);
         let mut turn = locked(&fence.0);
         turn.open = false;
+        self.inner.segments.drop_content(key)?;
         for directory in [&self.inner.partial, &self.inner.done] {
-            let removed = self.inner.disk.remove(&key.file_stem(), directory);
-            removed.map_err(|source| self.inner.poison("remove", source))?;
+            let removed = self.inner.medium.disk.remove(&key.file_stem(), directory);
+            removed.map_err(|source| self.inner.medium.poison("remove", source))?;
         }
         Ok(())
     }
 
     fn recover(&self, wanted: &dyn Fn(&TransferKey) -> Keep) -> Result<Recovered, SpoolFault> {
-        self.inner.check_poison()?;
+        self.inner.medium.check_poison()?;
         recovery::recover(&self.inner, wanted)
     }
 
     fn is_poisoned(&self) -> bool {
-        self.inner.poisoned.load(Ordering::Acquire)
+        self.inner.medium.is_poisoned()
     }
 }

@@ -12,9 +12,15 @@ use protocol::party::Environment;
 
 use super::{SpoolFault, seal::SpoolKey};
 
-/// The layout that is written: `partial/` and `done/`, a file each, headers of their own, content in pieces. Layout 1
-/// had neither seal nor key.
-const LAYOUT: u32 = 2;
+/// The layout that is written: `partial/` and `done/`, a file each, headers of their own, content in pieces; `segments/`,
+/// where small content lies together. Layout 2 had no segments, and is otherwise the same.
+const LAYOUT: u32 = 3;
+
+/// The oldest layout whose content can be read. The one before it had neither seal nor key.
+const LAYOUT_READ: u32 = 2;
+
+/// Where content lies.
+const DIRECTORIES: [&str; 3] = ["partial", "done", "segments"];
 
 /// A spool whose stamp fits.
 pub(super) struct Opened {
@@ -22,6 +28,7 @@ pub(super) struct Opened {
     pub(super) lock: File,
     pub(super) partial: Directory,
     pub(super) done: Directory,
+    pub(super) segments: Directory,
 }
 
 /// Makes or checks the spool's directories and stamp.
@@ -45,7 +52,7 @@ pub(super) fn open(
     let found = match fs::read_to_string(&stamp) {
         Ok(text) => Some(Stamp::parse(&text).map_err(unusable)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if root.join("partial").exists() || root.join("done").exists() {
+            if DIRECTORIES.iter().any(|name| root.join(name).exists()) {
                 return Err(unusable("it has content but no FORMAT; restore that file".to_owned()));
             }
             None
@@ -60,11 +67,12 @@ pub(super) fn open(
         durable::replace(&stamp, ours.to_text().as_bytes(), Access::Private).map_err(failed)?;
     }
     let directory = |name| Directory::open(&root.join(name), Access::Private).map_err(failed);
-    Ok(Opened { lock, partial: directory("partial")?, done: directory("done")? })
+    let [partial, done, segments] = DIRECTORIES;
+    Ok(Opened { lock, partial: directory(partial)?, done: directory(done)?, segments: directory(segments)? })
 }
 
 fn is_empty(root: &Path) -> io::Result<bool> {
-    for name in ["partial", "done"] {
+    for name in DIRECTORIES {
         match fs::read_dir(root.join(name)).map(|mut entries| entries.next().is_some()) {
             Ok(true) => return Ok(false),
             Ok(false) => {}
@@ -106,7 +114,9 @@ impl Stamp {
                 Err(format!("its layout {layout} is newer than this program; install a newer version"))
             }
             (Some(1), Some(environment), _) => Ok(Stamp { layout: 1, environment, seal: None }),
-            (Some(LAYOUT), Some(environment), Some(seal)) => Ok(Stamp { layout: LAYOUT, environment, seal }),
+            (Some(layout @ LAYOUT_READ..=LAYOUT), Some(environment), Some(seal)) => {
+                Ok(Stamp { layout, environment, seal })
+            }
             _ => Err("its FORMAT is not readable; restore that file".to_owned()),
         }
     }
@@ -119,10 +129,10 @@ impl Stamp {
                 "it belongs to environment `{stored}`, and `{ours}` is configured; name another directory"
             ));
         }
-        if is_empty || found == self {
+        if is_empty || found.seal == self.seal && found.layout >= LAYOUT_READ {
             return Ok(());
         }
-        if found.layout < LAYOUT {
+        if found.layout < LAYOUT_READ {
             return Err(
                 "it holds content of an older version, which did not seal; start that version again until `status` says \
                  that nothing is to be delivered, then remove this directory: senders send the rest anew"

@@ -4,7 +4,7 @@ use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 use super::{
     layout::{HEADER_BYTES, Layout},
-    seal::{WRAPPED_BYTES, Wrapped, hex},
+    seal::{Wrapped, from_hex, hex},
 };
 
 /// What the header says.
@@ -56,17 +56,10 @@ impl Header {
     }
 }
 
-fn from_hex(digits: &str) -> Option<[u8; WRAPPED_BYTES]> {
-    let mut bytes = [0; WRAPPED_BYTES];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spool::seal::WRAPPED_BYTES;
 
     #[test]
     fn a_header_reads_back_and_no_other_spelling_does() {

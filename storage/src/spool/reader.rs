@@ -10,12 +10,12 @@ use protocol::{limits::PIECE_BYTES, transfer_id::TransferKey};
 
 use super::{
     SpoolFault,
+    file::TOO_SHORT,
     layout::{Layout, ROW_BYTES, TagRow},
     seal::ContentKey,
 };
 
 /// Why a piece that cannot be read is not just an error of the disk.
-const TOO_SHORT: &str = "it is shorter than what was durable";
 const NOT_GENUINE: &str = "a piece of it is not what was sealed there";
 
 /// Reads one content from the beginning.

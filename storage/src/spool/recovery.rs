@@ -1,4 +1,4 @@
-//! Start-up of the file spool: every file is one that the ledger wants, or goes.
+//! Start-up of the file spool: every content is one that the ledger wants, or goes.
 
 use std::{
     fs::{self, File},
@@ -12,6 +12,7 @@ use super::{Keep, Recovered, SpoolFault, file::Inner, header::Header};
 
 pub(super) fn recover(inner: &Inner, wanted: &dyn Fn(&TransferKey) -> Keep) -> Result<Recovered, SpoolFault> {
     let mut recovered = Recovered::default();
+    inner.segments.recover(wanted, &mut recovered)?;
     for (directory, finished) in [(&inner.partial, false), (&inner.done, true)] {
         let mut removed = 0;
         for name in
@@ -24,7 +25,7 @@ pub(super) fn recover(inner: &Inner, wanted: &dyn Fn(&TransferKey) -> Keep) -> R
             };
             let fits = match wanted(&key) {
                 Keep::Nothing => {
-                    fs::remove_file(&path).map_err(|source| inner.poison("remove", source))?;
+                    fs::remove_file(&path).map_err(|source| inner.medium.poison("remove", source))?;
                     removed += 1;
                     continue;
                 }
@@ -42,8 +43,8 @@ pub(super) fn recover(inner: &Inner, wanted: &dyn Fn(&TransferKey) -> Keep) -> R
             }
         }
         if removed > 0 {
-            let synced = inner.disk.sync_directory(directory);
-            synced.map_err(|source| inner.poison("fsync of the directory", source))?;
+            let synced = inner.medium.disk.sync_directory(directory);
+            synced.map_err(|source| inner.medium.poison("fsync of the directory", source))?;
             recovered.removed += removed;
         }
     }

@@ -107,7 +107,20 @@ fn nibble(digit: u8) -> Result<u8, NotASpoolKey> {
 
 /// Lower-case hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .filter_map(|n| char::from_digit(n.into(), 16))
+        .collect()
+}
+
+/// The bytes that these digits say; what comes after them is not looked at.
+pub(super) fn from_hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 fn cipher(key: &[u8; KEY_BYTES]) -> Result<LessSafeKey, CipherFault> {

@@ -51,7 +51,7 @@ pub(super) struct Opened {
 }
 
 /// Keeps newer attempts from beginning until it is dropped, if no newer one has begun.
-fn hold(fence: &Fence, attempt: u32) -> Result<MutexGuard<'_, Turn>, SpoolFault> {
+pub(super) fn hold(fence: &Fence, attempt: u32) -> Result<MutexGuard<'_, Turn>, SpoolFault> {
     let turn = locked(&fence.0);
     if turn.open && turn.attempt == attempt { Ok(turn) } else { Err(SpoolFault::Fenced { attempt }) }
 }
@@ -92,13 +92,13 @@ impl FileWriter {
     fn place(&mut self, piece: &[u8]) -> Result<(), SpoolFault> {
         let at = self.layout.at(self.placed);
         let written = if self.seal.is_none() && self.direct.is_none() {
-            self.inner.disk.write_at(&self.file, piece, at)
+            self.inner.medium.disk.write_at(&self.file, piece, at)
         } else {
             let mut copy = self.inner.buffers.take(piece.len());
             self.seal_into(&mut copy, piece)?;
             self.put(&copy, at)
         };
-        written.map_err(|source| self.inner.poison("write", source))?;
+        written.map_err(|source| self.inner.medium.poison("write", source))?;
         self.placed += piece.len() as u64;
         self.synced = false;
         Ok(())
@@ -123,7 +123,7 @@ impl FileWriter {
     /// Writes what is aligned past the cache, if that can be, and the rest in the ordinary way.
     fn put(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
         let (blocks, rest) = bytes.split_at(bytes.len() - bytes.len() % BLOCK as usize);
-        let disk = &self.inner.disk;
+        let disk = &self.inner.medium.disk;
         if let Some(direct) = &self.direct
             && !blocks.is_empty()
         {
@@ -145,13 +145,13 @@ impl FileWriter {
             // No newer attempt may have its own in their places.
             let fence = Arc::clone(&self.fence);
             let _turn = hold(&fence, self.attempt)?;
-            let written = self.inner.disk.write_at(&self.file, &self.rows, self.rows_at);
-            written.map_err(|source| self.inner.poison("write", source))?;
+            let written = self.inner.medium.disk.write_at(&self.file, &self.rows, self.rows_at);
+            written.map_err(|source| self.inner.medium.poison("write", source))?;
             self.rows.clear();
         }
         if !self.synced {
-            let synced = self.inner.disk.sync(&self.file);
-            synced.map_err(|source| self.inner.poison("fsync", source))?;
+            let synced = self.inner.medium.disk.sync(&self.file);
+            synced.map_err(|source| self.inner.medium.poison("fsync", source))?;
             self.synced = true;
         }
         Ok(())
@@ -160,7 +160,7 @@ impl FileWriter {
 
 impl SpoolWriter for FileWriter {
     fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolFault> {
-        self.inner.check_poison()?;
+        self.inner.medium.check_poison()?;
         let fence = Arc::clone(&self.fence);
         let _turn = hold(&fence, self.attempt)?;
         let end = self.written().saturating_add(bytes.len() as u64);
@@ -190,12 +190,12 @@ impl SpoolWriter for FileWriter {
     }
 
     fn sync(&mut self) -> Result<u64, SpoolFault> {
-        self.inner.check_poison()?;
+        self.inner.medium.check_poison()?;
         drop(hold(&self.fence, self.attempt)?);
         self.sync_content()?;
         if self.name_pending {
-            let named = self.inner.disk.sync_directory(&self.inner.partial);
-            named.map_err(|source| self.inner.poison("fsync of the directory", source))?;
+            let named = self.inner.medium.disk.sync_directory(&self.inner.partial);
+            named.map_err(|source| self.inner.medium.poison("fsync of the directory", source))?;
             self.name_pending = false;
         }
         // A newer attempt may have cut the file off meanwhile.
@@ -204,15 +204,15 @@ impl SpoolWriter for FileWriter {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), SpoolFault> {
-        self.inner.check_poison()?;
+        self.inner.medium.check_poison()?;
         drop(hold(&self.fence, self.attempt)?);
         if self.placed != self.layout.length() {
             return Err(SpoolFault::Length { length: self.layout.length(), written: self.written() });
         }
         self.sync_content()?;
         let _turn = hold(&self.fence, self.attempt)?;
-        let Inner { disk, partial, done, .. } = &*self.inner;
-        let renamed = disk.hand_over(&self.key.file_stem(), partial, done);
-        renamed.map_err(|source| self.inner.poison("rename", source))
+        let Inner { medium, partial, done, .. } = &*self.inner;
+        let renamed = medium.disk.hand_over(&self.key.file_stem(), partial, done);
+        renamed.map_err(|source| medium.poison("rename", source))
     }
 }

@@ -10,7 +10,7 @@ use protocol::{
     digest::Sha256,
     moment::Moment,
     party::Party,
-    receiver::{Input, Phase},
+    receiver::Phase,
     transfer_id::{TransferId, TransferKey},
 };
 use serde_json::json;
@@ -317,7 +317,7 @@ impl Wanted {
                 Command::Step(call, _) => {
                     let (key, step) = &**call;
                     wanted.transfers.insert(key.clone());
-                    if matches!(step.input, Input::Commit { .. }) {
+                    if step.input.commits() {
                         wanted.commits.insert(key.clone());
                     }
                 }

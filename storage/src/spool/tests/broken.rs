@@ -15,7 +15,6 @@ use durable::Directory;
 
 use super::*;
 use crate::buffers::Buffers;
-use crate::spool::disk::{Disk, RealDisk};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
@@ -25,6 +24,7 @@ enum Call {
     SyncDirectory,
     HandOver,
     Remove,
+    Unlink,
 }
 
 /// Fails one sort of call, from the n-th on, and counts all that come after a failure.
@@ -86,6 +86,11 @@ impl Disk for FailingDisk {
         self.pass(Call::Remove)?;
         RealDisk.remove(name, directory)
     }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        self.pass(Call::Unlink)?;
+        RealDisk.unlink(path)
+    }
 }
 
 /// A spool on a disk that fails this call after some good ones, and a count of the calls after the failure.
@@ -103,11 +108,7 @@ fn failing(
         after: Arc::clone(&after),
         failed: AtomicUsize::new(0),
     };
-    (
-        FileSpool::on(&bench.root(), Environment::Test, bench.key(), Buffers::default(), Box::new(disk))
-            .unwrap(),
-        after,
-    )
+    (bench.open_on(Environment::Test, Box::new(disk)).unwrap(), after)
 }
 
 /// Takes one content in, in two pieces with a sync between, and drops another; ends at the first fault.
@@ -164,6 +165,81 @@ fn any_call_that_fails_poisons_the_spool_and_is_not_repeated() {
         }
         assert_eq!(after.load(Ordering::Relaxed), 0, "{name}: calls after the failure");
     }
+}
+
+/// Takes small content in and drops some.
+fn work_in_segments(spool: &FileSpool) -> Result<(), SpoolFault> {
+    for n in 1..4 {
+        let mut writer = spool.begin(&nth(n), 1, 0, 3)?;
+        writer.write(b"abc")?;
+        writer.finish()?;
+        spool.drop_content(&nth(n))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn any_call_that_fails_on_a_segment_poisons_the_spool_and_is_not_repeated() {
+    for (call, good_ones) in [
+        (Call::Write, 0),
+        (Call::Write, 1),
+        (Call::Sync, 0),
+        (Call::Sync, 1),
+        (Call::SyncDirectory, 0),
+        (Call::SyncDirectory, 1),
+        (Call::Unlink, 0),
+        (Call::Unlink, 2),
+    ] {
+        let bench = Bench::new().with_segments();
+        let name = format!("{call:?} after {good_ones}");
+        let (spool, after) = failing(&bench, call, good_ones, io::ErrorKind::Other);
+        let mut open = spool.begin(&nth(9), 1, 0, 1).unwrap();
+        open.write(b"x").unwrap();
+        let fault = work_in_segments(&spool).unwrap_err();
+        assert!(matches!(fault, SpoolFault::Write { .. }), "{name}: {fault:?}");
+        assert!(spool.is_poisoned(), "{name}");
+        for fault in [
+            spool.begin(&nth(4), 1, 0, 1).err(),
+            spool.drop_content(&nth(1)).err(),
+            spool.recover(&|_| Keep::Nothing).err(),
+            open.write(b"").err(),
+            open.sync().err(),
+            open.finish().err(),
+        ] {
+            assert!(matches!(fault, Some(SpoolFault::Poisoned)), "{name}: {fault:?}");
+        }
+        assert_eq!(after.load(Ordering::Relaxed), 0, "{name}: calls after the failure");
+    }
+}
+
+#[test]
+fn small_content_whose_sync_failed_is_not_finished() {
+    for call in [Call::Write, Call::Sync, Call::SyncDirectory] {
+        let bench = Bench::new().with_segments();
+        let (spool, _) = failing(&bench, call, 0, io::ErrorKind::StorageFull);
+        let mut writer = spool.begin(&nth(1), 1, 0, 3).unwrap();
+        writer.write(b"abc").unwrap();
+        let fault = writer.finish().unwrap_err();
+        assert!(fault.is_full(), "{fault:?}");
+        assert_eq!(spool.finished_length(&nth(1)).unwrap(), None, "{call:?}");
+        assert!(matches!(spool.read(&nth(1), 3).err(), Some(SpoolFault::Missing(_))), "{call:?}");
+    }
+}
+
+#[test]
+fn a_segment_that_cannot_be_made_poisons_nothing() {
+    let bench = Bench::new().with_segments();
+    let spool = bench.open();
+    // As when descriptors run out: it says nothing about what is on disk.
+    let in_the_way = bench.root().join("segments").join(format!("{:020}", 1));
+    std::fs::create_dir(&in_the_way).unwrap();
+    let mut writer = spool.begin(&nth(1), 1, 0, 3).unwrap();
+    writer.write(b"abc").unwrap();
+    let fault = writer.finish().unwrap_err();
+    assert!(matches!(fault, SpoolFault::Write { operation: "create", .. }), "{fault:?}");
+    assert!(!spool.is_poisoned());
+    std::fs::remove_dir(&in_the_way).unwrap();
+    finish(&spool, &nth(2), b"abc");
 }
 
 #[test]
@@ -253,6 +329,10 @@ impl Disk for PlainDisk {
     fn remove(&self, name: &str, directory: &Directory) -> io::Result<()> {
         RealDisk.remove(name, directory)
     }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        RealDisk.unlink(path)
+    }
 }
 
 #[test]
@@ -261,9 +341,7 @@ fn a_file_system_without_writes_past_the_cache_takes_the_others() {
         let bench = Bench::new();
         let refused = Arc::new(AtomicUsize::new(0));
         let disk = PlainDisk { opens, refused: Arc::clone(&refused) };
-        let spool =
-            FileSpool::on(&bench.root(), Environment::Test, bench.key(), Buffers::default(), Box::new(disk))
-                .unwrap();
+        let spool = bench.open_on(Environment::Test, Box::new(disk)).unwrap();
         let content = vec![b'x'; 3 * PIECE + 5];
         finish(&spool, &nth(1), &content);
         assert_eq!(refused.load(Ordering::Relaxed), refusals, "asked once, and not again");

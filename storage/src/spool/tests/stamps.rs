@@ -29,10 +29,10 @@ fn a_spool_that_this_program_does_not_understand_is_refused() {
     let bench = Bench::plain();
     drop(bench.open());
     let stamp = bench.root().join("FORMAT");
-    assert_eq!(fs::read_to_string(&stamp).unwrap(), "layout 2\nenvironment test\nseal none\n");
+    assert_eq!(fs::read_to_string(&stamp).unwrap(), "layout 3\nenvironment test\nseal none\n");
     for (text, reason) in [
-        ("layout 3\nenvironment test\nseal none\n", "newer"),
-        ("layout 3\n", "newer"),
+        ("layout 4\nenvironment test\nseal none\n", "newer"),
+        ("layout 4\n", "newer"),
         ("layout 0\nenvironment test\nseal none\n", "not readable"),
         ("layout 2\nenvironment test\n", "not readable"),
         ("layout 2\nenvironment test\nseal glue\n", "not readable"),
@@ -59,7 +59,7 @@ fn a_spool_of_an_older_version_is_taken_when_nothing_is_in_it() {
     fs::remove_file(&content).unwrap();
     drop(bench.open());
     let name = bench.key().unwrap().name();
-    assert_eq!(fs::read_to_string(&stamp).unwrap(), format!("layout 2\nenvironment test\nseal key {name}\n"));
+    assert_eq!(fs::read_to_string(&stamp).unwrap(), format!("layout 3\nenvironment test\nseal key {name}\n"));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn what_is_not_the_spools_own_is_left_alone_and_named() {
     strange.sort();
     assert_eq!(strange.len(), 3);
     assert!(strange[0].ends_with(".hidden") && strange[2].ends_with("notes.txt"), "{strange:?}");
-    assert_eq!(bench.contents(), 3);
+    assert_eq!(bench.files(), 3);
 }
 
 #[test]
