@@ -18,7 +18,7 @@ use pki::{
     evidence::{EvidenceSigner, EvidenceVerifier},
     policy::{CrlGrace, Policy},
     signatures::Signatures,
-    tls::{Groups, TlsPolicy, client_config},
+    tls::{Groups, TlsPolicy, client_config, for_content},
     trust::{Trust, TrustFiles},
 };
 use protocol::{
@@ -37,7 +37,7 @@ use crate::{
     desk::Desk,
     error::{OpenError, SendError},
     filing::{Filed, Filing},
-    limits::ACKNOWLEDGE_AT_ONCE,
+    limits::{ACKNOWLEDGE_AT_ONCE, OWN_LINE_BYTES_MIN},
     line::{Deadlines, Dialer, Secure},
     lists::{ListNotFetched, Trusted, bring_up_to_date},
     manifest::{self, Maker},
@@ -88,7 +88,11 @@ impl Client {
             address: settings.centre.address.clone(),
             host: settings.centre.host(),
             line: settings.line.clone(),
-            secure: Secure::Tls(TlsConnector::from(tls), server_name),
+            secure: Secure::Tls {
+                content: TlsConnector::from(for_content(&tls)),
+                usual: TlsConnector::from(tls),
+                name: server_name,
+            },
             deadlines: Deadlines {
                 detect_max: settings.link.detect_max,
                 stall_max: settings.link.stall_max,
@@ -105,6 +109,7 @@ impl Client {
             signer: Arc::new(signer),
             verifier: Arc::new(verifier),
             dialer,
+            own_line_from: OWN_LINE_BYTES_MIN,
             retry: settings.retry.clone(),
             store: Arc::new(Mutex::new(store)),
             offering: tokio::sync::Mutex::new(()),

@@ -32,6 +32,8 @@ pub(crate) struct Desk {
     /// The revocation lists that judgements of evidence rely on; DER.
     pub crls: Vec<Vec<u8>>,
     pub dialer: Dialer,
+    /// Bytes of content from which on it has a line of its own.
+    pub own_line_from: u64,
     pub retry: Retry,
     pub store: Arc<Mutex<Store>>,
     /// Held while an offer is made. Each offer shows the centre a head of our log, and the proof beside it fits only the

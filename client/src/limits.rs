@@ -5,8 +5,13 @@ use std::time::Duration;
 /// Bytes read from the file at a time, for hashing and for sending: large enough that system calls do not count.
 pub const BLOCK_BYTES: usize = 256 * 1024;
 
-/// Blocks of content read ahead of the line: with the one being sent 1 MiB of memory for a running transfer.
+/// Blocks of content read ahead of the line. With the one being sent and the one being read 1.25 MiB of memory for a running
+/// transfer.
 pub const BLOCKS_AHEAD: usize = 3;
+
+/// Bytes of content from which on it has a line of its own, by the engine that is made for it. That takes two handshakes more:
+/// a few milliseconds of processor time and some round trips, which smaller content does not win back.
+pub const OWN_LINE_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
 /// Bytes of one line of the send log: an entry has some twenty short fields.
 pub const LOG_LINE_BYTES_MAX: usize = 16 * 1024;

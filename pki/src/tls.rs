@@ -10,7 +10,7 @@ mod server;
 mod verdicts;
 
 pub use alert::{alert_reason, own_refusal};
-pub use client::client_config;
+pub use client::{client_config, for_content};
 pub use handshake::Refused;
 pub use server::{Judged, RefusalObserver, TlsServer};
 

@@ -21,6 +21,7 @@ pub mod forger;
 pub mod hello;
 pub mod lab;
 pub mod lenient;
+pub mod older;
 pub mod papers;
 pub mod patience;
 pub mod publisher;

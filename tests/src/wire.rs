@@ -45,7 +45,7 @@ pub struct Caller {
 
 /// One connection.
 pub struct Line {
-    stream: TlsStream<TcpStream>,
+    pub(crate) stream: TlsStream<TcpStream>,
     /// Bytes that came beyond the last answer.
     ahead: Vec<u8>,
 }

@@ -29,12 +29,27 @@ struct Setting {
     content: Vec<u8>,
 }
 
-/// A sender whose first connection has this fault, and no other.
-async fn setting(bytes: u64, way: Way, fault: Option<Fault>) -> Setting {
+/// Content that goes on the line of its offer, and content that has a line of its own.
+#[derive(Clone, Copy, Debug)]
+struct Content {
+    bytes: u64,
+    /// The number of the connection that brings it.
+    connection: u64,
+}
+
+const CONTENT: [Content; 2] =
+    [Content { bytes: 5_000_000, connection: 1 }, Content { bytes: 12_000_000, connection: 2 }];
+
+/// So little that it goes on the line of its offer.
+const LITTLE: Content = Content { bytes: 3_000, connection: 1 };
+
+/// A sender whose connection for its content has this fault the first time, and no other.
+async fn setting(content: Content, way: Way, fault: Option<Fault>) -> Setting {
+    let Content { bytes, connection } = content;
     let lab = TestLab::new();
     let centre = lab.centre(&[]).await;
     let plan = move |number| match fault {
-        Some(fault) if number == 1 => Plan::clean().with(way, fault),
+        Some(fault) if number == connection => Plan::clean().with(way, fault),
         _ => Plan::clean(),
     };
     let proxy = FaultProxy::start("127.0.0.1:0".parse().unwrap(), centre.address, plan).await.unwrap();
@@ -69,7 +84,13 @@ impl Setting {
 
 /// The content is cut at byte `after`: what each side calls it, and where the next attempt goes on.
 async fn cut_in_the_content(fault: Fault, at_sender: Cause, at_centre: Cause) {
-    let setting = setting(5_000_000, Way::Up, Some(fault)).await;
+    for content in CONTENT {
+        cut_in_this_content(content, fault, at_sender, at_centre).await;
+    }
+}
+
+async fn cut_in_this_content(content: Content, fault: Fault, at_sender: Cause, at_centre: Cause) {
+    let setting = setting(content, Way::Up, Some(fault)).await;
     let transfer = setting.send().await;
     let [first, second] = transfer.attempts.as_slice() else { panic!("two attempts, not {transfer:?}") };
     assert_eq!((first.cause, second.cause), (Some(at_sender), None), "{fault:?}");
@@ -90,7 +111,7 @@ async fn cut_in_the_content(fault: Fault, at_sender: Cause, at_centre: Cause) {
     assert_eq!(own[0].cause, Some(at_sender));
 }
 
-/// Bytes on the way up: the handshake, the offer, two MiB of content and some more.
+/// Bytes on the way up: the handshake, perhaps the offer, two MiB of content and some more.
 const IN_THE_CONTENT: u64 = 2_500_000;
 
 #[tokio::test]
@@ -110,27 +131,39 @@ async fn content_cut_by_silence_is_named_stalled_and_resumed() {
 
 #[tokio::test]
 async fn content_altered_on_the_line_never_arrives() {
-    let setting = setting(5_000_000, Way::Up, Some(Fault::Flip { at: IN_THE_CONTENT })).await;
-    let transfer = setting.send().await;
-    assert_eq!(transfer.attempts.len(), 2, "{transfer:?}");
-    assert_eq!(setting.aborted().await.len(), 1);
+    for content in CONTENT {
+        let setting = setting(content, Way::Up, Some(Fault::Flip { at: IN_THE_CONTENT })).await;
+        let transfer = setting.send().await;
+        assert_eq!(transfer.attempts.len(), 2, "{transfer:?}");
+        assert_eq!(setting.aborted().await.len(), 1);
+    }
 }
 
 /// The answer is cut in the middle of the receipt: the transfer is committed, and the sender does not know.
 async fn cut_in_the_receipt(cut: impl Fn(u64) -> Fault) {
-    // Bytes on the way down until the content is asked for; the receipt begins behind them.
-    let clean = setting(5_000_000, Way::Down, Some(Fault::Stall { after: u64::MAX })).await;
+    for content in CONTENT {
+        cut_in_this_receipt(content, &cut).await;
+    }
+}
+
+async fn cut_in_this_receipt(content: Content, cut: impl Fn(u64) -> Fault) {
+    // Bytes on the way down of each connection until the content is asked for; the receipt begins behind them.
+    let clean = setting(content, Way::Down, Some(Fault::Stall { after: u64::MAX })).await;
     let sending = clean.send();
     let before = async {
         clean.centre.logs(&["attempt began"]).await;
-        clean.proxy.status().down
+        clean.proxy.status().down / content.connection
     };
     let (_, before) = tokio::join!(sending, before);
 
     let fault = cut(before + 1_000);
-    let setting = setting(5_000_000, Way::Down, Some(fault)).await;
+    let setting = setting(content, Way::Down, Some(fault)).await;
     let transfer = setting.send().await;
-    assert_eq!(transfer.attempts.len(), 1, "{fault:?}: what arrived is not sent again: {transfer:?}");
+    assert_eq!(
+        transfer.attempts.len(),
+        1,
+        "{content:?} {fault:?}: what arrived is not sent again: {transfer:?}"
+    );
     assert_eq!(setting.aborted().await, []);
     let began = |entry: &&Entry| entry.event == Event::AttemptBegan;
     assert_eq!(setting.centre.entries().await.iter().filter(began).count(), 1, "{fault:?}");
@@ -161,7 +194,18 @@ async fn a_line_cut_at_any_byte_of_handshake_offer_and_answer_comes_to_the_recei
             (Way::Down, Fault::Fin { after }),
             (Way::Down, Fault::Reset { after }),
         ] {
-            let setting = setting(3_000, way, Some(fault)).await;
+            let setting = setting(LITTLE, way, Some(fault)).await;
+            setting.send().await;
+            assert!(setting.centre.verify_log().await.is_ok(), "{way} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_line_for_content_cut_at_any_byte_of_its_handshake_comes_to_the_receipt() {
+    for after in [0, 500, 1_500, 3_000] {
+        for (way, fault) in [(Way::Up, Fault::Fin { after }), (Way::Down, Fault::Reset { after })] {
+            let setting = setting(CONTENT[1], way, Some(fault)).await;
             setting.send().await;
             assert!(setting.centre.verify_log().await.is_ok(), "{way} {fault:?}");
         }

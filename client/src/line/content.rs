@@ -1,7 +1,7 @@
 //! A request's body: a few bytes, or the file from an offset on, read ahead by a thread of its own.
 //!
 //! The file is looked at before the first block, with every block, and once more before the last one is let go: a file
-//! that changed ends in a broken message, never in a whole one.
+//! that changed ends in a broken message, never in a whole one. Blocks are few, and filled again and again.
 
 use std::{
     fs::File,
@@ -11,6 +11,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
+        mpsc as threads,
     },
     task::{Context, Poll, ready},
 };
@@ -122,35 +123,96 @@ impl RequestBody {
     }
 }
 
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = io::Error;
+impl RequestBody {
+    /// Bytes still to come.
+    pub(super) fn left(&self) -> u64 {
+        match self {
+            RequestBody::Bytes(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            RequestBody::File { left, .. } => *left,
+        }
+    }
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match self.get_mut() {
-            RequestBody::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+    /// The next of them; nothing after the last.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        match self {
+            RequestBody::Bytes(bytes) => Poll::Ready(bytes.take().map(Ok)),
             RequestBody::File { left: 0, .. } => Poll::Ready(None),
             RequestBody::File { blocks, left, taken } => {
-                let Some(block) = ready!(blocks.poll_recv(cx)) else {
+                let Some(block) = ready!(blocks.poll_recv(context)) else {
                     return Poll::Ready(Some(Err(io::Error::other("the content ends early"))));
                 };
                 let length = block.len() as u64;
                 *left = left.saturating_sub(length);
                 taken.fetch_add(length, Ordering::Relaxed);
-                Poll::Ready(Some(Ok(Frame::data(block))))
+                Poll::Ready(Some(Ok(block)))
             }
         }
     }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.get_mut().poll_next(cx).map_ok(Frame::data)
+    }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, RequestBody::Bytes(None) | RequestBody::File { left: 0, .. })
+        self.left() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match self {
-            RequestBody::Bytes(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            RequestBody::File { left, .. } => *left,
-        })
+        SizeHint::with_exact(self.left())
+    }
+}
+
+/// A buffer with a part of the file. It goes back to the thread that filled it when the line is done with it.
+struct Block {
+    bytes: Vec<u8>,
+    home: threads::Sender<Vec<u8>>,
+}
+
+impl AsRef<[u8]> for Block {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // Whoever filled it may have ended.
+        let _ = self.home.send(std::mem::take(&mut self.bytes));
+    }
+}
+
+/// The buffers of one file: as many as lie ahead of the line, the one being sent and the one being filled.
+struct Buffers {
+    made: usize,
+    home: threads::Sender<Vec<u8>>,
+    back: threads::Receiver<Vec<u8>>,
+}
+
+impl Buffers {
+    fn new() -> Self {
+        let (home, back) = threads::channel();
+        Buffers { made: 0, home, back }
+    }
+
+    /// One with room for so many bytes, a block at most. Waits until one is back; all of them come back, with the request at
+    /// the latest.
+    fn take(&mut self, length: usize) -> Block {
+        let home = self.home.clone();
+        let mut bytes = match self.back.try_recv() {
+            Ok(bytes) => bytes,
+            Err(_) if self.made < BLOCKS_AHEAD + 2 => {
+                self.made += 1;
+                Vec::new()
+            }
+            Err(_) => self.back.recv().unwrap_or_default(),
+        };
+        bytes.resize(length, 0);
+        Block { bytes, home }
     }
 }
 
@@ -164,16 +226,17 @@ fn read_blocks(piece: &Piece, blocks: &mpsc::Sender<Bytes>) -> Result<(), Conten
     unchanged(&file)?;
     file.seek(SeekFrom::Start(piece.offset)).map_err(ContentFault::Unreadable)?;
     let mut left = piece.fingerprint.size.saturating_sub(piece.offset);
+    let mut buffers = Buffers::new();
     while left > 0 {
         let length = usize::try_from(left).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
-        let mut block = vec![0; length];
-        match file.read_exact(&mut block) {
+        let mut block = buffers.take(length);
+        match file.read_exact(&mut block.bytes) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(ContentFault::Changed),
             read => read.map_err(ContentFault::Unreadable)?,
         }
         unchanged(&file)?;
         left -= length as u64;
-        if blocks.blocking_send(block.into()).is_err() {
+        if blocks.blocking_send(Bytes::from_owner(block)).is_err() {
             // The request is gone; why is known there.
             return Ok(());
         }

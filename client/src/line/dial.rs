@@ -5,19 +5,20 @@ use std::{io, sync::Arc};
 use config::{network::ClientLine, reader::HostPort};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use pki::platform::apply_link_timers;
+use pki::{platform::apply_link_timers, tls::is_bulk};
 use protocol::link::LinkTimers;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
     time::timeout,
 };
-use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerName};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Break, Deadlines, Line, RequestBody,
-    exchange::{Connection, refusal_in},
+    Break, BulkLine, Deadlines, Line, RequestBody,
+    blame::refusal_in,
+    exchange::Connection,
     origin,
     pulse::Pulse,
     race::{self, NoConnection},
@@ -38,16 +39,63 @@ pub(crate) struct Dialer {
 
 /// What goes between TCP and HTTP.
 pub(crate) enum Secure {
-    /// TLS with our certificate; the centre must show one for this name.
-    Tls(TlsConnector, ServerName<'static>),
+    /// TLS with our certificate.
+    Tls {
+        /// For everything.
+        usual: TlsConnector,
+        /// For content: as the other one, but asks for the engine that is made for it first.
+        content: TlsConnector,
+        /// The centre must show a certificate for it.
+        name: ServerName<'static>,
+    },
     /// Nothing: the tests of this crate have no certificates.
     #[cfg(test)]
     Nothing,
 }
 
+/// A line that content goes over, as the centre chose.
+pub(crate) enum ContentLine {
+    /// For nothing else.
+    Bulk(BulkLine),
+    /// As any other: the centre has no engine for content.
+    Usual(Line),
+}
+
 impl Dialer {
     /// Makes a connection. Each step has its deadline.
     pub async fn dial(&self) -> Result<Line, Break> {
+        let (stream, watch) = self.open().await?;
+        match &self.secure {
+            Secure::Tls { usual, name, .. } => {
+                let stream = shake_hands(usual, name, stream, &watch).await?;
+                speak_http(stream, watch, self.host.clone()).await
+            }
+            #[cfg(test)]
+            Secure::Nothing => speak_http(stream, watch, self.host.clone()).await,
+        }
+    }
+
+    /// Makes one that content is to go over.
+    pub async fn dial_for_content(&self) -> Result<ContentLine, Break> {
+        let (stream, watch) = self.open().await?;
+        let host = self.host.clone();
+        match &self.secure {
+            Secure::Tls { content, name, .. } => {
+                let mut stream = shake_hands(content, name, stream, &watch).await?;
+                if !is_bulk(stream.get_ref().1) {
+                    return speak_http(stream, watch, host).await.map(ContentLine::Usual);
+                }
+                // What is given to it leaves before more is given.
+                stream.get_mut().1.set_buffer_limit(None);
+                Ok(ContentLine::Bulk(BulkLine::new(stream, watch, host)))
+            }
+            #[cfg(test)]
+            Secure::Nothing => Ok(ContentLine::Bulk(BulkLine::new(stream, watch, host))),
+        }
+    }
+
+    /// A socket that is watched.
+    async fn open(&self) -> Result<(WatchedIo<TcpStream>, Watch), Break> {
         let stream = match timeout(self.deadlines.detect_max, self.connect()).await {
             Ok(connected) => connected?,
             Err(_) => return Err(self.unreachable(io::ErrorKind::TimedOut.into())),
@@ -56,25 +104,7 @@ impl Dialer {
         let ends = ends.map_err(|source| self.unreachable(source))?;
         let pulse = Arc::new(Pulse::new());
         let watched = WatchedIo::new(stream, Arc::clone(&pulse));
-        let (requests, connection) = match &self.secure {
-            Secure::Tls(connector, name) => {
-                let watch = Watch { pulse: &pulse, ends, deadlines: self.deadlines };
-                let stream = tokio::select! {
-                    // Both are given up with the line when the other is ready first.
-                    biased;
-                    shaken = connector.connect(name.clone(), watched) => {
-                        shaken.map_err(|error| refused(error, &pulse))?
-                    }
-                    cause = watch.until_given_up(|| true, || ()) => {
-                        return Err(Break::Cut { cause, detected_after: pulse.beat().still_for() });
-                    }
-                };
-                speak_http(stream).await?
-            }
-            #[cfg(test)]
-            Secure::Nothing => speak_http(watched).await?,
-        };
-        Ok(Line::new(requests, connection, pulse, ends, self.deadlines, self.host.clone()))
+        Ok((watched, Watch { pulse, ends, deadlines: self.deadlines }))
     }
 
     /// Finds the addresses of the name, and connects to one of them.
@@ -115,17 +145,34 @@ fn refused(error: io::Error, pulse: &Pulse) -> Break {
     }
 }
 
-type Spoken = (http1::SendRequest<RequestBody>, Connection);
+/// The handshake.
+async fn shake_hands(
+    connector: &TlsConnector,
+    name: &ServerName<'static>,
+    stream: WatchedIo<TcpStream>,
+    watch: &Watch,
+) -> Result<TlsStream<WatchedIo<TcpStream>>, Break> {
+    tokio::select! {
+        // Both are given up with the line when the other is ready first.
+        biased;
+        shaken = connector.connect(name.clone(), stream) => {
+            shaken.map_err(|error| refused(error, &watch.pulse))
+        }
+        cause = watch.until_given_up(|| true, || ()) => Err(watch.cut(cause)),
+    }
+}
 
-async fn speak_http<S>(stream: S) -> Result<Spoken, Break>
+async fn speak_http<S>(stream: S, watch: Watch, host: String) -> Result<Line, Break>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // Begins nothing on the wire yet, so there is nothing to fail but the library itself.
-    let (requests, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| Break::Handshake(io::Error::other(error)))?;
-    Ok((requests, AbortOnDropHandle::new(tokio::spawn(connection))))
+    let (requests, connection): (_, http1::Connection<_, RequestBody>) =
+        http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| Break::Handshake(io::Error::other(error)))?;
+    let connection: Connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    Ok(Line::new(requests, connection, watch, host))
 }
 
 #[cfg(test)]

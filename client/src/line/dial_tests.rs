@@ -37,7 +37,9 @@ fn tls() -> Secure {
         .unwrap()
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
-    Secure::Tls(TlsConnector::from(Arc::new(config)), ServerName::try_from("centre.example.jp").unwrap())
+    let connector = TlsConnector::from(Arc::new(config));
+    let name = ServerName::try_from("centre.example.jp").unwrap();
+    Secure::Tls { usual: connector.clone(), content: connector, name }
 }
 
 /// Listens, and does this with the first connection.
@@ -55,11 +57,34 @@ where
     (address, AbortOnDropHandle::new(task))
 }
 
-/// What a question meets on this line.
-async fn asked(dialer: &Dialer) -> Result<crate::line::Answer, Break> {
-    let mut line = dialer.dial().await?;
+/// What a question meets on a line for everything, or on one for content.
+async fn asked(dialer: &Dialer, for_content: bool) -> Result<crate::line::Answer, Break> {
     let key = crate::testing::manifest(b"content").1.key();
-    line.exchange(requests::ask(&key, None), &CancellationToken::new(), || ()).await
+    let (question, stop) = (requests::ask(&key, None), CancellationToken::new());
+    if !for_content {
+        return dialer.dial().await?.exchange(question, &stop, || ()).await;
+    }
+    match dialer.dial_for_content().await? {
+        ContentLine::Bulk(line) => line.exchange(question, &stop, || ()).await,
+        ContentLine::Usual(_) => panic!("this centre has both"),
+    }
+}
+
+/// What both kinds of line meet at a centre that answers with this, and then does not close the connection.
+async fn answered(answer: String) -> [Result<crate::line::Answer, Break>; 2] {
+    let ask = async |for_content| {
+        let answer = answer.clone();
+        let (address, _centre) = centre(|mut stream| async move {
+            assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+            // Who has heard enough may close before it has heard all.
+            let _ = stream.write_all(answer.as_bytes()).await;
+            std::future::pending::<()>().await;
+            drop(stream);
+        })
+        .await;
+        asked(&dialer(address, Secure::Nothing), for_content).await
+    };
+    [ask(false).await, ask(true).await]
 }
 
 fn cause_of(broken: Result<impl Sized, Break>) -> Option<Cause> {
@@ -88,31 +113,52 @@ async fn a_centre_that_says_nothing_in_the_handshake_is_stalled_and_not_lost() {
 
 #[tokio::test]
 async fn an_answer_that_trickles_has_no_more_time_than_any_other() {
-    let (address, _centre) = centre(|mut stream| async move {
-        assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await.unwrap();
-        let mut drops = interval(ANSWER_MAX / 20);
-        loop {
-            drops.tick().await;
-            if stream.write_all(b" ").await.is_err() {
-                return;
+    for for_content in [false, true] {
+        let (address, _centre) = centre(|mut stream| async move {
+            assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await.unwrap();
+            let mut drops = interval(ANSWER_MAX / 20);
+            loop {
+                drops.tick().await;
+                if stream.write_all(b" ").await.is_err() {
+                    return;
+                }
             }
-        }
-    })
-    .await;
-    // In vain would be waited for ever.
-    let asked = timeout(4 * ANSWER_MAX, asked(&dialer(address, Secure::Nothing))).await.unwrap();
-    assert_eq!(cause_of(asked), Some(Cause::TooSlow));
+        })
+        .await;
+        let dialer = dialer(address, Secure::Nothing);
+        // In vain would be waited for ever.
+        let asked = timeout(4 * ANSWER_MAX, asked(&dialer, for_content)).await.unwrap();
+        assert_eq!(cause_of(asked), Some(Cause::TooSlow));
+    }
 }
 
 #[tokio::test]
 async fn an_answer_that_stops_in_its_middle_is_stalled() {
-    let (address, _centre) = centre(|mut stream| async move {
-        assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await.unwrap();
-        std::future::pending::<()>().await;
-        drop(stream);
-    })
-    .await;
-    assert_eq!(cause_of(asked(&dialer(address, Secure::Nothing)).await), Some(Cause::Stalled));
+    for asked in answered("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n".to_owned()).await {
+        assert_eq!(cause_of(asked), Some(Cause::Stalled));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_whole_when_all_that_it_announced_is_there() {
+    for asked in answered("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc".to_owned()).await {
+        assert_eq!(asked.unwrap().body, b"abc");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_longer_than_any_of_the_protocol_is_none() {
+    let long = protocol::limits::ANSWER_JSON_BYTES_MAX + 1;
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {long}\r\n\r\n{}", "x".repeat(long));
+    for asked in answered(answer).await {
+        assert!(matches!(asked, Err(Break::BadAnswer(_))), "{:?}", asked.err());
+    }
+}
+
+#[tokio::test]
+async fn content_takes_no_answer_behind_which_something_stands() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\n".to_owned();
+    let [_, asked] = answered(answer).await;
+    assert!(matches!(asked, Err(Break::BadAnswer(_))), "{:?}", asked.err());
 }

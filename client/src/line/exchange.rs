@@ -1,6 +1,6 @@
 //! One request and its answer over a connection, watched all the while.
 
-use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, time::Duration};
 
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{
@@ -9,12 +9,15 @@ use hyper::{
     client::conn::http1::SendRequest,
     header::{CONTENT_TYPE, HOST, HeaderValue, LOCATION, RETRY_AFTER},
 };
-use pki::tls::{alert_reason, own_refusal};
-use protocol::{cause::of_connection_error, limits::ANSWER_JSON_BYTES_MAX};
+use protocol::limits::ANSWER_JSON_BYTES_MAX;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Break, Deadlines, RequestBody, pulse::Pulse, watch::Watch};
+use super::{
+    Break, RequestBody,
+    blame::{explain, refusal_in},
+    watch::Watch,
+};
 use crate::limits::LAST_WORDS_WAIT;
 
 /// A connection that requests go over, one after the other. Dropping it closes the connection at once.
@@ -22,9 +25,7 @@ pub(crate) struct Line {
     requests: SendRequest<RequestBody>,
     /// Gone once it was asked how it ended.
     connection: Option<Connection>,
-    pulse: Arc<Pulse>,
-    ends: (SocketAddr, SocketAddr),
-    deadlines: Deadlines,
+    watch: Watch,
     host: String,
 }
 
@@ -44,12 +45,10 @@ impl Line {
     pub(super) fn new(
         requests: SendRequest<RequestBody>,
         connection: Connection,
-        pulse: Arc<Pulse>,
-        ends: (SocketAddr, SocketAddr),
-        deadlines: Deadlines,
+        watch: Watch,
         host: String,
     ) -> Self {
-        Line { requests, connection: Some(connection), pulse, ends, deadlines, host }
+        Line { requests, connection: Some(connection), watch, host }
     }
 
     /// Can another request go over it?
@@ -80,7 +79,6 @@ impl Line {
         let host =
             HeaderValue::from_str(&self.host).map_err(|_| Break::BadAnswer("the centre's host name"))?;
         request.headers_mut().insert(HOST, host);
-        self.pulse.restart();
         let outgoing = request.body().outgoing();
         let requests = &mut self.requests;
         let answered = async {
@@ -88,22 +86,12 @@ impl Line {
             // The centre may answer before it has read everything: the answer counts, not the end of the writing.
             read(requests.send_request(request).await?).await
         };
-        let watch = Watch { pulse: &self.pulse, ends: self.ends, deadlines: self.deadlines };
-        let watched = watch.until_given_up(|| outgoing.is_out(), tick);
-        let error = tokio::select! {
-            // All three are given up with the line when another one is ready first.
-            biased;
-            () = stop.cancelled() => return Err(Break::Stopped),
-            answer = answered => match answer {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            },
-            cause = watched => {
-                return Err(Break::Cut { cause, detected_after: self.pulse.beat().still_for() });
-            }
+        let error = match self.watch.until_answered(answered, || outgoing.is_out(), stop, tick).await? {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
         };
         // A request that met a closed line does not know why it was closed.
-        Err(match explain(error.as_ref(), &self.pulse) {
+        Err(match explain(error.as_ref(), &self.watch.pulse) {
             cut @ Break::Cut { .. } => self.refusal().await.unwrap_or(cut),
             broken => broken,
         })
@@ -121,23 +109,4 @@ async fn read(response: Response<Incoming>) -> Result<Answer, Box<dyn Error + Se
 
 fn header(headers: &HeaderMap, name: hyper::header::HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
-}
-
-/// The refusal of a certificate, if that is somewhere below this error.
-pub(super) fn refusal_in(error: &(dyn Error + 'static)) -> Option<Break> {
-    let ours = alert_reason(error).map(Break::OurCertificate);
-    ours.or_else(|| own_refusal(error).map(Break::TheirCertificate))
-}
-
-/// What an error of the connection means. The socket's own word goes before the library's.
-fn explain(error: &(dyn Error + Send + Sync + 'static), pulse: &Pulse) -> Break {
-    if let Some(refusal) = refusal_in(error) {
-        return refusal;
-    }
-    if error.is::<http_body_util::LengthLimitError>() {
-        return Break::BadAnswer("it is longer than any answer of this protocol");
-    }
-    let beat = pulse.beat();
-    let cause = beat.socket_cause().unwrap_or_else(|| of_connection_error(error));
-    Break::Cut { cause, detected_after: beat.still_for() }
 }

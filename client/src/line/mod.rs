@@ -1,8 +1,14 @@
 //! One connection to the centre: TCP with link timers, a watched socket, TLS with both certificates, HTTP/1.1.
 //!
+//! Large content has a line of its own: it asks for the engine that is made for it (ALPN `sekisho/1`), and [`BulkLine`]
+//! writes and reads its messages by hand. Everything else, and content for a centre that has no such engine, goes by
+//! [`Line`], which is hyper. Deadlines, watching and blame are the same for both.
+//!
 //! Whatever ends it early comes out as a [`Break`] that says who or what was to blame. In TLS 1.3 our side of the
 //! handshake ends before the centre has judged our certificate: its refusal arrives with the first answer, as an alert.
 
+mod blame;
+mod bulk;
 mod content;
 mod dial;
 mod exchange;
@@ -19,8 +25,9 @@ use std::{io, time::Duration};
 use pki::fault::PeerFault;
 use protocol::cause::Cause;
 
+pub(crate) use bulk::BulkLine;
 pub(crate) use content::{ContentFault, Piece, RequestBody};
-pub(crate) use dial::{Dialer, Secure};
+pub(crate) use dial::{ContentLine, Dialer, Secure};
 pub(crate) use exchange::{Answer, Line};
 pub use origin::LineFault;
 pub(crate) use plain::plain;

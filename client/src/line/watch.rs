@@ -1,23 +1,48 @@
 //! When a line is given up, and what that is called.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use pki::platform::peer_kernel;
 use protocol::cause::Cause;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
-use super::{Deadlines, pulse::Pulse};
+use super::{Break, Deadlines, pulse::Pulse};
 use crate::limits::{SAMPLE_AFTER, WATCH_EVERY};
 
 /// Looks at a line while something is wanted of it.
-pub(super) struct Watch<'a> {
-    pub pulse: &'a Pulse,
+pub(super) struct Watch {
+    pub pulse: Arc<Pulse>,
     /// Our end and the other one.
     pub ends: (SocketAddr, SocketAddr),
     pub deadlines: Deadlines,
 }
 
-impl Watch<'_> {
+impl Watch {
+    /// Waits for the answer to a request, unless it is called off or the line has to be given up before. `is_out` and `tick`
+    /// are those of [`Watch::until_given_up`].
+    pub async fn until_answered<T>(
+        &self,
+        answered: impl Future<Output = T>,
+        is_out: impl Fn() -> bool,
+        stop: &CancellationToken,
+        tick: impl FnMut(),
+    ) -> Result<T, Break> {
+        self.pulse.restart();
+        tokio::select! {
+            // All three are given up with the line when another one is ready first.
+            biased;
+            () = stop.cancelled() => Err(Break::Stopped),
+            answer = answered => Ok(answer),
+            cause = self.until_given_up(is_out, tick) => Err(self.cut(cause)),
+        }
+    }
+
+    /// The break of a line that was given up for this.
+    pub fn cut(&self, cause: Cause) -> Break {
+        Break::Cut { cause, detected_after: self.pulse.beat().still_for() }
+    }
+
     /// Ends when the line has to be given up, and says why. Asks the kernel for the far end while nothing moves. `is_out`
     /// says whether all that we have to say was handed over; `tick` is called at every look.
     pub async fn until_given_up(&self, is_out: impl Fn() -> bool, mut tick: impl FnMut()) -> Cause {

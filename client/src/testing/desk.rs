@@ -17,6 +17,7 @@ use super::{BelievesChains, EvidenceKey, RECEIVER, SENDER, SENDER_IDENTITY};
 use crate::{
     Client, Progress, ProgressEvent,
     desk::Desk,
+    limits::OWN_LINE_BYTES_MIN,
     line::{Deadlines, Dialer, Secure},
     store::Store,
 };
@@ -39,6 +40,7 @@ pub fn client(data: &Path, centre: SocketAddr) -> Client {
             secure: Secure::Nothing,
             deadlines: Deadlines { detect_max: two_seconds, stall_max: two_seconds, answer_max: two_seconds },
         },
+        own_line_from: OWN_LINE_BYTES_MIN,
         retry: Retry {
             attempts: 3,
             first_wait: Duration::from_millis(1),

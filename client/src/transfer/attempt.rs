@@ -11,17 +11,26 @@ use super::{
 };
 use crate::{
     line::{
-        Break, Piece, RequestBody,
+        Break, BulkLine, Line, Piece, RequestBody,
         requests::{self, Reply},
     },
     progress::ProgressEvent,
 };
 
+/// What content goes over.
+enum Way<'l> {
+    /// A line of its own, which ends with it.
+    Bulk(BulkLine),
+    /// The line for everything.
+    Usual(&'l mut Line),
+}
+
 impl Drive<'_> {
     /// Brings the content that the centre wants.
     pub(super) async fn bring(&mut self, source: &Source, offset: u64) -> Result<Known, Trouble> {
         // An attempt that never had a line is none.
-        if let Err(broken) = self.connect().await {
+        let left = source.fingerprint.size.saturating_sub(offset);
+        if let Err(broken) = self.connect_for_content(left).await {
             return Err(self.break_off(broken).await);
         }
         self.checking_since = None;
@@ -57,9 +66,12 @@ impl Drive<'_> {
     ) -> (Result<Reply<protocol::wire::ReceiptAnswer>, Break>, u64) {
         let key = self.transfer.manifest.key();
         let (progress, stop, total) = (self.progress, self.stop, self.transfer.manifest.length);
-        let line = match self.connect().await {
-            Ok(line) => line,
-            Err(broken) => return (Err(broken), offset),
+        let line = match self.bulk.take() {
+            Some(bulk) => Way::Bulk(bulk),
+            None => match self.connect().await {
+                Ok(line) => Way::Usual(line),
+                Err(broken) => return (Err(broken), offset),
+            },
         };
         let piece = Piece { path: source.path.clone(), fingerprint: source.fingerprint.clone(), offset };
         let (body, reading) = RequestBody::of_file(piece);
@@ -74,7 +86,11 @@ impl Drive<'_> {
                 }
             }
         };
-        let sent = line.exchange(requests::send(&key, offset, body, log_seen), stop, tick).await;
+        let request = requests::send(&key, offset, body, log_seen);
+        let sent = match line {
+            Way::Bulk(line) => line.exchange(request, stop, tick).await,
+            Way::Usual(line) => line.exchange(request, stop, tick).await,
+        };
         let reached = reading.reached();
         if sent.is_err() || reached < total {
             // Cuts off whatever of the message is still on its way, and with it ends the reader.

@@ -11,7 +11,7 @@ use crate::{
     centre_log::{Proof, SeenLog},
     error::SendError,
     line::{
-        Answer, Break, Line, RequestBody,
+        Answer, Break, ContentLine, Line, RequestBody,
         requests::{self, Reply},
     },
     progress::ProgressEvent,
@@ -155,6 +155,26 @@ impl Drive<'_> {
             }
         };
         Ok(self.line.insert(line))
+    }
+
+    /// A line for so many bytes of content: the one that is there for little of it, and for much one that the centre serves by
+    /// its engine for content, if it has one. The one that was there goes then: a running transfer has one connection.
+    pub(super) async fn connect_for_content(&mut self, bytes: u64) -> Result<(), Break> {
+        if bytes < self.desk.own_line_from {
+            return self.connect().await.map(|_| ());
+        }
+        self.line = None;
+        self.progress.event(&ProgressEvent::Connecting);
+        let dialled = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(Break::Stopped),
+            dialled = self.desk.dialer.dial_for_content() => dialled?,
+        };
+        match dialled {
+            ContentLine::Bulk(bulk) => self.bulk = Some(bulk),
+            ContentLine::Usual(line) => self.line = Some(line),
+        }
+        Ok(())
     }
 
     /// The size of the centre's log that was last verified. The next answer must continue what it is now.

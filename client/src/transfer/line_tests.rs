@@ -52,13 +52,15 @@ fn ip(state: &str) {
 
 /// Sends so many claims to a centre that reads nothing, takes the line down once content is on its way, and says how
 /// the attempt ended and after what time.
-async fn cut(claims: u32) -> (Cause, Duration) {
+async fn cut(claims: u32, own_line_from: u64) -> (Cause, Duration) {
+    ip("up");
     let directory = tempfile::tempdir().unwrap();
     let file = file_in(directory.path(), claims);
     let centre = FakeCentre::start().await;
     centre.will(Mischief::ReadNothing);
     let mut client = client(&directory.path().join("data"), centre.address);
     client.desk_mut().retry.attempts = 1;
+    client.desk_mut().own_line_from = own_line_from;
     // Long enough that only the kernel can have noticed.
     client.desk_mut().dialer.deadlines.answer_max = Duration::from_secs(30);
     let stop = CancellationToken::new();
@@ -78,17 +80,21 @@ async fn cut(claims: u32) -> (Cause, Duration) {
 #[test]
 fn a_dead_line_is_noticed_while_content_is_on_its_way() {
     in_namespace("a_dead_line_is_noticed_while_content_is_on_its_way", || async {
-        let (cause, took) = cut(400_000).await;
-        assert_eq!(cause, Cause::LinkLost);
-        assert!(took < Duration::from_secs(3), "noticed after {took:?}");
+        for own_line_from in [u64::MAX, 0] {
+            let (cause, took) = cut(400_000, own_line_from).await;
+            assert_eq!(cause, Cause::LinkLost);
+            assert!(took < Duration::from_secs(3), "noticed after {took:?}");
+        }
     });
 }
 
 #[test]
 fn a_dead_line_is_noticed_while_the_receipt_is_awaited() {
     in_namespace("a_dead_line_is_noticed_while_the_receipt_is_awaited", || async {
-        let (cause, took) = cut(2).await;
-        assert_eq!(cause, Cause::LinkLost);
-        assert!(took < Duration::from_secs(3), "noticed after {took:?}");
+        for own_line_from in [u64::MAX, 0] {
+            let (cause, took) = cut(2, own_line_from).await;
+            assert_eq!(cause, Cause::LinkLost);
+            assert!(took < Duration::from_secs(3), "noticed after {took:?}");
+        }
     });
 }

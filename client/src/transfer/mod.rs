@@ -28,7 +28,7 @@ use crate::{
     desk::Desk,
     error::{LastTry, SendError},
     limits::{ASK_EVERY, LOG_PROOFS_MAX, NOTICE_PAUSE, RECEIPT_WAIT_MAX, RETRY_AFTER_MAX},
-    line::{Break, Line},
+    line::{Break, BulkLine, Line},
     progress::{Progress, ProgressEvent},
     retry::wait_before,
     source::Fingerprint,
@@ -52,6 +52,8 @@ pub(crate) struct Drive<'a> {
     progress: &'a dyn Progress,
     stop: &'a CancellationToken,
     line: Option<Line>,
+    /// For the content of the attempt that begins.
+    bulk: Option<BulkLine>,
     /// The centre's log as it was known before the last request that asks for a receipt.
     asked_from: Option<SeenLog>,
     checking_since: Option<Instant>,
@@ -64,7 +66,16 @@ impl<'a> Drive<'a> {
         progress: &'a dyn Progress,
         stop: &'a CancellationToken,
     ) -> Self {
-        Drive { desk, transfer, progress, stop, line: None, asked_from: None, checking_since: None }
+        Drive {
+            desk,
+            transfer,
+            progress,
+            stop,
+            line: None,
+            bulk: None,
+            asked_from: None,
+            checking_since: None,
+        }
     }
 
     /// Drives the transfer to its receipt.
@@ -77,7 +88,7 @@ impl<'a> Drive<'a> {
                 Err(Trouble::Final(error)) => return Err(error),
                 Err(Trouble::Again(last, retry_after)) => (last, retry_after),
             };
-            self.line = None;
+            (self.line, self.bulk) = (None, None);
             tries += 1;
             if tries >= self.desk.retry.attempts || last == LastTry::NoReceiptYet {
                 return Err(SendError::NotDelivered { id: self.transfer.id(), tries, last });

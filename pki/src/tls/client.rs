@@ -15,7 +15,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::EndEntityCert;
 
 use super::{
-    ALPN, TlsFault, TlsPolicy,
+    ALPN, ALPN_BULK, TlsFault, TlsPolicy,
     handshake::{Refused, Version, chain_of, check_possession, schemes},
     refuse_lab_anchor,
 };
@@ -52,6 +52,13 @@ pub fn client_config(
     config.cert_compressors = vec![];
     config.cert_decompressors = vec![];
     Ok(Arc::new(config))
+}
+
+/// The same client for content: asks for the engine that is made for it, and takes the usual one where there is no other.
+pub fn for_content(usual: &ClientConfig) -> Arc<ClientConfig> {
+    let mut config = usual.clone();
+    config.alpn_protocols = vec![ALPN_BULK.to_vec(), ALPN.to_vec()];
+    Arc::new(config)
 }
 
 struct ServerVerifier {

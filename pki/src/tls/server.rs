@@ -94,7 +94,8 @@ impl TlsServer {
             .with_protocol_versions(self.policy.versions())?
             .with_client_cert_verifier(Arc::new(verifier))
             .with_cert_resolver(Arc::clone(&self.certificate) as _);
-        config.alpn_protocols = vec![ALPN.to_vec(), ALPN_BULK.to_vec()];
+        // Of two that a client offers the first one here counts: who offers the engine for content wants it.
+        config.alpn_protocols = vec![ALPN_BULK.to_vec(), ALPN.to_vec()];
         // Every connection is a full handshake: a resumed one would not be judged again.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;

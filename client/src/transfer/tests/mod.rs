@@ -34,6 +34,8 @@ struct Scene {
     directory: TempDir,
     file: PathBuf,
     centre: FakeCentre,
+    /// Of its clients.
+    own_line_from: u64,
 }
 
 impl Scene {
@@ -44,12 +46,21 @@ impl Scene {
     async fn with_claims(claims: u32) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = file_in(directory.path(), claims);
-        Scene { file, centre: FakeCentre::start().await, directory }
+        let own_line_from = crate::limits::OWN_LINE_BYTES_MIN;
+        Scene { file, centre: FakeCentre::start().await, directory, own_line_from }
+    }
+
+    /// Two, of clients that send content on the line that is there, and on a line of its own.
+    async fn of_either_line(claims: u32) -> [Self; 2] {
+        let [usual, own] = [Scene::with_claims(claims).await, Scene::with_claims(claims).await];
+        [Scene { own_line_from: u64::MAX, ..usual }, Scene { own_line_from: 0, ..own }]
     }
 
     /// A client as a new process has it.
     fn client(&self) -> Client {
-        client(&self.data(), self.centre.address)
+        let mut client = client(&self.data(), self.centre.address);
+        client.desk_mut().own_line_from = self.own_line_from;
+        client
     }
 
     fn data(&self) -> PathBuf {

@@ -26,23 +26,25 @@ async fn a_refusal_that_the_receiver_did_not_sign_ends_nothing() {
 
 #[tokio::test]
 async fn an_answer_before_the_whole_content_was_sent_is_heard() {
-    let scene = Scene::with_claims(400_000).await;
-    scene.centre.will(Mischief::RefuseEarly(Problem::ClaimsIncomplete));
-    let error = scene.send().await.unwrap_err();
-    assert!(matches!(&error, SendError::Refused { problem: Problem::ClaimsIncomplete, .. }), "{error}");
-    assert_eq!(scene.centre.requests(), ["offer", "send 0"]);
+    for scene in Scene::of_either_line(400_000).await {
+        scene.centre.will(Mischief::RefuseEarly(Problem::ClaimsIncomplete));
+        let error = scene.send().await.unwrap_err();
+        assert!(matches!(&error, SendError::Refused { problem: Problem::ClaimsIncomplete, .. }), "{error}");
+        assert_eq!(scene.centre.requests(), ["offer", "send 0"]);
+    }
 }
 
 #[tokio::test]
 async fn a_receipt_that_the_receiver_did_not_sign_is_no_receipt() {
-    let scene = Scene::set().await;
-    scene.centre.will(Mischief::ForgeReceipt);
-    let error = scene.send().await.unwrap_err();
-    assert!(matches!(&error, SendError::Evidence(_)), "{error}");
-    let transfer = scene.transfer();
-    assert!(!transfer.phase().is_final());
-    assert!(!transfer.file(RECEIPT).exists());
-    assert!(transfer.file("rejected.json").exists(), "kept for those who look into it");
+    for scene in Scene::of_either_line(200).await {
+        scene.centre.will(Mischief::ForgeReceipt);
+        let error = scene.send().await.unwrap_err();
+        assert!(matches!(&error, SendError::Evidence(_)), "{error}");
+        let transfer = scene.transfer();
+        assert!(!transfer.phase().is_final());
+        assert!(!transfer.file(RECEIPT).exists());
+        assert!(transfer.file("rejected.json").exists(), "kept for those who look into it");
+    }
 }
 
 #[tokio::test]

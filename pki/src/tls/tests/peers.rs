@@ -1,6 +1,6 @@
 //! The good case, and who was judged in it.
 
-use rustls::{HandshakeKind, NamedGroup, ProtocolVersion, ServerConnection};
+use rustls::{HandshakeKind, NamedGroup, ProtocolVersion, ServerConfig, ServerConnection};
 
 use crate::{
     fault::PeerFault,
@@ -8,7 +8,7 @@ use crate::{
         self, INSTITUTION,
         world::{World, meet},
     },
-    tls::ALPN,
+    tls::{ALPN, for_content, is_bulk},
 };
 
 #[test]
@@ -22,6 +22,18 @@ fn two_good_peers_meet_by_a_full_tls_1_3_handshake_with_the_hybrid_group() {
         assert_eq!(common.negotiated_key_exchange_group().unwrap().name(), NamedGroup::X25519MLKEM768);
         assert_eq!(common.alpn_protocol(), Some(ALPN));
     }
+}
+
+#[test]
+fn who_asks_for_the_engine_for_content_gets_it_and_a_server_without_it_is_met_by_the_usual_one() {
+    let world = World::new();
+    let content = for_content(&world.client_config(world.trust()));
+    let met = meet(content.clone(), world.server_config(world.trust()));
+    assert!(is_bulk(&met.client.unwrap()) && is_bulk(&met.server.unwrap()));
+    let mut older = ServerConfig::clone(&world.server_config(world.trust()));
+    older.alpn_protocols = vec![ALPN.to_vec()];
+    let met = meet(content, older.into());
+    assert_eq!(met.client.unwrap().alpn_protocol(), Some(ALPN));
 }
 
 #[test]
