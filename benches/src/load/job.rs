@@ -118,8 +118,19 @@ impl Papers {
 impl Job {
     /// Carries it out: returns once the receipt is here.
     pub async fn run(&self, line: &mut Line) -> anyhow::Result<()> {
+        self.offer(line).await?;
+        self.bring(line).await
+    }
+
+    /// Offers it.
+    pub async fn offer(&self, line: &mut Line) -> anyhow::Result<()> {
         let offered = line.ask(&[&self.offer]).await?;
         ensure!(offered.status == 201, "an offer was answered with {offered}");
+        Ok(())
+    }
+
+    /// Brings the content of what was offered: returns once the receipt is here.
+    pub async fn bring(&self, line: &mut Line) -> anyhow::Result<()> {
         let [first, second, third] = self.content.parts();
         let sent = line.ask(&[&self.send_head, first, second, third]).await?;
         ensure!(sent.status == 200, "content was answered with {sent}");

@@ -27,6 +27,9 @@ use crate::{
     server::free_address,
 };
 
+/// From so many bytes on, our client brings content on a line of its own, by `sekisho/1`.
+const OWN_LINE_BYTES_MIN: u64 = 8 * MIB;
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: f64 = (1u64 << 30) as f64;
@@ -84,6 +87,13 @@ pub struct Cost {
     files: f64,
     gib: f64,
     peak_mib: f64,
+}
+
+impl Work {
+    /// Our own client brings large content on a line for content alone.
+    fn has_own_line_at(&self, product: Product) -> bool {
+        product == Product::Sekisho && self.bytes >= OWN_LINE_BYTES_MIN
+    }
 }
 
 impl Cost {
@@ -209,7 +219,13 @@ impl Load {
             let files = files.collect::<Result<Vec<_>, _>>()?;
             bytes += files.iter().map(Ready::length).sum::<u64>();
             // Connected before the clock runs: handshakes are another suite's.
-            ready.push((Line::connect(&sender.config, running.server.address).await?, files));
+            let connect =
+                async |product: Product| product.connect(&sender.config, running.server.address).await;
+            let lines = match self.work.has_own_line_at(running.product) {
+                true => (connect(running.product).await?, Some(connect(Product::SekishoBulk).await?)),
+                false => (connect(running.product).await?, None),
+            };
+            ready.push((lines, files));
         }
         if let Some(site) = &running.site {
             sekisho::tell(site, Delivery::Held).await?;
@@ -218,12 +234,12 @@ impl Load {
         running.server.forget_peak()?;
         let before = running.server.cpu_seconds()?;
         let began = Instant::now();
-        for (mut line, files) in ready {
+        for (mut lines, files) in ready {
             sending.spawn(async move {
                 for file in &files {
-                    file.send(&mut line).await?;
+                    file.send(&mut lines).await?;
                 }
-                anyhow::Ok(line)
+                anyhow::Ok(lines)
             });
         }
         let mut lines = Vec::with_capacity(self.senders.len());
@@ -264,9 +280,12 @@ impl Ready {
         }
     }
 
-    async fn send(&self, line: &mut Line) -> anyhow::Result<()> {
+    async fn send(&self, (line, for_content): &mut (Line, Option<Line>)) -> anyhow::Result<()> {
         match self {
-            Ready::Ours(job) => job.run(line).await,
+            Ready::Ours(job) => {
+                job.offer(line).await?;
+                job.bring(for_content.as_mut().unwrap_or(line)).await
+            }
             Ready::Put(head, content) => {
                 let [first, second, third] = content.parts();
                 let answer = line.ask(&[head, first, second, third]).await?;
