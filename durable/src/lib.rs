@@ -49,6 +49,16 @@ pub fn new_file(access: Access) -> OpenOptions {
     options
 }
 
+/// Makes a directory in one that is there. Its name is not durable yet.
+pub fn new_directory(path: &Path, access: Access) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, access.directory_mode());
+    #[cfg(not(unix))]
+    let _ = access;
+    builder.create(path)
+}
+
 /// Writes a file that must not exist yet; `AlreadyExists` if it does, and then nothing is changed.
 pub fn create(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let beside = write_beside(path, bytes, access)?;
@@ -93,12 +103,7 @@ pub fn create_directory(path: &Path, access: Access) -> io::Result<()> {
     if !above.is_dir() {
         create_directory(above, access)?;
     }
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, access.directory_mode());
-    #[cfg(not(unix))]
-    let _ = access;
-    match builder.create(path) {
+    match new_directory(path, access) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
         Ok(()) => sync_directory(above),
@@ -140,9 +145,25 @@ impl Directory {
     /// Moves what has this name here, and whose content is durable, under the same name to another directory of the
     /// same file system, and makes that durable in both.
     pub fn hand_over(&self, name: &str, to: &Directory) -> io::Result<()> {
-        fs::rename(self.path.join(name), to.path.join(name))?;
+        self.hand_over_all([name], to)
+    }
+
+    /// The same for many, at the cost of one. If it fails, some of them may have been moved.
+    pub fn hand_over_all<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+        to: &Directory,
+    ) -> io::Result<()> {
+        for name in names {
+            fs::rename(self.path.join(name), to.path.join(name))?;
+        }
         to.sync()?;
         self.sync()
+    }
+
+    /// The directory as it is held open; elsewhere than on Unix none is.
+    pub fn handle(&self) -> Option<&File> {
+        self.handle.as_ref()
     }
 
     /// Removes the file of this name and makes that durable; a file that is not there is no error.

@@ -181,12 +181,23 @@ impl Centre {
         }
     }
 
-    /// Forgets content that will never be committed. What cannot be removed now is swept at the next start.
+    /// Forgets content that will never be committed, or has served. What cannot be removed now is swept at the next start.
     pub async fn drop_content(&self, key: &TransferKey) {
-        let (spool, owned) = (Arc::clone(&self.spool), key.clone());
-        let dropped = tokio::task::spawn_blocking(move || spool.drop_content(&owned)).await;
-        if !matches!(dropped, Ok(Ok(()))) {
-            tracing::warn!(transfer = %key, "content could not be removed from the spool; the next start sweeps it");
+        self.drop_contents(vec![key.clone()]).await;
+    }
+
+    /// The same for many.
+    pub async fn drop_contents(&self, keys: Vec<TransferKey>) {
+        let spool = Arc::clone(&self.spool);
+        let dropping = tokio::task::spawn_blocking(move || {
+            for transfer in keys {
+                if spool.drop_content(&transfer).is_err() {
+                    tracing::warn!(%transfer, "content could not be removed from the spool; the next start sweeps it");
+                }
+            }
+        });
+        if dropping.await.is_err() {
+            tracing::warn!("content could not be removed from the spool; the next start sweeps it");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Handing committed content over: exactly once, as its reader sees it, and independent of any connection.
 
 use std::{
+    borrow::Cow,
     io::{self, Read},
     sync::Arc,
     time::Duration,
@@ -9,13 +10,20 @@ use std::{
 use protocol::{entry::Event, jws::Unverified, statement::Manifest, transfer_id::TransferKey};
 use serde_json::json;
 use storage::{
-    inbox::{Expected, InboxFault},
+    inbox::{Expected, HandOver, InboxFault},
     ledger::LedgerFault,
     spool::SpoolFault,
     transfer::Transfer,
 };
 
-use crate::{centre::Centre, chain::chain, room::Promise};
+use tokio::task::JoinSet;
+
+use crate::{
+    centre::Centre,
+    chain::chain,
+    limits::{DELIVERED_TOGETHER_BYTES_MAX, DELIVERED_TOGETHER_MAX},
+    room::Promise,
+};
 
 /// The pause after a delivery that failed: a full or absent inbox is mended by people.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -74,58 +82,133 @@ async fn deliver_all(centre: &Arc<Centre>) -> bool {
             return true;
         }
     };
-    let mut failed = false;
+    let (mut failed, mut batch) = (false, Batch::default());
     for key in keys {
         if centre.stopping.is_cancelled() || centre.handover.is_held() {
             return false;
         }
-        if let Err(fault) = deliver(centre, &key).await {
-            tracing::error!(transfer = %key, fault = %chain(&fault), "not delivered yet; tried again");
-            failed = true;
+        match centre.ledger.find(&key).await {
+            Ok(Some(transfer)) => {
+                if let Some(full) = batch.add(transfer) {
+                    failed |= !deliver(centre, full).await;
+                }
+            }
+            Ok(None) => {}
+            Err(fault) => {
+                not_yet(&key, &fault.into());
+                failed = true;
+            }
         }
     }
+    failed |= !deliver(centre, batch.0).await;
     failed
 }
 
-async fn deliver(centre: &Arc<Centre>, key: &TransferKey) -> Result<(), DeliveryFault> {
-    let Some(transfer) = centre.ledger.find(key).await? else { return Ok(()) };
-    let transfer = Arc::new(transfer);
+/// Transfers that are delivered together.
+#[derive(Default)]
+struct Batch(Vec<Transfer>);
+
+impl Batch {
+    /// Adds one; yields those before it if it is too much beside them.
+    fn add(&mut self, transfer: Transfer) -> Option<Vec<Transfer>> {
+        let bytes = |transfers: &[Transfer]| transfers.iter().map(|transfer| transfer.length).sum::<u64>();
+        let fits = self.0.len() < DELIVERED_TOGETHER_MAX
+            && bytes(&self.0).saturating_add(transfer.length) <= DELIVERED_TOGETHER_BYTES_MAX;
+        let full = (!fits && !self.0.is_empty()).then(|| std::mem::take(&mut self.0));
+        self.0.push(transfer);
+        full
+    }
+}
+
+/// Hands these over and puts it on record; was all of it delivered?
+async fn deliver(centre: &Arc<Centre>, transfers: Vec<Transfer>) -> bool {
+    if transfers.is_empty() {
+        return true;
+    }
+    let transfers = Arc::new(transfers);
     let copying = {
-        let (centre, transfer) = (Arc::clone(centre), Arc::clone(&transfer));
-        tokio::task::spawn_blocking(move || copy(&centre, &transfer))
+        let (centre, transfers) = (Arc::clone(centre), Arc::clone(&transfers));
+        tokio::task::spawn_blocking(move || copy_all(&centre, &transfers))
     };
-    copying.await.map_err(|_| DeliveryFault::ThreadLost)??;
-    let entry = centre.transfer_entry(Event::Delivered, &transfer, None);
-    let delivered = centre.ledger.delivered(key, entry.time, entry).await;
+    let Ok(copied) = copying.await else {
+        transfers.iter().for_each(|transfer| not_yet(&transfer.key, &DeliveryFault::ThreadLost));
+        return false;
+    };
+    // Asked for together, so that they share transactions.
+    let mut noting = JoinSet::new();
+    for (at, copied) in copied.into_iter().enumerate() {
+        let (centre, transfers) = (Arc::clone(centre), Arc::clone(&transfers));
+        noting.spawn(async move {
+            let transfer = transfers.get(at)?;
+            let noted = match copied {
+                Ok(()) => note(&centre, transfer).await,
+                Err(fault) => Err(fault),
+            };
+            noted.inspect_err(|fault| not_yet(&transfer.key, fault)).ok().map(|()| transfer.key.clone())
+        });
+    }
+    let mut delivered = Vec::with_capacity(transfers.len());
+    while let Some(noted) = noting.join_next().await {
+        delivered.extend(noted.ok().flatten());
+    }
+    let all = delivered.len() == transfers.len();
+    // The inbox holds them durably now and on record; the spool's copies have served.
+    centre.drop_contents(delivered).await;
+    all
+}
+
+fn not_yet(key: &TransferKey, fault: &DeliveryFault) {
+    tracing::error!(transfer = %key, fault = %chain(fault), "not delivered yet; tried again");
+}
+
+async fn note(centre: &Centre, transfer: &Transfer) -> Result<(), DeliveryFault> {
+    let entry = centre.transfer_entry(Event::Delivered, transfer, None);
+    let delivered = centre.ledger.delivered(&transfer.key, entry.time, entry).await;
     delivered.inspect_err(|fault| centre.note_fault(fault))?;
-    tracing::info!(transfer = %key, "delivered");
-    // The inbox holds it durably now and on record; the spool's copy has served.
-    centre.drop_content(key).await;
+    tracing::info!(transfer = %transfer.key, "delivered");
     Ok(())
 }
 
-/// Blocks.
-fn copy(centre: &Centre, transfer: &Transfer) -> Result<(), DeliveryFault> {
+/// Says of each what came of it. Blocks.
+fn copy_all(centre: &Centre, transfers: &[Transfer]) -> Vec<Result<(), DeliveryFault>> {
+    // What cannot be opened is not among them.
+    let mut handovers = Vec::with_capacity(transfers.len());
+    let opened = transfers.iter().map(|transfer| open(centre, transfer).map(|open| handovers.push(open)));
+    let opened: Vec<_> = opened.collect();
+    let mut delivered = centre.inbox.deliver(&mut handovers).into_iter();
+    let outcomes = opened.into_iter().map(|opened| {
+        opened?;
+        match delivered.next() {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(InboxFault::Read(error))) => Err(SpoolFault::of_reading(error).into()),
+            Some(Err(fault)) => Err(fault.into()),
+            None => Err(DeliveryFault::ThreadLost),
+        }
+    });
+    outcomes.collect()
+}
+
+/// Finds room and content, and what accompanies it.
+fn open<'a>(centre: &Centre, transfer: &'a Transfer) -> Result<HandOver<'a>, DeliveryFault> {
     let manifest = Unverified::<Manifest>::parse(&transfer.manifest).map_err(|_| DeliveryFault::Manifest)?;
     let receipt = transfer.receipt.as_deref().ok_or(DeliveryFault::NoReceipt)?;
     let summary = summary(transfer, manifest.claimed());
-    let parts: [(&str, &[u8]); 3] = [
-        ("manifest.jws", transfer.manifest.as_bytes()),
-        ("receipt.jws", receipt.as_bytes()),
-        ("summary.json", summary.as_bytes()),
+    let parts: Vec<(&str, Cow<'a, [u8]>)> = vec![
+        ("manifest.jws", transfer.manifest.as_bytes().into()),
+        ("receipt.jws", receipt.as_bytes().into()),
+        ("summary.json", summary.into_bytes().into()),
     ];
     let parts_length: usize = parts.iter().map(|(_, bytes)| bytes.len()).sum();
     let wanted = transfer.length.saturating_add(parts_length as u64);
     let room = centre.room.promise_delivery(wanted, &centre.in_force().config.limits);
     let room = room.ok_or(DeliveryFault::NoRoom)?;
     let content = centre.spool.read(&transfer.key, transfer.length)?;
-    let mut content = Counted { content, room, before: 0 };
-    let expected = Expected { length: transfer.length, sha256: transfer.sha256 };
-    match centre.inbox.deliver(&transfer.key, &mut content, expected, &parts) {
-        Ok(_) => Ok(()),
-        Err(InboxFault::Read(error)) => Err(SpoolFault::of_reading(error).into()),
-        Err(fault) => Err(fault.into()),
-    }
+    Ok(HandOver {
+        key: transfer.key.clone(),
+        content: Box::new(Counted { content, room, before: 0 }),
+        expected: Expected { length: transfer.length, sha256: transfer.sha256 },
+        parts,
+    })
 }
 
 /// Content on its way into the inbox: when the next piece is asked for, the one before it was written.

@@ -145,3 +145,10 @@ pub const LISTS_NAMED_MAX: usize = 8;
 /// The time that connections of the admin socket and of the metrics address have left when the centre ends: enough for an
 /// answer that is on its way.
 pub const ADMIN_END_MAX: Duration = Duration::from_secs(1);
+
+/// Transfers that are handed over together, at the cost of one sync: enough to hide it, few enough that one which the reader
+/// waits for does not wait long for the others.
+pub const DELIVERED_TOGETHER_MAX: usize = 64;
+
+/// Bytes of content in them, which may all be in memory; one that is longer is handed over alone.
+pub const DELIVERED_TOGETHER_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -1,10 +1,13 @@
 //! The inbox: where committed content is handed over, exactly once as seen by its reader.
 //!
-//! One directory per transfer is filled in `.incoming/`, made durable and renamed into `inbox/`. The reader takes it
-//! by renaming it into `taken/` and deletes nothing. What stands in either was delivered; recovery delivers again what
+//! One directory per transfer is filled in `.incoming/`, made durable and renamed into `inbox/`; many at a time share the
+//! syncs that this takes. The reader takes it by renaming it into `taken/` and deletes nothing. What stands in either was delivered; recovery delivers again what
 //! stands in neither, and nobody sees a delivery twice or in part. Calls block and belong off the runtime.
 
+mod syncs;
+
 use std::{
+    borrow::Cow,
     collections::HashSet,
     fs::{self, File, TryLockError},
     io::{self, Read, Write as _},
@@ -21,6 +24,8 @@ use protocol::{
     transfer_id::TransferKey,
 };
 
+use syncs::Syncs;
+
 /// The name of the content's file in its directory. The name in the manifest is never used as a path.
 pub const CONTENT: &str = "content";
 
@@ -32,6 +37,7 @@ pub struct Inbox {
     incoming: Directory,
     inbox: Directory,
     taken: Directory,
+    syncs: Syncs,
     poisoned: AtomicBool,
     /// Transfers that are being delivered: one at a time each.
     busy: Mutex<HashSet<TransferKey>>,
@@ -47,6 +53,18 @@ pub struct Expected {
     pub sha256: Sha256,
     /// Bytes.
     pub length: u64,
+}
+
+/// What is to be delivered.
+pub struct HandOver<'a> {
+    /// Of which transfer.
+    pub key: TransferKey,
+    /// Its content.
+    pub content: Box<dyn Read + Send + 'a>,
+    /// What the content must be.
+    pub expected: Expected,
+    /// What accompanies it: names and bytes.
+    pub parts: Vec<(&'a str, Cow<'a, [u8]>)>,
 }
 
 /// What became of a delivery.
@@ -104,6 +122,16 @@ impl InboxFault {
     }
 }
 
+/// The same fault for each whom it concerns.
+fn again(fault: &InboxFault) -> InboxFault {
+    match fault {
+        InboxFault::Write { operation, source } => {
+            InboxFault::Write { operation, source: crate::again(source) }
+        }
+        _ => InboxFault::Poisoned,
+    }
+}
+
 impl Inbox {
     /// Opens the inbox below this directory, or makes one, and sweeps what an earlier stop left unfinished. One process
     /// at a time delivers.
@@ -122,6 +150,7 @@ impl Inbox {
             fs::remove_dir_all(leaving.map_err(unusable)?.path()).map_err(unusable)?;
         }
         Ok(Inbox {
+            syncs: Syncs::at(&incoming),
             incoming,
             inbox,
             taken,
@@ -132,40 +161,68 @@ impl Inbox {
         })
     }
 
-    /// Delivers a transfer's content with its accompanying parts (name and bytes), unless it was delivered before.
-    pub fn deliver(
-        &self,
-        key: &TransferKey,
-        content: &mut dyn Read,
-        expected: Expected,
-        parts: &[(&str, &[u8])],
-    ) -> Result<Delivery, InboxFault> {
-        check_names(parts)?;
-        let _turn = self.turn(key);
+    /// Delivers these, each with all its parts, unless it was delivered before; says what became of each. What it takes to make
+    /// them durable is shared by all. No transfer may be among them twice.
+    pub fn deliver(&self, handovers: &mut [HandOver<'_>]) -> Vec<Result<Delivery, InboxFault>> {
+        let _turn = self.turn(handovers.iter().map(|handover| handover.key.clone()).collect());
+        let mut outcomes: Vec<_> = handovers.iter_mut().map(|handover| self.prepare(handover)).collect();
+        let shared = self.publish(handovers, &outcomes);
+        if let Err(fault) = shared {
+            // What may be left over is swept at the next start, or when it is tried again.
+            outcomes
+                .iter_mut()
+                .filter(|outcome| outcome.is_ok())
+                .for_each(|outcome| *outcome = Err(again(&fault)));
+        }
+        outcomes
+    }
+
+    /// Looks whether it was delivered before, and fills its directory if not.
+    fn prepare(&self, handover: &mut HandOver<'_>) -> Result<Delivery, InboxFault> {
+        check_names(&handover.parts)?;
         if self.is_poisoned() {
             return Err(InboxFault::Poisoned);
         }
-        let stem = key.file_stem();
+        let stem = handover.key.file_stem();
         let stands = |directory: &Directory| directory.path().join(&stem).try_exists();
         // The reader moves from the first to the second: looked at in this order, it is seen in one of them.
         let there = stands(&self.inbox).and_then(|there| Ok(there || stands(&self.taken)?));
         if there.map_err(|source| InboxFault::Write { operation: "look up", source })? {
-            // It may have been renamed just before a stop, and not be durable yet.
-            let synced = self.inbox.sync().and_then(|()| self.taken.sync());
-            synced.map_err(|source| self.poison("fsync of the directories", source))?;
             return Ok(Delivery::AlreadyThere);
         }
         let filling = self.incoming.path().join(&stem);
-        let filled = Self::fill(&filling, key, content, expected, parts);
+        let filled = self.fill(&filling, handover);
         if let Err(fault) = filled {
             // The fault that counts is the first; what is left over is swept at the next start.
             let _ = fs::remove_dir_all(&filling);
             return Err(fault);
         }
-        // From here on it may be visible without being durable.
-        let renamed = self.incoming.hand_over(&stem, &self.inbox);
-        renamed.map_err(|source| self.poison("rename", source))?;
         Ok(Delivery::Delivered)
+    }
+
+    /// Makes everything that was filled durable, and then visible, and then that durable too.
+    fn publish(
+        &self,
+        handovers: &[HandOver<'_>],
+        outcomes: &[Result<Delivery, InboxFault>],
+    ) -> Result<(), InboxFault> {
+        let of = |wanted| {
+            let pairs = handovers.iter().zip(outcomes);
+            pairs.filter(move |(_, outcome)| matches!(outcome, Ok(delivery) if *delivery == wanted))
+        };
+        if of(Delivery::AlreadyThere).next().is_some() {
+            // It may have been renamed just before a stop, and not be durable yet.
+            let synced = self.inbox.sync().and_then(|()| self.taken.sync());
+            synced.map_err(|source| self.poison("fsync of the directories", source))?;
+        }
+        let filled: Vec<_> = of(Delivery::Delivered).map(|(handover, _)| handover.key.file_stem()).collect();
+        if filled.is_empty() {
+            return Ok(());
+        }
+        self.syncs.all(&self.incoming).map_err(|source| InboxFault::Write { operation: "sync", source })?;
+        // From here on they may be visible without being durable.
+        let renamed = self.incoming.hand_over_all(filled.iter().map(String::as_str), &self.inbox);
+        renamed.map_err(|source| self.poison("rename", source))
     }
 
     /// A delivery may be visible without being durable: nothing more is delivered until the process has started again.
@@ -179,83 +236,78 @@ impl Inbox {
         InboxFault::Write { operation, source }
     }
 
-    fn fill(
-        directory: &Path,
-        key: &TransferKey,
-        content: &mut dyn Read,
-        expected: Expected,
-        parts: &[(&str, &[u8])],
-    ) -> Result<(), InboxFault> {
+    fn fill(&self, directory: &Path, handover: &mut HandOver<'_>) -> Result<(), InboxFault> {
         let failed = |operation| move |source| InboxFault::Write { operation, source };
         match fs::remove_dir_all(directory) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("sweep")(error)),
             _ => {}
         }
-        durable::create_directory(directory, Access::Private).map_err(failed("make the directory"))?;
+        durable::new_directory(directory, Access::Private).map_err(failed("make the directory"))?;
         let create = |name: &str| durable::new_file(Access::Private).open(directory.join(name));
         let file = create(CONTENT).map_err(failed("create"))?;
-        Self::copy(file, key, content, expected)?;
-        for (name, bytes) in parts {
+        copy(&file, handover)?;
+        self.syncs.file(&file).map_err(failed("fsync of the content"))?;
+        for (name, bytes) in &handover.parts {
             let mut file = create(name).map_err(failed("create"))?;
-            file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write a part"))?;
+            file.write_all(bytes).and_then(|()| self.syncs.file(&file)).map_err(failed("write a part"))?;
         }
-        durable::sync_directory(directory).map_err(failed("fsync of the directory"))
+        self.syncs.directory(directory).map_err(failed("fsync of the directory"))
     }
 
-    fn copy(
-        mut file: File,
-        key: &TransferKey,
-        content: &mut dyn Read,
-        expected: Expected,
-    ) -> Result<(), InboxFault> {
-        let failed = |operation| move |source| InboxFault::Write { operation, source };
-        let mut piece = vec![0; COPY_BYTES];
-        let (mut hasher, mut length) = (Hasher::new(), 0u64);
-        loop {
-            let count = match content.read(&mut piece) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(InboxFault::Read(error)),
-            };
-            let bytes = piece.get(..count).unwrap_or_default();
-            length += bytes.len() as u64;
-            if length > expected.length {
-                return Err(InboxFault::ContentDamaged(key.clone()));
-            }
-            hasher.update(bytes);
-            file.write_all(bytes).map_err(failed("write the content"))?;
-        }
-        if length != expected.length || hasher.finish() != expected.sha256 {
-            return Err(InboxFault::ContentDamaged(key.clone()));
-        }
-        file.sync_all().map_err(failed("fsync of the content"))
-    }
-
-    fn turn(&self, key: &TransferKey) -> Turn<'_> {
+    /// Waits until nobody delivers any of these, and keeps others from it.
+    fn turn(&self, keys: Vec<TransferKey>) -> Turn<'_> {
         let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = |busy: &mut HashSet<TransferKey>| busy.contains(key);
-        let mut busy = self.freed.wait_while(busy, free).unwrap_or_else(PoisonError::into_inner);
-        busy.insert(key.clone());
-        Turn { inbox: self, key: key.clone() }
+        let waits = |busy: &mut HashSet<TransferKey>| keys.iter().any(|key| busy.contains(key));
+        let mut busy = self.freed.wait_while(busy, waits).unwrap_or_else(PoisonError::into_inner);
+        busy.extend(keys.iter().cloned());
+        drop(busy);
+        Turn { inbox: self, keys }
     }
 }
 
-/// Nobody else delivers this transfer meanwhile.
+/// Nobody else delivers these transfers meanwhile.
 struct Turn<'a> {
     inbox: &'a Inbox,
-    key: TransferKey,
+    keys: Vec<TransferKey>,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut busy: MutexGuard<'_, _> = self.inbox.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        busy.remove(&self.key);
+        busy.retain(|key| !self.keys.contains(key));
         self.inbox.freed.notify_all();
     }
 }
 
-fn check_names(parts: &[(&str, &[u8])]) -> Result<(), InboxFault> {
+fn copy(mut file: &File, handover: &mut HandOver<'_>) -> Result<(), InboxFault> {
+    let HandOver { key, content, expected, .. } = handover;
+    let failed = |operation| move |source| InboxFault::Write { operation, source };
+    // One byte more than there may be, to see that there is none.
+    let mut piece =
+        vec![0; COPY_BYTES.min(usize::try_from(expected.length).unwrap_or(COPY_BYTES).saturating_add(1))];
+    let (mut hasher, mut length) = (Hasher::new(), 0u64);
+    loop {
+        let count = match content.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(InboxFault::Read(error)),
+        };
+        let bytes = piece.get(..count).unwrap_or_default();
+        length += bytes.len() as u64;
+        if length > expected.length {
+            return Err(InboxFault::ContentDamaged(key.clone()));
+        }
+        hasher.update(bytes);
+        file.write_all(bytes).map_err(failed("write the content"))?;
+    }
+    if length != expected.length || hasher.finish() != expected.sha256 {
+        return Err(InboxFault::ContentDamaged(key.clone()));
+    }
+    Ok(())
+}
+
+fn check_names(parts: &[(&str, Cow<'_, [u8]>)]) -> Result<(), InboxFault> {
     let mut seen = HashSet::from([CONTENT]);
     for (name, _) in parts {
         let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));

@@ -21,6 +21,11 @@ pub mod transfer;
 
 use std::io;
 
+/// The same error once more, for another whom it concerns.
+fn again(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
+
 /// The disk, or the share of it that this process may use, is full.
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};

@@ -52,8 +52,17 @@ fn expected(bytes: &[u8]) -> Expected {
     Expected { sha256: Sha256::of(bytes), length: bytes.len() as u64 }
 }
 
+fn handover<'a>(key: &TransferKey, content: impl Read + Send + 'a, expected: Expected) -> HandOver<'a> {
+    let parts = PARTS.map(|(name, bytes)| (name, bytes.into())).into();
+    HandOver { key: key.clone(), content: Box::new(content), expected, parts }
+}
+
+fn deliver_one(inbox: &Inbox, handover: HandOver<'_>) -> Result<Delivery, InboxFault> {
+    inbox.deliver(&mut [handover]).pop().unwrap()
+}
+
 fn deliver(inbox: &Inbox, key: &TransferKey, bytes: &[u8]) -> Result<Delivery, InboxFault> {
-    inbox.deliver(key, &mut &bytes[..], expected(bytes), &PARTS)
+    deliver_one(inbox, handover(key, bytes, expected(bytes)))
 }
 
 #[test]
@@ -70,6 +79,51 @@ fn a_delivery_stands_in_the_inbox_with_all_its_parts() {
     for (name, bytes) in PARTS {
         assert_eq!(bench.read(&format!("inbox/{stem}/{name}")), bytes);
     }
+}
+
+#[test]
+fn what_is_delivered_together_stands_there_each_for_itself_and_none_holds_up_another() {
+    for syncs in [Syncs::Each, Syncs::Whole] {
+        let bench = Bench::new();
+        let inbox = Inbox { syncs, ..bench.open() };
+        deliver(&inbox, &nth(2), b"before").unwrap();
+        let receipt = expected(b"content");
+        let mut together = [
+            handover(&nth(1), &b"content"[..], receipt),
+            handover(&nth(2), &b"content"[..], receipt),
+            handover(&nth(3), &b"damaged"[..], receipt),
+            handover(&nth(4), &b"content"[..], receipt),
+        ];
+        match &inbox.deliver(&mut together)[..] {
+            [
+                Ok(Delivery::Delivered),
+                Ok(Delivery::AlreadyThere),
+                Err(InboxFault::ContentDamaged(key)),
+                Ok(Delivery::Delivered),
+            ] => assert_eq!(*key, nth(3)),
+            outcomes => panic!("{outcomes:?}"),
+        }
+        assert_eq!(bench.names("inbox"), [1, 2, 4].map(|n| nth(n).file_stem()).into());
+        assert_eq!(bench.names(".incoming"), BTreeSet::new());
+        for n in [1, 4] {
+            assert_eq!(bench.names(&format!("inbox/{}", nth(n).file_stem())).len(), 4);
+            assert_eq!(bench.read(&format!("inbox/{}/content", nth(n).file_stem())), b"content");
+        }
+    }
+}
+
+#[test]
+fn of_what_cannot_be_made_visible_together_nothing_counts_as_delivered() {
+    let bench = Bench::new();
+    let inbox = bench.open();
+    deliver(&inbox, &nth(1), b"content").unwrap();
+    fs::remove_dir_all(bench.0.path().join("taken")).unwrap();
+    fs::rename(bench.0.path().join("inbox"), bench.0.path().join("taken")).unwrap();
+    let receipt = expected(b"content");
+    let content = |n| handover(&nth(n), &b"content"[..], receipt);
+    let outcomes = inbox.deliver(&mut [content(1), content(2), content(3)]);
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(InboxFault::Write { .. }))), "{outcomes:?}");
+    assert!(inbox.is_poisoned());
 }
 
 #[test]
@@ -96,7 +150,7 @@ fn content_that_is_not_that_of_the_receipt_is_not_delivered() {
     let inbox = bench.open();
     let receipt = expected(b"content");
     for damaged in [&b"Content"[..], b"conten", b"content.", b""] {
-        let fault = inbox.deliver(&nth(1), &mut &damaged[..], receipt, &PARTS).unwrap_err();
+        let fault = deliver_one(&inbox, handover(&nth(1), damaged, receipt)).unwrap_err();
         assert!(matches!(&fault, InboxFault::ContentDamaged(key) if *key == nth(1)), "{fault:?}");
     }
     assert_eq!(bench.names("inbox"), BTreeSet::new());
@@ -121,7 +175,7 @@ fn content_that_cannot_be_read_to_its_end_is_not_delivered() {
     }
     let bench = Bench::new();
     let inbox = bench.open();
-    let fault = inbox.deliver(&nth(1), &mut Broken(0), expected(b"content"), &PARTS).unwrap_err();
+    let fault = deliver_one(&inbox, handover(&nth(1), Broken(0), expected(b"content"))).unwrap_err();
     assert!(matches!(&fault, InboxFault::Read(source) if source.to_string() == "bad sector"), "{fault:?}");
     assert_eq!(bench.names("inbox"), BTreeSet::new());
 }
@@ -138,7 +192,7 @@ fn content_that_does_not_end_is_given_up_at_once() {
     }
     let bench = Bench::new();
     let inbox = bench.open();
-    let fault = inbox.deliver(&nth(1), &mut Endless(0), expected(b"content"), &PARTS).unwrap_err();
+    let fault = deliver_one(&inbox, handover(&nth(1), Endless(0), expected(b"content"))).unwrap_err();
     assert!(matches!(fault, InboxFault::ContentDamaged(_)), "{fault:?}");
 }
 
@@ -159,11 +213,14 @@ fn no_part_can_be_a_path_or_take_the_place_of_another() {
     let bench = Bench::new();
     let inbox = bench.open();
     for bad in ["", ".", "..", "a/b", "/etc/passwd", "a\\b", ".hidden", "content", "あ", "a\0"] {
-        let fault = inbox.deliver(&nth(1), &mut &b""[..], expected(b""), &[(bad, b"")]).unwrap_err();
+        let parts = vec![(bad, b"".into())];
+        let fault = deliver_one(&inbox, HandOver { parts, ..handover(&nth(1), &b""[..], expected(b"")) });
+        let fault = fault.unwrap_err();
         assert!(matches!(fault, InboxFault::BadPartName(_)), "{bad:?}: {fault:?}");
     }
-    let twice: [(&str, &[u8]); 2] = [("a", b"1"), ("a", b"2")];
-    let fault = inbox.deliver(&nth(1), &mut &b""[..], expected(b""), &twice).unwrap_err();
+    let parts = vec![("a", b"1".into()), ("a", b"2".into())];
+    let twice = HandOver { parts, ..handover(&nth(1), &b""[..], expected(b"")) };
+    let fault = deliver_one(&inbox, twice).unwrap_err();
     assert!(matches!(fault, InboxFault::BadPartName(_)), "{fault:?}");
 }
 

@@ -169,9 +169,7 @@ impl Appending {
 fn again(fault: &SpoolFault) -> SpoolFault {
     match fault {
         SpoolFault::Write { operation, source } => {
-            let code = source.raw_os_error();
-            let source = code.map_or_else(|| source.kind().into(), io::Error::from_raw_os_error);
-            SpoolFault::Write { operation, source }
+            SpoolFault::Write { operation, source: crate::again(source) }
         }
         SpoolFault::Cipher => SpoolFault::Cipher,
         _ => SpoolFault::Poisoned,
