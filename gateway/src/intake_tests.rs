@@ -127,3 +127,18 @@ async fn a_spool_that_takes_nothing_ends_the_attempt_before_the_line_looks_dead(
     let (held, end) = tokio::join!(holding, reading);
     assert_eq!((held, end), (PIECES, Err(Cause::StorageStalled)), "no more pieces than there are");
 }
+
+#[tokio::test(start_paused = true)]
+async fn small_content_is_gathered_whole_or_not_at_all() {
+    let gather = async |acts: Vec<Act>| {
+        let (mut body, stop) = (Script(acts.into()), Stop::default());
+        let gathered = gather_content(&mut body, pieces(1000), ends(), deadlines(), &stop).await;
+        gathered.map(|(pieces, _)| pieces.iter().map(|piece| piece.bytes().len()).sum::<usize>())
+    };
+    let then = |end| vec![Act::Give(700), Act::Give(300), Act::End(end)];
+    assert_eq!(gather(then(Ok(Filled::Complete))).await, Ok(1000));
+    assert_eq!(gather(vec![Act::End(Ok(Filled::Complete))]).await, Ok(0));
+    assert_eq!(gather(then(Err(BodyFault::TooLong))).await, Err(Cause::LengthMismatch));
+    assert_eq!(gather(then(Err(BodyFault::Cut(Cause::LinkLost)))).await, Err(Cause::LinkLost));
+    assert_eq!(gather(vec![Act::Give(999), Act::Stay]).await, Err(Cause::Stalled));
+}
