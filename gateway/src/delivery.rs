@@ -84,7 +84,7 @@ async fn deliver_all(centre: &Arc<Centre>) -> bool {
     };
     let (mut failed, mut batch) = (false, Batch::default());
     for key in keys {
-        if centre.stopping.is_cancelled() || centre.handover.is_held() {
+        if !may_deliver(centre) {
             return false;
         }
         match centre.ledger.find(&key).await {
@@ -120,9 +120,13 @@ impl Batch {
     }
 }
 
-/// Hands these over and puts it on record; was all of it delivered?
+fn may_deliver(centre: &Centre) -> bool {
+    !centre.stopping.is_cancelled() && !centre.handover.is_held()
+}
+
+/// Hands these over and puts it on record, if that may be; false if one of them failed.
 async fn deliver(centre: &Arc<Centre>, transfers: Vec<Transfer>) -> bool {
-    if transfers.is_empty() {
+    if transfers.is_empty() || !may_deliver(centre) {
         return true;
     }
     let transfers = Arc::new(transfers);
