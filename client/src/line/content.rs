@@ -18,10 +18,15 @@ use std::{
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Sleep, sleep_until},
+};
 
 use crate::{
     limits::{BLOCK_BYTES, BLOCKS_AHEAD},
+    pace::Pace,
     source::{self, Fingerprint},
 };
 
@@ -44,6 +49,8 @@ pub(crate) struct Piece {
     pub fingerprint: Fingerprint,
     /// First byte to send.
     pub offset: u64,
+    /// How fast, if that is limited.
+    pub pace: Option<Arc<Pace>>,
 }
 
 /// The thread that reads a file, and how far the line has taken what it read.
@@ -93,7 +100,34 @@ pub(crate) enum RequestBody {
         left: u64,
         /// See [`Reading::reached`].
         taken: Arc<AtomicU64>,
+        /// Who lets the next block go, if the rate is limited.
+        turnstile: Option<Turnstile>,
     },
+}
+
+/// Holds each block back until it may leave.
+pub(crate) struct Turnstile {
+    pace: Arc<Pace>,
+    held: Option<(Bytes, Pin<Box<Sleep>>)>,
+}
+
+impl Turnstile {
+    /// Lets one through: the one that is held, or the next of these.
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+        blocks: &mut mpsc::Receiver<Bytes>,
+    ) -> Poll<Option<Bytes>> {
+        if self.held.is_none() {
+            let Some(block) = ready!(blocks.poll_recv(context)) else { return Poll::Ready(None) };
+            let at = self.pace.take(block.len());
+            self.held = Some((block, Box::pin(sleep_until(at.into()))));
+        }
+        if let Some((_, until)) = &mut self.held {
+            ready!(until.as_mut().poll(context));
+        }
+        Poll::Ready(self.held.take().map(|(block, _)| block))
+    }
 }
 
 impl RequestBody {
@@ -118,8 +152,9 @@ impl RequestBody {
         let (sender, blocks) = mpsc::channel(BLOCKS_AHEAD);
         let taken = Arc::new(AtomicU64::new(piece.offset));
         let left = piece.fingerprint.size.saturating_sub(piece.offset);
+        let turnstile = piece.pace.clone().map(|pace| Turnstile { pace, held: None });
         let thread = tokio::task::spawn_blocking(move || read_blocks(&piece, &sender));
-        (RequestBody::File { blocks, left, taken: Arc::clone(&taken) }, Reading { thread, taken })
+        (RequestBody::File { blocks, left, taken: Arc::clone(&taken), turnstile }, Reading { thread, taken })
     }
 }
 
@@ -137,8 +172,12 @@ impl RequestBody {
         match self {
             RequestBody::Bytes(bytes) => Poll::Ready(bytes.take().map(Ok)),
             RequestBody::File { left: 0, .. } => Poll::Ready(None),
-            RequestBody::File { blocks, left, taken } => {
-                let Some(block) = ready!(blocks.poll_recv(context)) else {
+            RequestBody::File { blocks, left, taken, turnstile } => {
+                let next = match turnstile {
+                    Some(turnstile) => turnstile.poll_next(context, blocks),
+                    None => blocks.poll_recv(context),
+                };
+                let Some(block) = ready!(next) else {
                     return Poll::Ready(Some(Err(io::Error::other("the content ends early"))));
                 };
                 let length = block.len() as u64;
@@ -227,8 +266,9 @@ fn read_blocks(piece: &Piece, blocks: &mpsc::Sender<Bytes>) -> Result<(), Conten
     file.seek(SeekFrom::Start(piece.offset)).map_err(ContentFault::Unreadable)?;
     let mut left = piece.fingerprint.size.saturating_sub(piece.offset);
     let mut buffers = Buffers::new();
+    let at_once = piece.pace.as_ref().map_or(BLOCK_BYTES, |pace| pace.sip());
     while left > 0 {
-        let length = usize::try_from(left).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
+        let length = usize::try_from(left).unwrap_or(at_once).min(at_once);
         let mut block = buffers.take(length);
         match file.read_exact(&mut block.bytes) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(ContentFault::Changed),
@@ -254,7 +294,7 @@ mod tests {
 
     fn piece(path: &Path, offset: u64) -> Piece {
         let fingerprint = Fingerprint::of(&fs::metadata(path).unwrap());
-        Piece { path: path.to_owned(), fingerprint, offset }
+        Piece { path: path.to_owned(), fingerprint, offset, pace: None }
     }
 
     fn file_of(length: usize) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
@@ -276,6 +316,22 @@ mod tests {
             assert_eq!(reading.reached(), content.len() as u64);
             reading.finish().await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_limited_file_goes_out_in_sips_and_whole() {
+        let (_directory, path, content) = file_of(2 * BLOCK_BYTES + 17);
+        let pace = Arc::new(Pace::new("8MiB".parse().unwrap()));
+        let (mut body, reading) =
+            RequestBody::of_file(Piece { pace: Some(Arc::clone(&pace)), ..piece(&path, 0) });
+        let mut sent = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let sip = frame.unwrap().into_data().unwrap();
+            assert!(sip.len() <= pace.sip(), "{} bytes at once", sip.len());
+            sent.extend_from_slice(&sip);
+        }
+        assert!(sent == content);
+        reading.finish().await.unwrap();
     }
 
     #[tokio::test]
