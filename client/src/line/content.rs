@@ -4,31 +4,22 @@
 //! that changed ends in a broken message, never in a whole one. Blocks are few, and filled again and again.
 
 use std::{
-    fs::File,
-    io::{self, Read as _, Seek as _, SeekFrom},
+    io,
     path::PathBuf,
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc as threads,
     },
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::{
-    sync::mpsc,
-    task::JoinHandle,
-    time::{Sleep, sleep_until},
-};
+use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::{
-    limits::{BLOCK_BYTES, BLOCKS_AHEAD},
-    pace::Pace,
-    source::{self, Fingerprint},
-};
+use super::{blocks::read_blocks, turnstile::Turnstile};
+use crate::{limits::BLOCKS_AHEAD, pace::Pace, source::Fingerprint};
 
 /// Why the content could not be sent to its end.
 #[derive(Debug, thiserror::Error)]
@@ -105,31 +96,6 @@ pub(crate) enum RequestBody {
     },
 }
 
-/// Holds each block back until it may leave.
-pub(crate) struct Turnstile {
-    pace: Arc<Pace>,
-    held: Option<(Bytes, Pin<Box<Sleep>>)>,
-}
-
-impl Turnstile {
-    /// Lets one through: the one that is held, or the next of these.
-    fn poll_next(
-        &mut self,
-        context: &mut Context<'_>,
-        blocks: &mut mpsc::Receiver<Bytes>,
-    ) -> Poll<Option<Bytes>> {
-        if self.held.is_none() {
-            let Some(block) = ready!(blocks.poll_recv(context)) else { return Poll::Ready(None) };
-            let at = self.pace.take(block.len());
-            self.held = Some((block, Box::pin(sleep_until(at.into()))));
-        }
-        if let Some((_, until)) = &mut self.held {
-            ready!(until.as_mut().poll(context));
-        }
-        Poll::Ready(self.held.take().map(|(block, _)| block))
-    }
-}
-
 impl RequestBody {
     /// A body that is there.
     pub fn of(bytes: impl Into<Bytes>) -> Self {
@@ -152,7 +118,7 @@ impl RequestBody {
         let (sender, blocks) = mpsc::channel(BLOCKS_AHEAD);
         let taken = Arc::new(AtomicU64::new(piece.offset));
         let left = piece.fingerprint.size.saturating_sub(piece.offset);
-        let turnstile = piece.pace.clone().map(|pace| Turnstile { pace, held: None });
+        let turnstile = piece.pace.clone().map(Turnstile::new);
         let thread = tokio::task::spawn_blocking(move || read_blocks(&piece, &sender));
         (RequestBody::File { blocks, left, taken: Arc::clone(&taken), turnstile }, Reading { thread, taken })
     }
@@ -206,84 +172,6 @@ impl Body for RequestBody {
     }
 }
 
-/// A buffer with a part of the file. It goes back to the thread that filled it when the line is done with it.
-struct Block {
-    bytes: Vec<u8>,
-    home: threads::Sender<Vec<u8>>,
-}
-
-impl AsRef<[u8]> for Block {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        // Whoever filled it may have ended.
-        let _ = self.home.send(std::mem::take(&mut self.bytes));
-    }
-}
-
-/// The buffers of one file: as many as lie ahead of the line, the one being sent and the one being filled.
-struct Buffers {
-    made: usize,
-    home: threads::Sender<Vec<u8>>,
-    back: threads::Receiver<Vec<u8>>,
-}
-
-impl Buffers {
-    fn new() -> Self {
-        let (home, back) = threads::channel();
-        Buffers { made: 0, home, back }
-    }
-
-    /// One with room for so many bytes, a block at most. Waits until one is back; all of them come back, with the request at
-    /// the latest.
-    fn take(&mut self, length: usize) -> Block {
-        let home = self.home.clone();
-        let mut bytes = match self.back.try_recv() {
-            Ok(bytes) => bytes,
-            Err(_) if self.made < BLOCKS_AHEAD + 2 => {
-                self.made += 1;
-                Vec::new()
-            }
-            Err(_) => self.back.recv().unwrap_or_default(),
-        };
-        bytes.resize(length, 0);
-        Block { bytes, home }
-    }
-}
-
-fn read_blocks(piece: &Piece, blocks: &mpsc::Sender<Bytes>) -> Result<(), ContentFault> {
-    // Whatever it is that stands there now, it is not the file that was examined.
-    let mut file = source::open(&piece.path).map_err(|_| ContentFault::Changed)?;
-    let unchanged = |file: &File| {
-        let same = source::is_unchanged(file, &piece.path, &piece.fingerprint);
-        if same { Ok(()) } else { Err(ContentFault::Changed) }
-    };
-    unchanged(&file)?;
-    file.seek(SeekFrom::Start(piece.offset)).map_err(ContentFault::Unreadable)?;
-    let mut left = piece.fingerprint.size.saturating_sub(piece.offset);
-    let mut buffers = Buffers::new();
-    let at_once = piece.pace.as_ref().map_or(BLOCK_BYTES, |pace| pace.sip());
-    while left > 0 {
-        let length = usize::try_from(left).unwrap_or(at_once).min(at_once);
-        let mut block = buffers.take(length);
-        match file.read_exact(&mut block.bytes) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(ContentFault::Changed),
-            read => read.map_err(ContentFault::Unreadable)?,
-        }
-        unchanged(&file)?;
-        left -= length as u64;
-        if blocks.blocking_send(Bytes::from_owner(block)).is_err() {
-            // The request is gone; why is known there.
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -291,6 +179,7 @@ mod tests {
     use http_body_util::BodyExt as _;
 
     use super::*;
+    use crate::limits::BLOCK_BYTES;
 
     fn piece(path: &Path, offset: u64) -> Piece {
         let fingerprint = Fingerprint::of(&fs::metadata(path).unwrap());
