@@ -100,7 +100,9 @@ async fn small_files_arrive_while_large_ones_are_on_their_way_and_a_stop_ends_al
     let (status, said) = run::<Said>(&arguments).await;
     assert!(status.success());
     assert!(said.files.iter().map(|said| said.file.as_path()).eq(files.iter().copied()), "in their order");
-    assert_eq!(said.files.iter().map(|said| said.attempts.len()).sum::<usize>(), files.len() + 1);
+    // The one that was stopped needs one more attempt at least, and nothing that had arrived was sent again.
+    let attempts: Vec<_> = said.files.iter().map(|said| said.attempts.len()).collect();
+    assert!(attempts[0] >= 2 && attempts[1..] == [1, 1, 1], "{attempts:?}");
 }
 
 #[tokio::test]
