@@ -41,6 +41,7 @@ use crate::{
     line::{Deadlines, Dialer, Secure},
     lists::{ListNotFetched, Trusted, bring_up_to_date},
     manifest::{self, Maker},
+    pace::Pace,
     progress::{Progress, ProgressEvent, Unwatched},
     source::{self, Examined, SourceFault},
     store::{Record, Store, StoreFault, Transfer},
@@ -110,6 +111,7 @@ impl Client {
             verifier: Arc::new(verifier),
             dialer,
             own_line_from: OWN_LINE_BYTES_MIN,
+            pace: settings.sending.rate_max.map(|rate| Arc::new(Pace::new(rate))),
             retry: settings.retry.clone(),
             store: Arc::new(Mutex::new(store)),
             offering: tokio::sync::Mutex::new(()),
@@ -183,8 +185,13 @@ impl Client {
             .into_iter()
             .filter(|old| old.phase() == Phase::Received && old.record.acknowledged_at.is_none())
             .filter(|old| old.manifest.receiver == self.desk.receiver);
-        for transfer in left.take(ACKNOWLEDGE_AT_ONCE) {
-            let Ok(_claim) = self.desk.claim(transfer.id()) else { continue };
+        for id in left.map(|old| old.id()).take(ACKNOWLEDGE_AT_ONCE) {
+            let Ok(_claim) = self.desk.claim(id) else { continue };
+            // Whoever had it before may have done that meanwhile.
+            let Ok(transfer) = self.desk.on_disk(move |store| store.transfer(id)).await else { continue };
+            if transfer.record.acknowledged_at.is_some() {
+                continue;
+            }
             if let Err(error) = Drive::new(&self.desk, transfer, &Unwatched, stop).ask_once().await {
                 tracing::warn!(%error, "an acknowledgement is still pending");
                 return;

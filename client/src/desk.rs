@@ -15,6 +15,7 @@ use protocol::{
 use crate::{
     error::SendError,
     line::Dialer,
+    pace::Pace,
     store::{Store, StoreFault},
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct Desk {
     pub dialer: Dialer,
     /// Bytes of content from which on it has a line of its own.
     pub own_line_from: u64,
+    /// How fast content leaves, if that is limited.
+    pub pace: Option<Arc<Pace>>,
     pub retry: Retry,
     pub store: Arc<Mutex<Store>>,
     /// Held while an offer is made. Each offer shows the centre a head of our log, and the proof beside it fits only the

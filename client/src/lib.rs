@@ -22,12 +22,14 @@ pub mod limits;
 mod line;
 mod lists;
 mod manifest;
+mod pace;
 pub mod progress;
 mod retry;
 pub mod source;
 mod stamp;
 pub mod store;
 pub mod times;
+mod together;
 mod transfer;
 mod view;
 
@@ -40,6 +42,7 @@ pub use line::LineFault;
 pub use lists::{ListFault, ListNotFetched};
 pub use progress::{Progress, ProgressEvent, Unwatched};
 pub use store::Attempt;
+pub use together::Order;
 pub use view::{Sent, TransferStatus, read_transfers};
 
 #[cfg(test)]

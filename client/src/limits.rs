@@ -13,6 +13,13 @@ pub const BLOCKS_AHEAD: usize = 3;
 /// a few milliseconds of processor time and some round trips, which smaller content does not win back.
 pub const OWN_LINE_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
+/// Sips in a second that a limited rate is handed out in: so few bytes at once that each of the most transfers that may run side
+/// by side still gets one within half of the shortest deadline of 1 s.
+pub const SIPS_PER_SECOND: u64 = 32;
+
+/// So much of a rate that was not used is made up for: a busy machine wakes who waits some milliseconds late.
+pub const CATCH_UP_MAX: Duration = Duration::from_millis(100);
+
 /// Bytes of one line of the send log: an entry has some twenty short fields.
 pub const LOG_LINE_BYTES_MAX: usize = 16 * 1024;
 

@@ -18,6 +18,7 @@ use crate::{
     mistake::ConfigError,
     network::{ClientLine, Network},
     reader::{self, Fault, HostName, HostPort, Key, Section},
+    sending::Sending,
     shared::{Contact, Credentials, read_detect_max, read_environment},
 };
 
@@ -48,6 +49,8 @@ pub struct ClientSettings {
     pub storage: ClientStorage,
     /// How a lost or stalled line is noticed.
     pub link: ClientLink,
+    /// How much is sent at once, and how fast.
+    pub sending: Sending,
     /// When to try again.
     pub retry: Retry,
     /// Whom to call.
@@ -125,6 +128,7 @@ impl ClientSettings {
         let crl = Fetching::read(&root.section("crl", fetching::MEANING), environment);
         let storage = ClientStorage::read(root);
         let link = ClientLink::read(root, environment);
+        let sending = Sending::read(root);
         let retry = Retry::read(root);
         let contact = Contact::read(root);
         Some(ClientSettings {
@@ -140,6 +144,7 @@ impl ClientSettings {
             crl: crl?,
             storage: storage?,
             link: link?,
+            sending: sending?,
             retry: retry?,
             contact: contact?,
         })

@@ -19,6 +19,7 @@ mod mistake;
 pub mod network;
 pub mod reader;
 mod reference;
+pub mod sending;
 pub mod shared;
 
 pub use client::ClientSettings;

@@ -314,6 +314,17 @@ pub const ANSWER_MAX: Limit<Duration> = Limit {
     reason: "the centre answers within its receipt_wait of 5 s; the rest is for a slow line",
 };
 
+/// `sending.parallel` of the client.
+pub const PARALLEL: Limit<u32> = Limit {
+    name: "parallel",
+    meaning: "Files sent at the same time. Large ones never take all places: a small file waits for small ones only.",
+    default: 4,
+    low: 1,
+    high: 16,
+    reason: "the kinds of a month side by side, and room for the other terminals of an institution, which a centre lets \
+             run 16 in all",
+};
+
 /// `retry.attempts` of the client.
 pub const RETRY_ATTEMPTS: Limit<u32> = Limit {
     name: "attempts",

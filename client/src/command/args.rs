@@ -1,13 +1,17 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use config::{limits::PARALLEL, sending::Rate};
 use protocol::{
     kind::{ClaimMonth, Kind},
     party::Party,
     transfer_id::TransferId,
 };
+
+/// What `--parallel` takes: the same as `sending.parallel`.
+const PARALLEL_RANGE: RangeInclusive<i64> = PARALLEL.low as i64..=PARALLEL.high as i64;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -66,6 +70,13 @@ pub(super) struct Send {
     /// In whose name, if not the party of the settings: another code of the certificate
     #[arg(long = "as", value_name = "ROLE:CODE")]
     pub sender: Option<Party>,
+    /// How many files are sent at the same time; a small one never waits for large ones [default: 4, or sending.parallel]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(PARALLEL_RANGE))]
+    pub parallel: Option<u32>,
+    /// How many bytes of content leave in a second at most, of all files together, such as 2MiB [default: no limit, or
+    /// sending.rate_max]
+    #[arg(long, value_name = "SIZE")]
+    pub rate_max: Option<Rate>,
     /// Send the content of this earlier transfer once more, on purpose
     #[arg(long, value_name = "ID")]
     pub resubmission_of: Option<TransferId>,
@@ -135,6 +146,16 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_a_centre_would_not_bear_is_refused_with_what_it_would() {
+        for (option, value, least) in
+            [("--rate-max", "1KiB", "32KiB"), ("--parallel", "17", "16"), ("--parallel", "0", "1")]
+        {
+            let error = Arguments::try_parse_from(["sekisho", "send", "x", option, value]).unwrap_err();
+            assert!(error.to_string().contains(least), "{error}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Progress for people: a bar with rate and time left on a terminal, plain lines anywhere else, nothing beside JSON.
+//! Progress for people: a bar with rate and time left for each file on a terminal, plain lines anywhere else, nothing beside
+//! JSON.
 
 use std::{
     io::IsTerminal as _,
@@ -6,37 +7,60 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use protocol::transfer_id::TransferId;
 
 use super::{print::to_stderr, report::clock_remark};
 use crate::progress::{Progress, ProgressEvent};
 
+/// Shows the progress of several files, one below the other.
+pub(super) struct Screens {
+    bars: Option<MultiProgress>,
+    silent: bool,
+}
+
 /// Shows one file's progress.
 pub(super) struct Screen {
     name: String,
-    bar: Option<Mutex<Option<ProgressBar>>>,
+    bars: Option<MultiProgress>,
+    bar: Mutex<Option<ProgressBar>>,
     silent: bool,
     transfer: OnceLock<TransferId>,
 }
 
-impl Screen {
-    /// For a file of this name.
-    pub fn of(name: String, json: bool) -> Self {
-        let bar = (!json && std::io::stderr().is_terminal()).then(|| Mutex::new(None));
-        Screen { name, bar, silent: json, transfer: OnceLock::new() }
+impl Screens {
+    /// On standard error.
+    pub fn new(json: bool) -> Self {
+        let bars = (!json && std::io::stderr().is_terminal()).then(MultiProgress::new);
+        Screens { bars, silent: json }
     }
 
+    /// For a file of this name.
+    pub fn of(&self, name: String) -> Screen {
+        let (bars, bar) = (self.bars.clone(), Mutex::new(None));
+        Screen { name, bars, bar, silent: self.silent, transfer: OnceLock::new() }
+    }
+
+    /// Prints with all bars out of the way.
+    pub fn pause<R>(&self, print: impl FnOnce() -> R) -> R {
+        match &self.bars {
+            Some(bars) => bars.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+impl Screen {
     /// The transfer that the file became, once it was taken up.
     pub fn transfer(&self) -> Option<TransferId> {
         self.transfer.get().copied()
     }
 
     fn moved(&self, phase: &'static str, done: u64, total: u64) {
-        let Some(bar) = &self.bar else { return };
-        let Ok(mut bar) = bar.lock() else { return };
+        let Some(bars) = &self.bars else { return };
+        let Ok(mut bar) = self.bar.lock() else { return };
         let bar = bar.get_or_insert_with(|| {
-            let bar = ProgressBar::new(total);
+            let bar = bars.add(ProgressBar::new(total));
             bar.set_style(style());
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
@@ -58,19 +82,15 @@ impl Screen {
             return;
         }
         let line = format!("{}: {line}", self.name);
-        if let Some(bar) = &self.bar
-            && let Ok(bar) = bar.lock()
-            && let Some(bar) = bar.as_ref()
-        {
-            return bar.suspend(|| to_stderr(&line));
+        match &self.bars {
+            Some(bars) => bars.suspend(|| to_stderr(&line)),
+            None => to_stderr(&line),
         }
-        to_stderr(&line);
     }
 
     /// Takes the bar away; what was told stays.
     pub fn clear(&self) {
-        if let Some(bar) = &self.bar
-            && let Ok(mut bar) = bar.lock()
+        if let Ok(mut bar) = self.bar.lock()
             && let Some(bar) = bar.take()
         {
             bar.finish_and_clear();

@@ -1,7 +1,12 @@
 //! `sekisho send`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use config::ClientSettings;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -9,11 +14,11 @@ use super::{
     args::Send,
     exit::Exit,
     report::{AttemptResult, Failure, Head, Output},
-    screen::Screen,
+    screen::{Screen, Screens},
     settings,
     signals::cancel_on_signal,
 };
-use crate::{Client, Filing, SendError, Sent};
+use crate::{Filing, Order, SendError, Sent};
 
 #[derive(Serialize)]
 struct Object {
@@ -80,70 +85,94 @@ impl From<&Sent> for SentResult {
 }
 
 pub(super) async fn run(file: &Path, send: &Send, output: &Output) -> Exit {
-    let settings = match settings::load(file) {
+    let mut settings = match settings::load(file) {
         Ok(settings) => settings,
         Err(failure) => return output.give_up("send", &failure, None),
     };
+    settings.sending.parallel = send.parallel.unwrap_or(settings.sending.parallel);
+    settings.sending.rate_max = send.rate_max.or(settings.sending.rate_max);
     let client = match settings::open(&settings).await {
-        Ok(client) => client,
+        Ok(client) => Arc::new(client),
         Err(failure) => return output.give_up("send", &failure, Some(&settings.contact)),
     };
     let stop = CancellationToken::new();
     let _listening = cancel_on_signal(&stop);
-    let (mut files, mut exit) = (Vec::new(), Exit::Done);
-    for path in &send.files {
-        let screen = Screen::of(name_of(path), output.json);
-        let sent = send_one(&client, path, send, &screen, &stop).await;
+    let screens = Screens::new(output.json);
+    let watched: Vec<Arc<Screen>> =
+        names_of(&send.files).into_iter().map(|name| Arc::new(screens.of(name))).collect();
+    let order = |(path, screen): (&PathBuf, &Arc<Screen>)| Order {
+        file: path.clone(),
+        filing: filing_of(send),
+        progress: Arc::clone(screen) as _,
+    };
+    let orders = send.files.iter().zip(&watched).map(order).collect();
+    let mut results: Vec<Option<(Exit, FileResult)>> = send.files.iter().map(|_| None).collect();
+    let parallel = NonZeroU32::new(settings.sending.parallel).unwrap_or(NonZeroU32::MIN);
+    let ended = |place: usize, sent: Result<Sent, SendError>| {
+        let (Some(path), Some(screen)) = (send.files.get(place), watched.get(place)) else { return };
         screen.clear();
-        let result = match &sent {
-            Ok(sent) => {
-                tell(path, sent, output);
-                Outcome::Sent(Box::new(sent.into()))
-            }
-            Err(error) => {
-                let failure = settings::failure(error, &settings);
-                output.error(Some(&path.display().to_string()), &failure, Some(&settings.contact));
-                exit = exit.or(failure.exit);
-                Outcome::Failed { transfer: screen.transfer().map(|id| id.to_string()), error: failure }
-            }
-        };
-        files.push(FileResult { file: path.clone(), ok: sent.is_ok(), result });
-        // Neither would be any better for the next file.
-        if stop.is_cancelled()
-            || matches!(sent, Err(SendError::LogForked { .. } | SendError::LogBehind { .. }))
-        {
-            exit = exit.or(if files.len() < send.files.len() { Exit::NotYet } else { exit });
-            break;
+        let result = screens.pause(|| told(path, screen, &sent, &settings, output));
+        if let Some(slot) = results.get_mut(place) {
+            *slot = Some(result);
         }
-    }
+    };
+    client.send_all(orders, parallel, &stop, ended).await;
+    let begun: Vec<_> = results.into_iter().flatten().collect();
+    let unfinished = if begun.len() < send.files.len() { Exit::NotYet } else { Exit::Done };
+    let exit = begun.iter().fold(Exit::Done, |exit, (next, _)| exit.or(*next)).or(unfinished);
     if output.json {
         let head = Head::of("send", exit);
+        let files = begun.into_iter().map(|(_, result)| result).collect();
         let contact = settings.contact.to_string();
         output.object(&Object { head, environment: settings.environment.name(), contact, files });
     }
     exit
 }
 
-async fn send_one(
-    client: &Client,
-    path: &Path,
-    send: &Send,
-    screen: &Screen,
-    stop: &CancellationToken,
-) -> Result<Sent, SendError> {
-    let filing = Filing {
+fn filing_of(send: &Send) -> Filing {
+    Filing {
         kind: send.kind,
         claim_month: send.month,
         sender: send.sender.clone(),
         replaces: send.replaces,
         corrects: send.corrects,
         resubmission_of: send.resubmission_of,
-    };
-    client.send(path, filing, screen, stop).await
+    }
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned()
+/// Says how it went with a file.
+fn told(
+    path: &Path,
+    screen: &Screen,
+    sent: &Result<Sent, SendError>,
+    settings: &ClientSettings,
+    output: &Output,
+) -> (Exit, FileResult) {
+    let (exit, result) = match sent {
+        Ok(sent) => {
+            tell(path, sent, output);
+            (Exit::Done, Outcome::Sent(Box::new(sent.into())))
+        }
+        Err(error) => {
+            let failure = settings::failure(error, settings);
+            output.error(Some(&path.display().to_string()), &failure, Some(&settings.contact));
+            let transfer = screen.transfer().map(|id| id.to_string());
+            (failure.exit, Outcome::Failed { transfer, error: failure })
+        }
+    };
+    (exit, FileResult { file: path.to_owned(), ok: sent.is_ok(), result })
+}
+
+/// What each file is called on the screen: its own name, or where it stands if others have the same.
+fn names_of(files: &[PathBuf]) -> Vec<String> {
+    let own = |path: &Path| {
+        path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned()
+    };
+    let name = |path: &PathBuf| {
+        let is_alone = files.iter().filter(|other| own(other) == own(path)).count() == 1;
+        if is_alone { own(path) } else { path.to_string_lossy().into_owned() }
+    };
+    files.iter().map(name).collect()
 }
 
 fn tell(path: &Path, sent: &Sent, output: &Output) {
@@ -219,6 +248,12 @@ mod tests {
                 }],
             })
         );
+    }
+
+    #[test]
+    fn files_of_one_name_are_told_apart_by_where_they_stand() {
+        let files = ["a/RECEIPTC.UKE", "b/RECEIPTC.UKE", "a/RECEIPTD.UKE"].map(PathBuf::from);
+        assert_eq!(names_of(&files), ["a/RECEIPTC.UKE", "b/RECEIPTC.UKE", "RECEIPTD.UKE"]);
     }
 
     #[test]

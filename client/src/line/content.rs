@@ -4,14 +4,12 @@
 //! that changed ends in a broken message, never in a whole one. Blocks are few, and filled again and again.
 
 use std::{
-    fs::File,
-    io::{self, Read as _, Seek as _, SeekFrom},
+    io,
     path::PathBuf,
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc as threads,
     },
     task::{Context, Poll, ready},
 };
@@ -20,10 +18,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::{
-    limits::{BLOCK_BYTES, BLOCKS_AHEAD},
-    source::{self, Fingerprint},
-};
+use super::{blocks::read_blocks, turnstile::Turnstile};
+use crate::{limits::BLOCKS_AHEAD, pace::Pace, source::Fingerprint};
 
 /// Why the content could not be sent to its end.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +40,8 @@ pub(crate) struct Piece {
     pub fingerprint: Fingerprint,
     /// First byte to send.
     pub offset: u64,
+    /// How fast, if that is limited.
+    pub pace: Option<Arc<Pace>>,
 }
 
 /// The thread that reads a file, and how far the line has taken what it read.
@@ -93,6 +91,8 @@ pub(crate) enum RequestBody {
         left: u64,
         /// See [`Reading::reached`].
         taken: Arc<AtomicU64>,
+        /// Who lets the next block go, if the rate is limited.
+        turnstile: Option<Turnstile>,
     },
 }
 
@@ -118,8 +118,9 @@ impl RequestBody {
         let (sender, blocks) = mpsc::channel(BLOCKS_AHEAD);
         let taken = Arc::new(AtomicU64::new(piece.offset));
         let left = piece.fingerprint.size.saturating_sub(piece.offset);
+        let turnstile = piece.pace.clone().map(Turnstile::new);
         let thread = tokio::task::spawn_blocking(move || read_blocks(&piece, &sender));
-        (RequestBody::File { blocks, left, taken: Arc::clone(&taken) }, Reading { thread, taken })
+        (RequestBody::File { blocks, left, taken: Arc::clone(&taken), turnstile }, Reading { thread, taken })
     }
 }
 
@@ -137,8 +138,12 @@ impl RequestBody {
         match self {
             RequestBody::Bytes(bytes) => Poll::Ready(bytes.take().map(Ok)),
             RequestBody::File { left: 0, .. } => Poll::Ready(None),
-            RequestBody::File { blocks, left, taken } => {
-                let Some(block) = ready!(blocks.poll_recv(context)) else {
+            RequestBody::File { blocks, left, taken, turnstile } => {
+                let next = match turnstile {
+                    Some(turnstile) => turnstile.poll_next(context, blocks),
+                    None => blocks.poll_recv(context),
+                };
+                let Some(block) = ready!(next) else {
                     return Poll::Ready(Some(Err(io::Error::other("the content ends early"))));
                 };
                 let length = block.len() as u64;
@@ -167,83 +172,6 @@ impl Body for RequestBody {
     }
 }
 
-/// A buffer with a part of the file. It goes back to the thread that filled it when the line is done with it.
-struct Block {
-    bytes: Vec<u8>,
-    home: threads::Sender<Vec<u8>>,
-}
-
-impl AsRef<[u8]> for Block {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        // Whoever filled it may have ended.
-        let _ = self.home.send(std::mem::take(&mut self.bytes));
-    }
-}
-
-/// The buffers of one file: as many as lie ahead of the line, the one being sent and the one being filled.
-struct Buffers {
-    made: usize,
-    home: threads::Sender<Vec<u8>>,
-    back: threads::Receiver<Vec<u8>>,
-}
-
-impl Buffers {
-    fn new() -> Self {
-        let (home, back) = threads::channel();
-        Buffers { made: 0, home, back }
-    }
-
-    /// One with room for so many bytes, a block at most. Waits until one is back; all of them come back, with the request at
-    /// the latest.
-    fn take(&mut self, length: usize) -> Block {
-        let home = self.home.clone();
-        let mut bytes = match self.back.try_recv() {
-            Ok(bytes) => bytes,
-            Err(_) if self.made < BLOCKS_AHEAD + 2 => {
-                self.made += 1;
-                Vec::new()
-            }
-            Err(_) => self.back.recv().unwrap_or_default(),
-        };
-        bytes.resize(length, 0);
-        Block { bytes, home }
-    }
-}
-
-fn read_blocks(piece: &Piece, blocks: &mpsc::Sender<Bytes>) -> Result<(), ContentFault> {
-    // Whatever it is that stands there now, it is not the file that was examined.
-    let mut file = source::open(&piece.path).map_err(|_| ContentFault::Changed)?;
-    let unchanged = |file: &File| {
-        let same = source::is_unchanged(file, &piece.path, &piece.fingerprint);
-        if same { Ok(()) } else { Err(ContentFault::Changed) }
-    };
-    unchanged(&file)?;
-    file.seek(SeekFrom::Start(piece.offset)).map_err(ContentFault::Unreadable)?;
-    let mut left = piece.fingerprint.size.saturating_sub(piece.offset);
-    let mut buffers = Buffers::new();
-    while left > 0 {
-        let length = usize::try_from(left).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
-        let mut block = buffers.take(length);
-        match file.read_exact(&mut block.bytes) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(ContentFault::Changed),
-            read => read.map_err(ContentFault::Unreadable)?,
-        }
-        unchanged(&file)?;
-        left -= length as u64;
-        if blocks.blocking_send(Bytes::from_owner(block)).is_err() {
-            // The request is gone; why is known there.
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -251,10 +179,11 @@ mod tests {
     use http_body_util::BodyExt as _;
 
     use super::*;
+    use crate::limits::BLOCK_BYTES;
 
     fn piece(path: &Path, offset: u64) -> Piece {
         let fingerprint = Fingerprint::of(&fs::metadata(path).unwrap());
-        Piece { path: path.to_owned(), fingerprint, offset }
+        Piece { path: path.to_owned(), fingerprint, offset, pace: None }
     }
 
     fn file_of(length: usize) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
@@ -276,6 +205,22 @@ mod tests {
             assert_eq!(reading.reached(), content.len() as u64);
             reading.finish().await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_limited_file_goes_out_in_sips_and_whole() {
+        let (_directory, path, content) = file_of(2 * BLOCK_BYTES + 17);
+        let pace = Arc::new(Pace::new("8MiB".parse().unwrap()));
+        let (mut body, reading) =
+            RequestBody::of_file(Piece { pace: Some(Arc::clone(&pace)), ..piece(&path, 0) });
+        let mut sent = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let sip = frame.unwrap().into_data().unwrap();
+            assert!(sip.len() <= pace.sip(), "{} bytes at once", sip.len());
+            sent.extend_from_slice(&sip);
+        }
+        assert!(sent == content);
+        reading.finish().await.unwrap();
     }
 
     #[tokio::test]

@@ -12,7 +12,10 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, versi
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::*;
-use crate::line::requests;
+use crate::{
+    line::{Piece, requests},
+    source::Fingerprint,
+};
 
 const ANSWER_MAX: Duration = Duration::from_secs(1);
 
@@ -60,7 +63,15 @@ where
 /// What a question meets on a line for everything, or on one for content.
 async fn asked(dialer: &Dialer, for_content: bool) -> Result<crate::line::Answer, Break> {
     let key = crate::testing::manifest(b"content").1.key();
-    let (question, stop) = (requests::ask(&key, None), CancellationToken::new());
+    exchanged(dialer, for_content, requests::ask(&key, None)).await
+}
+
+async fn exchanged(
+    dialer: &Dialer,
+    for_content: bool,
+    question: hyper::Request<RequestBody>,
+) -> Result<crate::line::Answer, Break> {
+    let stop = CancellationToken::new();
     if !for_content {
         return dialer.dial().await?.exchange(question, &stop, || ()).await;
     }
@@ -137,6 +148,29 @@ async fn an_answer_that_trickles_has_no_more_time_than_any_other() {
 async fn an_answer_that_stops_in_its_middle_is_stalled() {
     for asked in answered("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n".to_owned()).await {
         assert_eq!(cause_of(asked), Some(Cause::Stalled));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_heard_while_the_centre_takes_nothing_of_the_content() {
+    // More than any buffer between here and there holds.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(64 << 20).unwrap();
+    for for_content in [false, true] {
+        let (address, _centre) = centre(|mut stream| async move {
+            assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+            stream.write_all(b"HTTP/1.1 409 Conflict\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            std::future::pending::<()>().await;
+            drop(stream);
+        })
+        .await;
+        let fingerprint = Fingerprint::of(&file.as_file().metadata().unwrap());
+        let piece = Piece { path: file.path().to_owned(), fingerprint, offset: 0, pace: None };
+        let (body, _reading) = RequestBody::of_file(piece);
+        let key = crate::testing::manifest(b"content").1.key();
+        let request = requests::send(&key, 0, body, None);
+        let answer = exchanged(&dialer(address, Secure::Nothing), for_content, request).await;
+        assert_eq!(answer.unwrap().status, 409);
     }
 }
 

@@ -8,6 +8,7 @@
 //! handshake ends before the centre has judged our certificate: its refusal arrives with the first answer, as an alert.
 
 mod blame;
+mod blocks;
 mod bulk;
 mod content;
 mod dial;
@@ -17,6 +18,7 @@ mod plain;
 mod pulse;
 mod race;
 pub(crate) mod requests;
+mod turnstile;
 mod watch;
 mod watched;
 

@@ -40,6 +40,7 @@ pub fn client(data: &Path, centre: SocketAddr) -> Client {
             secure: Secure::Nothing,
             deadlines: Deadlines { detect_max: two_seconds, stall_max: two_seconds, answer_max: two_seconds },
         },
+        pace: None,
         own_line_from: OWN_LINE_BYTES_MIN,
         retry: Retry {
             attempts: 3,

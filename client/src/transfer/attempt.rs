@@ -66,6 +66,7 @@ impl Drive<'_> {
     ) -> (Result<Reply<protocol::wire::ReceiptAnswer>, Break>, u64) {
         let key = self.transfer.manifest.key();
         let (progress, stop, total) = (self.progress, self.stop, self.transfer.manifest.length);
+        let pace = self.desk.pace.clone();
         let line = match self.bulk.take() {
             Some(bulk) => Way::Bulk(bulk),
             None => match self.connect().await {
@@ -73,7 +74,8 @@ impl Drive<'_> {
                 Err(broken) => return (Err(broken), offset),
             },
         };
-        let piece = Piece { path: source.path.clone(), fingerprint: source.fingerprint.clone(), offset };
+        let piece =
+            Piece { path: source.path.clone(), fingerprint: source.fingerprint.clone(), offset, pace };
         let (body, reading) = RequestBody::of_file(piece);
         let mut told = offset;
         let tick = || {

@@ -1,6 +1,6 @@
 //! Durations and sizes as people write them: a whole number and a unit, `"10s"`, `"64MiB"`.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use super::value::{Fault, Given, Value};
 
@@ -49,18 +49,31 @@ impl Value for Size {
             return u64::try_from(number).map(Size).map_err(|_| given.is_not::<Self>());
         }
         let text = given.text_for::<Self>()?;
-        if let Some(binary) = decimal_unit_as_binary(text) {
-            return Err(Fault::new(
-                format!("\"{text}\" leaves open whether a thousand or 1024 is meant"),
-                format!("write \"{binary}\""),
-            ));
-        }
+        refuse_decimal_unit(text)?;
         with_unit(text, &SIZE_UNITS).map(Size).ok_or_else(|| given.is_not::<Self>())
     }
 
     fn show(&self) -> String {
         format!("\"{}\"", in_largest_unit(self.0, &SIZE_UNITS))
     }
+}
+
+impl FromStr for Size {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        refuse_decimal_unit(text)?;
+        let is_none = || Fault::new(format!("{text:?} is not understood"), format!("write {}", Self::form()));
+        with_unit(text, &SIZE_UNITS).or_else(|| text.parse().ok()).map(Size).ok_or_else(is_none)
+    }
+}
+
+fn refuse_decimal_unit(text: &str) -> Result<(), Fault> {
+    let Some(binary) = decimal_unit_as_binary(text) else { return Ok(()) };
+    Err(Fault::new(
+        format!("\"{text}\" leaves open whether a thousand or 1024 is meant"),
+        format!("write \"{binary}\""),
+    ))
 }
 
 /// A whole number directly before one of the units; nothing else, and nothing that overflows.

@@ -1,6 +1,7 @@
 //! What a value of a configuration file can be, and the plain kinds of it.
 
 use std::{
+    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -43,6 +44,14 @@ impl Fault {
         Fault { reason: reason.into(), next_step: next_step.into() }
     }
 }
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} — {}", self.reason, self.next_step)
+    }
+}
+
+impl std::error::Error for Fault {}
 
 /// A value as found in the file.
 pub struct Given<'a> {

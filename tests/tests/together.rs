@@ -1,0 +1,133 @@
+//! Several files of one sender at the same time, and a sender that does not use all of its line.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of the tests")]
+
+use std::{
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+};
+
+use lab::{
+    program::Process,
+    proxy::{Fault, FaultProxy, Plan},
+    site::{SenderSite, change},
+};
+use protocol::{cause::Cause, kind::Kind};
+use serde::Deserialize;
+use tests::{
+    centre::Centre,
+    files::claims_file,
+    lab::{TestLab, institution},
+    patience::patiently,
+    sender::{Attempt, run, status},
+};
+
+/// Bytes of files that have a line of their own, and of files that do not.
+const LARGE: u64 = 9_000_000;
+const SMALL: u64 = 50_000;
+
+struct Setting {
+    lab: TestLab,
+    centre: Centre,
+    _proxy: FaultProxy,
+    site: SenderSite,
+}
+
+/// A sender each of whose connections brings no more bytes in a second than this.
+async fn setting(centre: &[(&str, &str)], bytes_per_second: u64) -> Setting {
+    let lab = TestLab::new();
+    let centre = lab.centre(centre).await;
+    let slow = Fault::Throttle { bytes_per_second: NonZeroU64::new(bytes_per_second).unwrap() };
+    let plan = move |_| Plan::clean().up(slow);
+    let proxy = FaultProxy::start("127.0.0.1:0".parse().unwrap(), centre.address, plan).await.unwrap();
+    let site = lab.sender("clinic", &institution(Kind::Medical, 1), proxy.address(), &[]);
+    Setting { lab, centre, _proxy: proxy, site }
+}
+
+impl Setting {
+    /// A file in a directory of this name: all files have the same name there.
+    fn file(&self, directory: &str, bytes: u64, seed: u64) -> PathBuf {
+        let content = claims_file(Kind::Medical, &institution(Kind::Medical, 1), bytes, seed);
+        self.lab.file(&format!("{directory}/RECEIPTC.UKE"), &content)
+    }
+
+    /// Arguments of `sekisho send`.
+    fn arguments<'a>(&'a self, options: &[&'a str], files: &'a [&Path]) -> Vec<&'a str> {
+        let settings = ["send", "--settings", self.site.settings.to_str().unwrap()];
+        let files = files.iter().map(|file| file.to_str().unwrap());
+        settings.into_iter().chain(options.iter().copied()).chain(files).collect()
+    }
+}
+
+/// What `sekisho send --json` says.
+#[derive(Deserialize)]
+struct Said {
+    files: Vec<FileSaid>,
+}
+
+#[derive(Deserialize)]
+struct FileSaid {
+    file: PathBuf,
+    ok: bool,
+    #[serde(default)]
+    attempts: Vec<Attempt>,
+}
+
+#[tokio::test]
+async fn small_files_arrive_while_large_ones_are_on_their_way_and_a_stop_ends_all() {
+    let setting = setting(&[], 500_000).await;
+    let large = [setting.file("large", LARGE, 1), setting.file("larger", LARGE + 1_000_000, 2)];
+    let small = [setting.file("small", SMALL, 3), setting.file("smaller", SMALL / 2, 4)];
+    let files: Vec<&Path> = large.iter().chain(&small).map(PathBuf::as_path).collect();
+    let mut process = Process::start("sekisho", setting.arguments(&["--parallel", "2"], &files)).unwrap();
+    for file in &small {
+        let name = file.to_str().unwrap();
+        let arrived = |line: &str| (line.contains("到達確認") && line.contains(name)).then_some(());
+        patiently("a small file that arrives", process.out.wait_for(arrived)).await.unwrap();
+    }
+    process.terminate().await.unwrap();
+    let ended = patiently("the end of `sekisho send`", process.ended()).await.unwrap();
+    assert_eq!(ended.code(), Some(5));
+    let told = status(&setting.site).await;
+    assert_eq!(told.iter().filter(|transfer| transfer.phase == "received").count(), 2, "{told:?}");
+    let stopped = told.iter().filter(|transfer| transfer.cause == Some(Cause::Cancelled)).count();
+    assert_eq!((stopped, told.len()), (1, 3), "one large file was on its way, the other not begun: {told:?}");
+
+    // The same command goes on with what is missing, on a better line.
+    let centre = format!("\"{}\"", setting.centre.address);
+    change(&setting.site.settings, &[("centre.address", centre.as_str())]).unwrap();
+    let arguments = setting.arguments(&["--json", "--parallel", "4"], &files);
+    let (status, said) = run::<Said>(&arguments).await;
+    assert!(status.success());
+    assert!(said.files.iter().map(|said| said.file.as_path()).eq(files.iter().copied()), "in their order");
+    // The one that was stopped needs one more attempt at least, and nothing that had arrived was sent again.
+    let attempts: Vec<_> = said.files.iter().map(|said| said.attempts.len()).collect();
+    assert!(attempts[0] >= 2 && attempts[1..] == [1, 1, 1], "{attempts:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_fails_ends_no_other_and_is_told_in_its_place() {
+    let setting = setting(&[], 10_000_000).await;
+    let (first, last) = (setting.file("first", SMALL, 1), setting.file("last", SMALL, 2));
+    let missing = setting.lab.path().join("missing/RECEIPTC.UKE");
+    let files = [first.as_path(), missing.as_path(), last.as_path()];
+    let (status, said) = run::<Said>(&setting.arguments(&["--json"], &files)).await;
+    assert_eq!(status.code(), Some(2));
+    let said: Vec<_> = said.files.iter().map(|said| (said.file.as_path(), said.ok)).collect();
+    assert_eq!(said, [(files[0], true), (files[1], false), (files[2], true)]);
+    assert_eq!(setting.centre.status().await.transfers.get("committed"), Some(&2));
+}
+
+#[tokio::test]
+async fn a_sender_that_limits_its_rate_is_not_taken_for_one_that_stands_still() {
+    let patience = [("link.stall_max", "\"2s\""), ("link.min_rate_bytes_per_second", "\"64KiB\"")];
+    let setting = setting(&patience, 100_000_000).await;
+    let (large, small) = (setting.file("large", LARGE, 1), setting.file("small", 10 * SMALL, 2));
+    for (file, rate) in [(&small, "128KiB"), (&large, "3MiB")] {
+        let files = [file.as_path()];
+        let (status, said) = run::<Said>(&setting.arguments(&["--json", "--rate-max", rate], &files)).await;
+        assert!(status.success());
+        let [said] = said.files.as_slice() else { panic!("one file") };
+        assert_eq!(said.attempts.len(), 1, "{:?}", said.attempts);
+    }
+}
