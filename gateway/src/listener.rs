@@ -214,7 +214,7 @@ async fn judged(
     ends: Ends,
     admission: &Admission,
 ) -> Option<(Patience, Peer, TlsStream<TcpStream>)> {
-    let Some(listener) = in_force.listeners().get(at) else { return None };
+    let listener = in_force.listeners().get(at)?;
     let timers = LinkTimers::for_detect_max(in_force.config.link.detect_max);
     if let Err(error) = apply_link_timers(&stream, timers) {
         // Without its timers a dead line would be held for ever.

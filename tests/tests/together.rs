@@ -1,6 +1,6 @@
 //! Several files of one sender at the same time, and a sender that does not use all of its line.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of the tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
 
 use std::{
     num::NonZeroU64,
