@@ -1,4 +1,4 @@
-//! The calls that make content durable. One implementation serves; tests put failing ones in its place.
+//! The calls that make content durable, as they are; tests put others in the place of some.
 //!
 //! A failure here poisons the spool. Opening files is not among them: that nobody could open one says nothing about
 //! what is on disk.
@@ -18,21 +18,6 @@ use super::SpoolFault;
 pub(super) trait Disk: Send + Sync {
     /// Opens a file a second time, for writes that go past the system's cache. Where the file system has no such writes, it
     /// fails here, or the writes do, as [`InvalidInput`](io::ErrorKind::InvalidInput).
-    fn open_direct(&self, path: &Path) -> io::Result<File>;
-    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()>;
-    fn set_len(&self, file: &File, bytes: u64) -> io::Result<()>;
-    /// Makes content and length durable.
-    fn sync(&self, file: &File) -> io::Result<()>;
-    fn sync_directory(&self, directory: &Directory) -> io::Result<()>;
-    fn hand_over(&self, name: &str, from: &Directory, to: &Directory) -> io::Result<()>;
-    fn remove(&self, name: &str, directory: &Directory) -> io::Result<()>;
-    /// Removes a file that is there, and does not make that durable.
-    fn unlink(&self, path: &Path) -> io::Result<()>;
-}
-
-pub(super) struct RealDisk;
-
-impl Disk for RealDisk {
     fn open_direct(&self, path: &Path) -> io::Result<File> {
         let direct =
             i32::try_from(rustix::fs::OFlags::DIRECT.bits()).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -47,6 +32,7 @@ impl Disk for RealDisk {
         file.set_len(bytes)
     }
 
+    /// Makes content and length durable.
     fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_data()
     }
@@ -63,10 +49,15 @@ impl Disk for RealDisk {
         directory.remove(name)
     }
 
+    /// Removes a file that is there, and does not make that durable.
     fn unlink(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
 }
+
+pub(super) struct RealDisk;
+
+impl Disk for RealDisk {}
 
 /// The disk, until a call failed that had to be durable: what is there then is not known, and nothing more is written.
 pub(super) struct Medium {

@@ -162,17 +162,9 @@ impl Slow {
 struct SlowDisk(Arc<Slow>);
 
 impl Disk for SlowDisk {
-    fn open_direct(&self, path: &Path) -> io::Result<File> {
-        RealDisk.open_direct(path)
-    }
-
     fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         self.0.writes.fetch_add(1, Ordering::SeqCst);
         RealDisk.write_at(file, bytes, at)
-    }
-
-    fn set_len(&self, file: &File, bytes: u64) -> io::Result<()> {
-        RealDisk.set_len(file, bytes)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
@@ -181,22 +173,6 @@ impl Disk for SlowDisk {
         self.0.changed.notify_all();
         drop(self.0.changed.wait_while(held_up, |held_up| *held_up).unwrap());
         RealDisk.sync(file)
-    }
-
-    fn sync_directory(&self, directory: &Directory) -> io::Result<()> {
-        RealDisk.sync_directory(directory)
-    }
-
-    fn hand_over(&self, name: &str, from: &Directory, to: &Directory) -> io::Result<()> {
-        RealDisk.hand_over(name, from, to)
-    }
-
-    fn remove(&self, name: &str, directory: &Directory) -> io::Result<()> {
-        RealDisk.remove(name, directory)
-    }
-
-    fn unlink(&self, path: &Path) -> io::Result<()> {
-        RealDisk.unlink(path)
     }
 }
 

@@ -53,10 +53,6 @@ impl FailingDisk {
 }
 
 impl Disk for FailingDisk {
-    fn open_direct(&self, path: &Path) -> io::Result<File> {
-        RealDisk.open_direct(path)
-    }
-
     fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         self.pass(Call::Write)?;
         RealDisk.write_at(file, bytes, at)
@@ -308,30 +304,6 @@ impl Disk for PlainDisk {
             self.refused.fetch_add(1, Ordering::Relaxed);
             io::ErrorKind::InvalidInput.into()
         })
-    }
-
-    fn set_len(&self, file: &File, bytes: u64) -> io::Result<()> {
-        RealDisk.set_len(file, bytes)
-    }
-
-    fn sync(&self, file: &File) -> io::Result<()> {
-        RealDisk.sync(file)
-    }
-
-    fn sync_directory(&self, directory: &Directory) -> io::Result<()> {
-        RealDisk.sync_directory(directory)
-    }
-
-    fn hand_over(&self, name: &str, from: &Directory, to: &Directory) -> io::Result<()> {
-        RealDisk.hand_over(name, from, to)
-    }
-
-    fn remove(&self, name: &str, directory: &Directory) -> io::Result<()> {
-        RealDisk.remove(name, directory)
-    }
-
-    fn unlink(&self, path: &Path) -> io::Result<()> {
-        RealDisk.unlink(path)
     }
 }
 
