@@ -4,7 +4,6 @@ use std::{
     borrow::Cow,
     io::{self, Read},
     sync::Arc,
-    time::Duration,
 };
 
 use protocol::{entry::Event, jws::Unverified, statement::Manifest, transfer_id::TransferKey};
@@ -15,18 +14,15 @@ use storage::{
     spool::SpoolFault,
     transfer::Transfer,
 };
-
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     centre::Centre,
     chain::chain,
+    later::{Later, RETRY_AFTER},
     limits::{DELIVERED_TOGETHER_BYTES_MAX, DELIVERED_TOGETHER_MAX},
     room::Promise,
 };
-
-/// The pause after a delivery that failed: a full or absent inbox is mended by people.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a committed transfer could not be handed over. It stays committed and is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -56,52 +52,61 @@ pub enum DeliveryFault {
 
 /// Delivers what is committed, now and whenever something new is, until the centre stops.
 pub async fn run(centre: Arc<Centre>) {
+    let mut later = Later::default();
     loop {
         tokio::select! {
             biased;
             () = centre.stopping.cancelled() => return,
             () = centre.handover.let_go() => {}
         }
-        let failed = deliver_all(&centre).await;
+        if !deliver_all(&centre, &mut later).await {
+            // It was told to stop or to hold in the middle, and has more to do.
+            continue;
+        }
         // Dropping either wait loses nothing: what is undelivered stands in the ledger.
         tokio::select! {
             biased;
             () = centre.stopping.cancelled() => return,
             () = centre.committed.notified() => {}
-            () = tokio::time::sleep(RETRY_AFTER), if failed => {}
+            () = later.due() => {}
         }
     }
 }
 
-/// Tries everything undelivered once; did anything fail?
-async fn deliver_all(centre: &Arc<Centre>) -> bool {
+/// Tries everything undelivered once, but for what is to be tried later. False if it had to stop before the end.
+async fn deliver_all(centre: &Arc<Centre>, later: &mut Later) -> bool {
+    later.begin(Instant::now());
     let keys = match centre.ledger.undelivered().await {
         Ok(keys) => keys,
         Err(fault) => {
             tracing::error!(fault = %chain(&fault), "what is to be delivered cannot be read");
+            later.not_asked(Instant::now());
             return true;
         }
     };
-    let (mut failed, mut batch) = (false, Batch::default());
+    let mut batch = Batch::default();
     for key in keys {
+        if later.waits(&key) {
+            continue;
+        }
         if !may_deliver(centre) {
             return false;
         }
         match centre.ledger.find(&key).await {
             Ok(Some(transfer)) => {
                 if let Some(full) = batch.add(transfer) {
-                    failed |= !deliver(centre, full).await;
+                    deliver(centre, full, later).await;
                 }
             }
             Ok(None) => {}
-            Err(fault) => {
-                not_yet(&key, &fault.into());
-                failed = true;
-            }
+            Err(fault) => not_yet(&key, &fault.into(), later),
         }
     }
-    failed |= !deliver(centre, batch.0).await;
-    failed
+    let may_deliver = may_deliver(centre);
+    if may_deliver && !batch.0.is_empty() {
+        deliver(centre, batch.0, later).await;
+    }
+    may_deliver
 }
 
 /// Transfers that are delivered together.
@@ -124,45 +129,54 @@ fn may_deliver(centre: &Centre) -> bool {
     !centre.stopping.is_cancelled() && !centre.handover.is_held()
 }
 
-/// Hands these over and puts it on record, if that may be; false if one of them failed.
-async fn deliver(centre: &Arc<Centre>, transfers: Vec<Transfer>) -> bool {
-    if transfers.is_empty() || !may_deliver(centre) {
-        return true;
-    }
+/// Hands these over and puts it on record.
+async fn deliver(centre: &Arc<Centre>, transfers: Vec<Transfer>, later: &mut Later) {
     let transfers = Arc::new(transfers);
     let copying = {
         let (centre, transfers) = (Arc::clone(centre), Arc::clone(&transfers));
         tokio::task::spawn_blocking(move || copy_all(&centre, &transfers))
     };
     let Ok(copied) = copying.await else {
-        transfers.iter().for_each(|transfer| not_yet(&transfer.key, &DeliveryFault::ThreadLost));
-        return false;
+        for transfer in transfers.iter() {
+            not_yet(&transfer.key, &DeliveryFault::ThreadLost, later);
+        }
+        return;
     };
     // Asked for together, so that they share transactions.
     let mut noting = JoinSet::new();
     for (at, copied) in copied.into_iter().enumerate() {
         let (centre, transfers) = (Arc::clone(centre), Arc::clone(&transfers));
         noting.spawn(async move {
-            let transfer = transfers.get(at)?;
-            let noted = match copied {
-                Ok(()) => note(&centre, transfer).await,
-                Err(fault) => Err(fault),
+            let noted = match (copied, transfers.get(at)) {
+                (Ok(()), Some(transfer)) => note(&centre, transfer).await,
+                (Err(fault), _) => Err(fault),
+                (Ok(()), None) => Err(DeliveryFault::ThreadLost),
             };
-            noted.inspect_err(|fault| not_yet(&transfer.key, fault)).ok().map(|()| transfer.key.clone())
+            (at, noted)
         });
     }
-    let mut delivered = Vec::with_capacity(transfers.len());
+    let mut outcomes: Vec<_> = transfers.iter().map(|_| Err(DeliveryFault::ThreadLost)).collect();
     while let Some(noted) = noting.join_next().await {
-        delivered.extend(noted.ok().flatten());
+        if let Ok((at, noted)) = noted
+            && let Some(outcome) = outcomes.get_mut(at)
+        {
+            *outcome = noted;
+        }
     }
-    let all = delivered.len() == transfers.len();
+    let mut delivered = Vec::with_capacity(transfers.len());
+    for (transfer, outcome) in transfers.iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => delivered.push(transfer.key.clone()),
+            Err(fault) => not_yet(&transfer.key, &fault, later),
+        }
+    }
     // The inbox holds them durably now and on record; the spool's copies have served.
     centre.drop_contents(delivered).await;
-    all
 }
 
-fn not_yet(key: &TransferKey, fault: &DeliveryFault) {
-    tracing::error!(transfer = %key, fault = %chain(fault), "not delivered yet; tried again");
+fn not_yet(key: &TransferKey, fault: &DeliveryFault, later: &mut Later) {
+    tracing::error!(transfer = %key, fault = %chain(fault), again_in = ?RETRY_AFTER, "not delivered yet; tried again");
+    later.failed(key, Instant::now());
 }
 
 async fn note(centre: &Centre, transfer: &Transfer) -> Result<(), DeliveryFault> {

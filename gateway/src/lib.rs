@@ -39,6 +39,7 @@ pub mod health;
 pub mod host;
 pub mod in_force;
 pub mod intake;
+pub mod later;
 pub mod limits;
 pub mod listener;
 pub mod live;
