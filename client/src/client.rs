@@ -170,9 +170,15 @@ impl Client {
         if begun.transfer.phase() == Phase::Received {
             return Ok(Sent::of(&begun.transfer, true));
         }
-        let _claim = self.desk.claim(begun.transfer.id())?;
-        progress.event(&ProgressEvent::Held { id: begun.transfer.id(), resumed: begun.resumed });
-        let drive = Drive::new(&self.desk, begun.transfer, progress, stop);
+        let id = begun.transfer.id();
+        let _claim = self.desk.claim(id)?;
+        // Whoever had it before may have brought it further meanwhile.
+        let transfer = self.desk.on_disk(move |store| store.transfer(id)).await?;
+        if transfer.phase() == Phase::Received {
+            return Ok(Sent::of(&transfer, true));
+        }
+        progress.event(&ProgressEvent::Held { id, resumed: begun.resumed });
+        let drive = Drive::new(&self.desk, transfer, progress, stop);
         let sent = Sent::of(&drive.deliver(&source).await?, false);
         self.acknowledge_leftovers(stop).await;
         Ok(sent)

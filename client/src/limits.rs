@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Bytes read from the file at a time, for hashing and for sending: large enough that system calls do not count.
 pub const BLOCK_BYTES: usize = 256 * 1024;
 
-/// Blocks of content read ahead of the line. With the one being sent and the one being read 1.25 MiB of memory for a running
-/// transfer.
+/// Blocks of content read ahead of the line. With the one being sent, the one being read and what TLS holds of one, 1.5 MiB of memory for a
+/// running transfer.
 pub const BLOCKS_AHEAD: usize = 3;
 
 /// Bytes of content from which on it has a line of its own, by the engine that is made for it. That takes two handshakes more:

@@ -1,9 +1,10 @@
 //! Several files at the same time over one client.
 //!
-//! So many have a place at once. Large ones, whose content has a line of its own, never take the last one: a small file waits for
-//! small ones only. Of those that may begin the one that was named first begins.
+//! So many have a place at once. Large ones, whose content has a line of its own, never take the last of several: a small file then
+//! waits for small ones only. Of those that may begin the one that was named first begins.
 
 use std::{
+    collections::HashMap,
     num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,7 +13,7 @@ use std::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Client, Filing, Progress, SendError, Sent, limits::OWN_LINE_BYTES_MIN};
+use crate::{Client, Filing, Progress, SendError, Sent, limits::OWN_LINE_BYTES_MIN, store::StoreFault};
 
 /// One file to be sent.
 pub struct Order {
@@ -28,8 +29,9 @@ impl Client {
     /// Sends files, at most `parallel` at the same time, each as [`Client::send`] does. `ended` is told of each as it ends, by
     /// its place among the orders.
     ///
-    /// What fails for one file ends no other one. After a stop, and after the centre's log or our own turned out not to
-    /// continue, no further one begins; those are never told of.
+    /// What fails for one file ends no other one, and the same content named twice is sent once. After a stop, and after our own
+    /// log turned out not to continue, no further one begins; those are never told of. If the centre's log contradicts itself,
+    /// those that run end with it too.
     pub async fn send_all(
         self: &Arc<Self>,
         orders: Vec<Order>,
@@ -38,22 +40,42 @@ impl Client {
         mut ended: impl FnMut(usize, Result<Sent, SendError>),
     ) {
         let mut places = Places::new(parallel, orders.iter().map(|order| is_large(&order.file)));
-        let mut orders: Vec<_> = orders.into_iter().map(Some).collect();
-        let (mut sending, mut goes_on) = (JoinSet::new(), true);
+        let orders: Vec<_> = orders.into_iter().map(Arc::new).collect();
+        let (mut sending, mut places_of) = (JoinSet::new(), HashMap::new());
+        let (mut goes_on, mut forked, stopping) = (true, None, stop.child_token());
         loop {
             while goes_on && !stop.is_cancelled() {
                 let Some(place) = places.begin() else { break };
-                let Some(order) = orders.get_mut(place).and_then(Option::take) else { break };
-                let (client, stop) = (Arc::clone(self), stop.clone());
-                sending.spawn(async move {
-                    let Order { file, filing, progress } = order;
-                    (place, client.send(&file, filing, progress.as_ref(), &stop).await)
+                let Some(order) = orders.get(place).map(Arc::clone) else { break };
+                let (client, stopping) = (Arc::clone(self), stopping.clone());
+                let task = sending.spawn(async move {
+                    client.send(&order.file, order.filing.clone(), order.progress.as_ref(), &stopping).await
                 });
+                places_of.insert(task.id(), place);
             }
-            // Nothing is lost by a task that broke down: what it had begun is durable, and the next run goes on with it.
-            let Some(joined) = sending.join_next().await else { return };
-            let Ok((place, sent)) = joined else { continue };
+            let Some(joined) = sending.join_next_with_id().await else { return };
+            // What a task had begun that broke down is durable, and the next run goes on with it.
+            let (task, sent) =
+                joined.unwrap_or_else(|broken| (broken.id(), Err(SendError::from(StoreFault::Lost))));
+            let Some(place) = places_of.remove(&task) else { continue };
+            let sent = match (sent, &forked) {
+                // Another file of the same content is under way: what became of it is this one's answer too.
+                (Err(SendError::Running { .. }), _) if !sending.is_empty() => {
+                    places.hold_up(place);
+                    continue;
+                }
+                // Nobody else stopped it.
+                (Err(SendError::Stopped), Some(reason)) if !stop.is_cancelled() => {
+                    Err(SendError::LogForked { reason: String::clone(reason) })
+                }
+                (sent, _) => sent,
+            };
             places.end(place);
+            if let Err(SendError::LogForked { reason }) = &sent {
+                // Nothing more for that centre, from nobody.
+                forked.get_or_insert_with(|| reason.clone());
+                stopping.cancel();
+            }
             goes_on &= !matches!(sent, Err(SendError::LogForked { .. } | SendError::LogBehind { .. }));
             ended(place, sent);
         }
@@ -74,6 +96,8 @@ struct Places {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Waiting,
+    /// Until another one has ended.
+    HeldUp,
     Running,
     Ended,
 }
@@ -102,8 +126,17 @@ impl Places {
         Some(place)
     }
 
+    /// This one has ended. Those that were held up may begin again.
     fn end(&mut self, place: usize) {
         self.set(place, State::Ended);
+        for order in self.orders.iter_mut().filter(|order| order.1 == State::HeldUp) {
+            order.1 = State::Waiting;
+        }
+    }
+
+    /// This one must wait for another one that runs.
+    fn hold_up(&mut self, place: usize) {
+        self.set(place, State::HeldUp);
     }
 
     fn set(&mut self, place: usize, state: State) {
@@ -152,6 +185,16 @@ mod tests {
             places.end(5);
             assert_eq!(begun(&mut places), [6], "{parallel} at once");
         }
+    }
+
+    #[test]
+    fn one_that_is_held_up_begins_again_when_another_has_ended() {
+        let mut places = places(3, &[SMALL; 4]);
+        assert_eq!(begun(&mut places), [0, 1, 2]);
+        places.hold_up(1);
+        assert_eq!(begun(&mut places), [3]);
+        places.end(2);
+        assert_eq!(begun(&mut places), [1]);
     }
 
     #[test]

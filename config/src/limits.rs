@@ -317,7 +317,7 @@ pub const ANSWER_MAX: Limit<Duration> = Limit {
 /// `sending.parallel` of the client.
 pub const PARALLEL: Limit<u32> = Limit {
     name: "parallel",
-    meaning: "Files sent at the same time. Large ones never take all places: a small file waits for small ones only.",
+    meaning: "Files sent at the same time. Of several places, files of 8 MiB and more never take the last: those below do not wait for them.",
     default: 4,
     low: 1,
     high: 16,

@@ -1,6 +1,6 @@
 //! `[sending]`: how much a sender does at once, and how fast.
 
-use std::{fmt, num::NonZeroU64, str::FromStr};
+use std::{num::NonZeroU64, str::FromStr};
 
 use crate::{
     limits::{MIN_RATE, PARALLEL},
@@ -60,12 +60,6 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, Fault> {
         Rate::of(text.parse()?)
-    }
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes in a second", self.0)
     }
 }
 

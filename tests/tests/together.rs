@@ -119,6 +119,18 @@ async fn a_file_that_fails_ends_no_other_and_is_told_in_its_place() {
 }
 
 #[tokio::test]
+async fn the_same_content_named_twice_is_sent_once_and_both_files_are_told_of_as_arrived() {
+    let setting = setting(&[], 10_000_000).await;
+    let (one, other) = (setting.file("one", SMALL, 1), setting.file("other", SMALL, 1));
+    let files = [one.as_path(), other.as_path()];
+    let (status, said) = run::<Said>(&setting.arguments(&["--json"], &files)).await;
+    assert!(status.success());
+    let said: Vec<_> = said.files.iter().map(|said| (said.file.as_path(), said.ok)).collect();
+    assert_eq!(said, [(files[0], true), (files[1], true)]);
+    assert_eq!(setting.centre.status().await.transfers.get("committed"), Some(&1));
+}
+
+#[tokio::test]
 async fn a_sender_that_limits_its_rate_is_not_taken_for_one_that_stands_still() {
     let patience = [("link.stall_max", "\"2s\""), ("link.min_rate_bytes_per_second", "\"64KiB\"")];
     let setting = setting(&patience, 100_000_000).await;

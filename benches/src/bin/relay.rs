@@ -1,7 +1,7 @@
 //! A relay that knows neither TLS nor HTTP: what comes from one side goes to the other, by one thread, in pieces of 256 KiB.
 //! Nobody would use it. It shows what handing bytes on costs at the least on this machine, without a kernel's help.
 
-use std::{net::SocketAddr, rc::Rc};
+use std::{cell::RefCell, io::ErrorKind, net::SocketAddr, rc::Rc};
 
 use clap::Parser;
 use tokio::{
@@ -30,59 +30,55 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::bind(address).await?;
-        let piece = Rc::new(Piece::default());
+        let pieces = Rc::new(Pieces::default());
         loop {
             let (client, _) = listener.accept().await?;
-            let piece = Rc::clone(&piece);
+            let pieces = Rc::clone(&pieces);
             // A connection that breaks off shows at its client.
-            spawn_local(async move { relay(client, backend, &piece).await });
+            spawn_local(async move { relay(client, backend, &pieces).await });
         }
     })
 }
 
-/// One buffer for all connections: each takes it for as long as a piece needs.
-struct Piece(std::cell::Cell<Option<Vec<u8>>>);
+/// Buffers that nobody uses now: a connection has one while a piece of it is under way, and no other is made while one is here.
+#[derive(Default)]
+struct Pieces(RefCell<Vec<Box<[u8]>>>);
 
-impl Default for Piece {
-    fn default() -> Self {
-        Piece(std::cell::Cell::new(None))
+impl Pieces {
+    fn take(&self) -> Box<[u8]> {
+        self.0.borrow_mut().pop().unwrap_or_else(|| vec![0; PIECE].into())
+    }
+
+    fn give_back(&self, piece: Box<[u8]>) {
+        self.0.borrow_mut().push(piece);
     }
 }
 
-impl Piece {
-    fn take(&self) -> Vec<u8> {
-        self.0.take().unwrap_or_else(|| vec![0; PIECE])
-    }
-
-    fn give_back(&self, piece: Vec<u8>) {
-        self.0.set(Some(piece));
-    }
-}
-
-async fn relay(mut client: TcpStream, backend: SocketAddr, piece: &Piece) -> anyhow::Result<()> {
+async fn relay(mut client: TcpStream, backend: SocketAddr, pieces: &Pieces) -> anyhow::Result<()> {
     let mut backend = TcpStream::connect(backend).await?;
     for stream in [&client, &backend] {
         stream.set_nodelay(true)?;
     }
     let ((from_client, to_client), (from_backend, to_backend)) = (client.split(), backend.split());
-    tokio::try_join!(copy(from_client, to_backend, piece), copy(from_backend, to_client, piece))?;
+    tokio::try_join!(copy(from_client, to_backend, pieces), copy(from_backend, to_client, pieces))?;
     Ok(())
 }
 
-async fn copy(from: ReadHalf<'_>, mut to: WriteHalf<'_>, piece: &Piece) -> anyhow::Result<()> {
+async fn copy(from: ReadHalf<'_>, mut to: WriteHalf<'_>, pieces: &Pieces) -> anyhow::Result<()> {
     loop {
         from.readable().await?;
-        let mut buffer = piece.take();
-        let count = match from.try_read(&mut buffer) {
-            Ok(0) => return Ok(to.shutdown().await?),
-            Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                piece.give_back(buffer);
-                continue;
-            }
-            Err(error) => return Err(error.into()),
+        let mut piece = pieces.take();
+        let came = from.try_read(&mut piece);
+        let passed_on = match &came {
+            Ok(count) => to.write_all(piece.get(..*count).unwrap_or_default()).await,
+            Err(_) => Ok(()),
         };
-        to.write_all(buffer.get(..count).unwrap_or_default()).await?;
-        piece.give_back(buffer);
+        pieces.give_back(piece);
+        passed_on?;
+        match came {
+            Ok(0) => return Ok(to.shutdown().await?),
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error.into()),
+            Ok(_) | Err(_) => {}
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use client::limits::OWN_LINE_BYTES_MIN;
 use tokio::{task::JoinSet, time::sleep};
 
 use super::{
@@ -27,9 +28,6 @@ use crate::{
     server::free_address,
 };
 
-/// From so many bytes on, our client brings content on a line of its own, by `sekisho/1`.
-const OWN_LINE_BYTES_MIN: u64 = 8 * MIB;
-
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: f64 = (1u64 << 30) as f64;
@@ -39,7 +37,7 @@ const GIB: f64 = (1u64 << 30) as f64;
 pub struct Work {
     /// As rows name it.
     pub name: &'static str,
-    /// Who send at a time, each over one connection that it keeps.
+    /// Who send at a time, each over a connection that it keeps; large content goes over another one.
     pub senders: usize,
     /// Files of each, one after the other.
     pub files: u32,
@@ -163,12 +161,12 @@ fn rows_of(suite: Suite, work: &Work, ours: &[Cost], nginx: &[Cost]) -> Vec<Row>
         true => [
             row("files to their receipt", "/s", work.rate, files, files),
             row("CPU of each file to its receipt", "µs", work.cpu, us, us),
-            row("CPU of each file with delivery", "µs", None, Cost::delivered_us_per_file, us),
+            row("CPU of each file with its delivery afterwards", "µs", None, Cost::delivered_us_per_file, us),
         ],
         false => [
             row("throughput to the receipt", "GiB/s", work.rate, gib, gib),
             row("CPU to the receipt", "s/GiB", work.cpu, s, s),
-            row("CPU with delivery", "s/GiB", None, delivered_s, s),
+            row("CPU with the delivery afterwards", "s/GiB", None, delivered_s, s),
         ],
     };
     let memory = row("peak memory", "MiB", None, Cost::peak_mib, Cost::peak_mib);

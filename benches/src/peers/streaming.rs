@@ -144,6 +144,10 @@ fn rows_of<'m>(suite: Suite, work: &Work, of: impl Fn(usize) -> &'m [Cost]) -> V
             let stock = *product == Product::Nginx;
             let many = work.connections >= 64;
             compare("proxy's CPU", "s/GiB", place, product.name(), stock.then_some(Goal::AtMost(0.33)), cpu);
+            if place >= NO_PRODUCT {
+                // Its load has no TLS either: neither throughput nor memory can be set beside ours.
+                continue;
+            }
             compare("throughput", "GiB/s", place, product.name(), None, |cost| cost.gib_per_s);
             let goal = (stock && many).then_some(Goal::AtMost(0.6));
             compare("peak memory", "MiB", place, product.name(), goal, |cost| cost.peak_mib);

@@ -70,10 +70,10 @@ pub(super) struct Send {
     /// In whose name, if not the party of the settings: another code of the certificate
     #[arg(long = "as", value_name = "ROLE:CODE")]
     pub sender: Option<Party>,
-    /// How many files are sent at the same time; a small one never waits for large ones [default: 4, or sending.parallel]
+    /// How many files are sent at the same time; of several, those below 8 MiB do not wait for larger ones [default: 4, or sending.parallel]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(PARALLEL_RANGE))]
     pub parallel: Option<u32>,
-    /// How many bytes of content leave in a second at most, of all files together, such as 2MiB [default: no limit, or
+    /// How many bytes of content leave in a second at most, shared by all files that are on their way, such as 2MiB [default: no limit, or
     /// sending.rate_max]
     #[arg(long, value_name = "SIZE")]
     pub rate_max: Option<Rate>,

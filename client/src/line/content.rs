@@ -174,7 +174,11 @@ impl Body for RequestBody {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::{
+        fs,
+        path::Path,
+        time::{Duration, Instant},
+    };
 
     use http_body_util::BodyExt as _;
 
@@ -208,9 +212,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limited_file_goes_out_in_sips_and_whole() {
+    async fn a_limited_file_goes_out_in_sips_and_whole_and_no_faster_than_its_rate() {
         let (_directory, path, content) = file_of(2 * BLOCK_BYTES + 17);
-        let pace = Arc::new(Pace::new("8MiB".parse().unwrap()));
+        let pace = Arc::new(Pace::new("1MiB".parse().unwrap()));
+        let began = Instant::now();
         let (mut body, reading) =
             RequestBody::of_file(Piece { pace: Some(Arc::clone(&pace)), ..piece(&path, 0) });
         let mut sent = Vec::new();
@@ -220,6 +225,10 @@ mod tests {
             sent.extend_from_slice(&sip);
         }
         assert!(sent == content);
+        // Each sip is paid for before the next one; on however slow a machine, it takes no less.
+        let paid = content.len() - pace.sip();
+        let least = Duration::from_secs_f64(paid as f64 / f64::from(1 << 20));
+        assert!(began.elapsed() >= least, "{:?} for {paid} bytes", began.elapsed());
         reading.finish().await.unwrap();
     }
 

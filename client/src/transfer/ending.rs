@@ -153,7 +153,10 @@ fn forked(
         shown: answer.checkpoint.clone(),
         held: held.map(|held| held.checkpoint),
     };
-    store.update_centre(&transfer.manifest.receiver, |centre| centre.fork = Some(fork))?;
+    store.update_centre(&transfer.manifest.receiver, |centre| {
+        // The first contradiction is the one that people look into.
+        centre.fork.get_or_insert(fork);
+    })?;
     let note = Some(answer.checkpoint.clone());
     log(store, transfer, Event::LogForked, |entry| Entry { note, ..entry })?;
     Ok(())

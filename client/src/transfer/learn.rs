@@ -50,6 +50,8 @@ impl Drive<'_> {
             () = self.stop.cancelled() => return Err(self.break_off(Break::Stopped).await),
             turn = desk.offering.lock() => turn,
         };
+        // Another transfer may have found out meanwhile.
+        desk.refuse_fork().await?;
         let receiver = self.transfer.manifest.receiver.clone();
         let shown =
             self.read(move |store| Ok(store.centre(&receiver).and_then(|centre| centre.shown))).await?;

@@ -99,7 +99,7 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// From asking to the receipt, over one connection.
+    /// From asking to the receipt.
     async fn turn(&mut self, source: &Source) -> Result<(), Trouble> {
         self.desk.refuse_fork().await?;
         let began = Instant::now();
@@ -115,6 +115,7 @@ impl<'a> Drive<'a> {
                 }
                 Known::Wanted { offset, cause, .. } => {
                     self.refuse_silent_restart(cause).await?;
+                    self.desk.refuse_fork().await?;
                     self.bring(source, offset).await?
                 }
                 known => known,

@@ -134,3 +134,22 @@ async fn files_sent_at_the_same_time_all_arrive() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_fork_ends_what_is_on_its_way_to_that_centre_too() {
+    let scene = Scene::set().await;
+    scene.send().await.unwrap();
+    scene.centre.memory.lock().unwrap().log = CentreLog::with_first_entry(1, "another history");
+    // The answer to one of them never comes; the other's contradicts what is known.
+    scene.centre.will(Mischief::AnswerLate);
+    let order = |file| crate::Order { file, filing: Filing::default(), progress: Arc::new(Unwatched) };
+    let orders = files(&scene, 3).into_iter().map(order).collect();
+    let (mut ended, stop) = (Vec::new(), STOP());
+    let client = Arc::new(scene.client());
+    client.send_all(orders, 2.try_into().unwrap(), &stop, |place, sent| ended.push((place, sent))).await;
+    ended.sort_by_key(|(place, _)| *place);
+    let forked =
+        |(_, sent): &(usize, Result<Sent, SendError>)| matches!(sent, Err(SendError::LogForked { .. }));
+    assert!(ended.len() == 2 && ended.iter().all(forked), "{ended:?}");
+    assert!(!stop.is_cancelled());
+}
