@@ -42,9 +42,12 @@ use crate::{
     chain::chain,
     confine,
     crl_fetch::Source,
-    crl_serve, health,
+    crl_serve,
+    handover::Hold,
+    health,
     limits::{
         ACCEPT_PAUSE_MAX, ADMIN_ANSWER_MAX, ADMIN_BODY_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_END_MAX,
+        HOLD_WAIT_MAX,
     },
     metrics,
     reload::{Reloaded, Reloader, end_all},
@@ -285,8 +288,8 @@ async fn answer(admin: &Admin, request: Request<Incoming>, may_act: bool) -> Res
             admin.stop.cancel();
             json(StatusCode::ACCEPTED, &"draining")
         }
-        (Method::POST, "/hold") => json(StatusCode::OK, &hold(centre, true)),
-        (Method::POST, "/release") => json(StatusCode::OK, &hold(centre, false)),
+        (Method::POST, "/hold") => json(StatusCode::OK, &hold(centre).await),
+        (Method::POST, "/release") => json(StatusCode::OK, &release(centre)),
         (Method::POST, "/disconnect") => acted(disconnect(centre, request).await),
         (Method::POST, "/block") => acted(block(centre, request).await),
         (Method::POST, "/unblock") => acted(unblock(centre, request).await),
@@ -385,11 +388,18 @@ async fn change_blocked(
     }
 }
 
-/// Holds back what is to be handed over, or lets it go; was it otherwise before?
-fn hold(centre: &Centre, held: bool) -> bool {
-    let changed = centre.handover.set(held);
+async fn hold(centre: &Centre) -> Hold {
+    let hold = centre.handover.hold(HOLD_WAIT_MAX).await;
+    if hold.changed {
+        tracing::warn!("nothing is handed over into the inbox from now on, by the operator");
+    }
+    hold
+}
+
+fn release(centre: &Centre) -> bool {
+    let changed = centre.handover.release();
     if changed {
-        tracing::warn!(held, "handing over into the inbox, by the operator");
+        tracing::warn!("what was held is handed over into the inbox again, by the operator");
     }
     changed
 }

@@ -10,7 +10,7 @@ use protocol::{
     entry::{Entry, Event},
     moment::Moment,
     problem::Problem,
-    receiver::{Input, Phase},
+    receiver::{Input, Phase, StepFault},
 };
 use storage::{ledger::LedgerFault, transfer::Transfer};
 
@@ -96,6 +96,9 @@ pub async fn check_and_keep(centre: &Arc<Centre>, content: Gathered) -> Result<K
     }
 }
 
+/// Where a transfer stands that was called off.
+const CALLED_OFF: Phase = Phase::Refused(Problem::Cancelled);
+
 /// Commits: after this returns well, the receipt is durable and may leave.
 pub async fn commit(centre: &Arc<Centre>, kept: Kept) -> Result<Transfer, Turned> {
     let Kept { receiving, checked, received_at, commit } = kept;
@@ -129,6 +132,11 @@ pub async fn commit(centre: &Arc<Centre>, kept: Kept) -> Result<Transfer, Turned
         Err(LedgerFault::Forbidden) => Err(record_abort(centre, receiving, Cause::Revoked, 0).await),
         Err(LedgerFault::AlreadyHeld(earlier)) => {
             Err(refuse(centre, receiving, Problem::AlreadyHeld, None, earlier.receipt).await)
+        }
+        // Called off while it was checked and stored: what was stored after the call goes too.
+        Err(LedgerFault::Step(StepFault::Unexpected { phase, .. })) if phase == CALLED_OFF.name() => {
+            centre.drop_content(&transfer.key).await;
+            Err(Problem::Cancelled.into())
         }
         Err(fault) => Err(turn_step(fault)),
     }

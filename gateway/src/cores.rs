@@ -73,14 +73,6 @@ impl Cores {
         self.0.len()
     }
 
-    /// Runs this, which must end by itself, on one of them as a task of `services`: what accepts connections, since a core that
-    /// gives one to itself need wake no other.
-    pub fn run(&self, services: &TaskTracker, service: impl Future<Output = ()> + Send + 'static) {
-        if let Some(core) = self.0.first() {
-            services.spawn_on(service, core.runtime.handle());
-        }
-    }
-
     /// Gives a connection to the core that does least, to be served there as a task of `connections`.
     pub fn give<F: Future<Output = ()> + Send + 'static>(
         &self,

@@ -89,24 +89,22 @@ async fn deliver_all(centre: &Arc<Centre>, later: &mut Later) -> bool {
         if later.waits(&key) {
             continue;
         }
-        if !may_deliver(centre) {
+        if centre.stopping.is_cancelled() || centre.handover.is_held() {
             return false;
         }
         match centre.ledger.find(&key).await {
             Ok(Some(transfer)) => {
-                if let Some(full) = batch.add(transfer) {
-                    deliver(centre, full, later).await;
+                if let Some(full) = batch.add(transfer)
+                    && !deliver(centre, full, later).await
+                {
+                    return false;
                 }
             }
             Ok(None) => {}
             Err(fault) => not_yet(&key, &fault.into(), later),
         }
     }
-    let may_deliver = may_deliver(centre);
-    if may_deliver && !batch.0.is_empty() {
-        deliver(centre, batch.0, later).await;
-    }
-    may_deliver
+    batch.0.is_empty() || deliver(centre, batch.0, later).await
 }
 
 /// Transfers that are delivered together.
@@ -125,12 +123,12 @@ impl Batch {
     }
 }
 
-fn may_deliver(centre: &Centre) -> bool {
-    !centre.stopping.is_cancelled() && !centre.handover.is_held()
-}
-
-/// Hands these over and puts it on record.
-async fn deliver(centre: &Arc<Centre>, transfers: Vec<Transfer>, later: &mut Later) {
+/// Hands these over and puts it on record, if that may be now; whether it may.
+async fn deliver(centre: &Arc<Centre>, transfers: Vec<Transfer>, later: &mut Later) -> bool {
+    let Some(_turn) = centre.handover.turn().await else { return false };
+    if centre.stopping.is_cancelled() {
+        return false;
+    }
     let transfers = Arc::new(transfers);
     let copying = {
         let (centre, transfers) = (Arc::clone(centre), Arc::clone(&transfers));
@@ -140,7 +138,7 @@ async fn deliver(centre: &Arc<Centre>, transfers: Vec<Transfer>, later: &mut Lat
         for transfer in transfers.iter() {
             not_yet(&transfer.key, &DeliveryFault::ThreadLost, later);
         }
-        return;
+        return true;
     };
     // Asked for together, so that they share transactions.
     let mut noting = JoinSet::new();
@@ -172,6 +170,7 @@ async fn deliver(centre: &Arc<Centre>, transfers: Vec<Transfer>, later: &mut Lat
     }
     // The inbox holds them durably now and on record; the spool's copies have served.
     centre.drop_contents(delivered).await;
+    true
 }
 
 fn not_yet(key: &TransferKey, fault: &DeliveryFault, later: &mut Later) {

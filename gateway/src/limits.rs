@@ -130,6 +130,9 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 /// Bytes of a request to the admin socket: one name and one reason.
 pub const ADMIN_BODY_BYTES_MAX: usize = 4096;
 
+/// How long whoever holds back what is to be handed over waits for what was begun: well within [`ADMIN_ANSWER_MAX`].
+pub const HOLD_WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// The time that one request to the admin socket may take; a reload that takes longer goes on without its caller.
 pub const ADMIN_ANSWER_MAX: Duration = Duration::from_secs(60);
 

@@ -10,6 +10,7 @@ use crate::{
     admin::{Blocking, Disconnected, NotDone, Status, Whom},
     ask_admin::{AskFault, ask, ask_status},
     blocked::Block,
+    handover::Hold,
     reload::Reloaded,
 };
 
@@ -86,8 +87,13 @@ pub async fn operate(data: &Path, operation: Operation) -> Result<(), AskFault> 
             println!("○ draining: no new work is taken, and the process ends when what runs is finished");
         }
         Operation::Hold => {
-            let changed: bool = ask(data, Method::POST, "/hold", &()).await?;
+            let Hold { changed, is_quiet } = ask(data, Method::POST, "/hold", &()).await?;
             let since = if changed { "from now on" } else { "as before" };
+            if !is_quiet {
+                println!(
+                    "! something large is still on its way into the inbox; say `hold` again to wait for its end"
+                );
+            }
             println!(
                 "○ nothing is handed over into the inbox, {since}; `release` ends that, and so does a restart"
             );

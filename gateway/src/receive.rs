@@ -11,6 +11,7 @@ use protocol::{
     cause::Cause,
     entry::{Entry, Event},
     kind::System,
+    limits::PIECE_BYTES,
     moment::Moment,
     party::Party,
     permission::Action,
@@ -144,6 +145,10 @@ impl Gathered {
         (self.receiving, self.pieces, self.received_at)
     }
 }
+
+/// An attempt at small content begins at its first byte, since every offset below a piece is rounded down to that; and its
+/// gathering may hold a piece of it back.
+const _: () = assert!(SMALL_CONTENT_MAX < PIECE_BYTES);
 
 /// Receives, checks and commits.
 pub async fn receive(

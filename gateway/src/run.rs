@@ -116,7 +116,7 @@ pub async fn run(
     for (at, Opened { socket, name, address }) in sockets.into_iter().enumerate() {
         tracing::info!(%address, listener = name, ?parties, cores = cores.count(), "listening");
         let listening = listen(Arc::clone(&centre), at, socket, Arc::clone(&cores), connections.clone());
-        cores.run(&services, until_stopping(&centre, listening));
+        services.spawn(until_stopping(&centre, listening));
     }
     if let Some(address) = address {
         listening(address);

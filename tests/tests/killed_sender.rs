@@ -17,6 +17,7 @@ use tests::{
     centre::Centre,
     files::claims_file,
     lab::{TestLab, institution},
+    patience::patiently,
     sender::{Sending, run, status},
     shim::{Shim, at_every_call},
 };
@@ -108,15 +109,16 @@ async fn killed_in_the_middle_of_the_content_it_goes_on_from_the_durable_offset(
     let party = institution(Kind::Dpc, 1);
     let content = claims_file(Kind::Dpc, &party, 20_000_000, 1);
     let file = lab.file("RECEIPTD.UKE", &content);
-    // The first connection is held in the middle, so that the sender stands there when it is killed.
+    // The line for content, which is the second connection, is held in the middle, so that the sender stands there when it is
+    // killed.
     let plan = |number| match number {
-        1 => Plan::clean().up(Fault::Silence { after: 12_000_000 }),
+        2 => Plan::clean().up(Fault::Silence { after: 12_000_000 }),
         _ => Plan::clean(),
     };
     let proxy = FaultProxy::start("127.0.0.1:0".parse().unwrap(), centre.address, plan).await.unwrap();
     let site = lab.sender("hospital", &party, proxy.address(), &[]);
     let mut sending = Sending::start(&site, &file);
-    proxy.wait_until(|status| status.stalls == 1).await;
+    patiently("a line that is held", proxy.wait_until(|status| status.stalls == 1)).await;
     sending.process.kill().await.unwrap();
     proxy.release();
     centre.logs(&["attempt aborted"]).await;

@@ -1,7 +1,7 @@
 //! How what was written for the inbox is made durable: each file and directory for itself, or all at once.
 //!
 //! A transfer has four files and a directory, and the system can make a whole file system durable by one call. That call must
-//! say when something could not be written, which it does from Linux 5.8 on, and it must reach the disk, which it does on the
+//! say when something could not be written or did not reach the disk, which it does from Linux 5.17 on, and it must reach the disk, which it does on the
 //! file systems of local disks. Elsewhere each is synced for itself.
 
 use std::{
@@ -12,8 +12,9 @@ use std::{
 
 use durable::Directory;
 
-/// The first Linux whose `syncfs` reports what failed to be written since the directory was opened.
-const REPORTS_FROM: (u32, u32) = (5, 8);
+/// The first Linux whose `syncfs` reports both: what failed to be written since the directory was opened (5.8), and what the file
+/// system says of its own sync (5.17).
+const REPORTS_FROM: (u32, u32) = (5, 17);
 
 /// File systems, by the numbers that the system gives them, whose `syncfs` is as good as an fsync of each file: ext2 to ext4,
 /// XFS, Btrfs. Of others, those of a network and of user space among them, some only hand over what was written.
@@ -80,11 +81,11 @@ mod tests {
     fn all_is_synced_at_once_only_where_that_reaches_the_disk_and_failures_are_reported() {
         for (release, file_system, expected) in [
             ("6.18.44-fc-v669\n", EXT4, Syncs::Whole),
-            ("5.8.0", EXT4, Syncs::Whole),
+            ("5.17.0", EXT4, Syncs::Whole),
             ("10.0", EXT4, Syncs::Whole),
             ("6.18.44", NFS, Syncs::Each),
             ("6.18.44", 0, Syncs::Each),
-            ("5.7.19", EXT4, Syncs::Each),
+            ("5.16.20", EXT4, Syncs::Each),
             ("4.18.0-553.el8", EXT4, Syncs::Each),
             ("5", EXT4, Syncs::Each),
             ("", EXT4, Syncs::Each),

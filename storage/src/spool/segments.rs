@@ -89,8 +89,8 @@ impl Segments {
             let bytes = read_whole(&path)?;
             match scan(&bytes, key) {
                 Some(Scanned { salt, found }) => index.found(number, salt, found),
-                // A stop came while it was begun: nothing in it was ever durable.
-                None if bytes.len() < BLOCK => fs::remove_file(&path)?,
+                // A stop came while it was begun: its first block is written with its first records, and made durable with them.
+                None if bytes.len() < BLOCK || is_blank(&bytes) => fs::remove_file(&path)?,
                 None => strange.push(path.display().to_string()),
             }
         }
@@ -225,6 +225,11 @@ fn number_of(path: &Path) -> Option<u64> {
 
 fn name_of(number: u64) -> String {
     format!("{number:020}")
+}
+
+/// Was its first block never written?
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().take(BLOCK).all(|byte| *byte == 0)
 }
 
 /// All that a segment can hold.

@@ -116,13 +116,18 @@ impl Appending {
     fn write(&mut self, records: &[Record]) -> Result<(), SpoolFault> {
         self.files.medium.check_poison()?;
         let bytes: u64 = records.iter().map(|record| record.head.record_bytes()).sum();
-        let mut open = match self.open.take() {
-            Some(open) if self.files.index().has(open.number) && open.end + bytes <= SEGMENT_BYTES_MAX => {
+        // Asked and taken in one: whoever drops the last content of a segment removes it.
+        let open = self.open.take().filter(|open| {
+            open.end + bytes <= SEGMENT_BYTES_MAX && self.files.index().reserve(open.number, records.len())
+        });
+        let mut open = match open {
+            Some(open) => open,
+            None => {
+                let open = self.begin()?;
+                self.files.index().segment_begun(open.number, open.salt, records.len());
                 open
             }
-            _ => self.begin()?,
         };
-        self.files.index().reserve(open.number, open.salt, records.len());
         self.batch.clear();
         if open.end == 0 {
             self.batch.extend_from_slice(&open.salt.to_bytes());

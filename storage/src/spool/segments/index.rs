@@ -103,15 +103,15 @@ impl Index {
         dropped.and_then(|at| self.release(at.segment))
     }
 
-    /// A segment is there, and contents are being written to it.
-    pub(super) fn reserve(&mut self, segment: u64, salt: Salt, contents: usize) {
-        self.segments.entry(segment).or_insert(Segment { salt, live: 0 });
-        self.count(segment, contents);
+    /// A segment was begun, and so many contents are being written to it.
+    pub(super) fn segment_begun(&mut self, segment: u64, salt: Salt, contents: usize) {
+        self.segments.insert(segment, Segment { salt, live: contents });
     }
 
-    /// Is the segment still there?
-    pub(super) fn has(&self, segment: u64) -> bool {
-        self.segments.contains_key(&segment)
+    /// So many contents more are about to be written to this segment, if it is still there; from now on it stays. One that was
+    /// forgotten is removed, and never comes back.
+    pub(super) fn reserve(&mut self, segment: u64, contents: usize) -> bool {
+        self.count(segment, contents)
     }
 
     /// Content that was being written is durable there.
@@ -125,10 +125,10 @@ impl Index {
         self.contents.remove(key).and_then(|held| held.at).and_then(|at| self.release(at.segment))
     }
 
-    fn count(&mut self, segment: u64, contents: usize) {
-        if let Some(segment) = self.segments.get_mut(&segment) {
-            segment.live += contents;
-        }
+    fn count(&mut self, segment: u64, contents: usize) -> bool {
+        let Some(segment) = self.segments.get_mut(&segment) else { return false };
+        segment.live += contents;
+        true
     }
 
     /// A content there is not wanted any more; yields what is left of them.

@@ -57,6 +57,35 @@ fn of_a_segment_that_was_cut_at_any_byte_exactly_what_is_wholly_there_is_found()
 }
 
 #[test]
+fn nothing_is_written_to_a_segment_whose_last_content_was_dropped_a_moment_ago() {
+    let (mut index, salt) = (index::Index::default(), record::Salt::new().unwrap());
+    let at = index::At { segment: 1, attempt: 1, offset: 512, length: 3, is_sound: true };
+    index.segment_begun(1, salt, 1);
+    assert_eq!(index.put(&nth(1), at), None);
+    assert!(index.reserve(1, 1), "it is there, and stays for what is being written");
+    assert_eq!(index.drop_content(&nth(1)), None);
+    assert_eq!(index.put(&nth(2), at), None);
+    assert_eq!(index.drop_content(&nth(2)), Some(index::Emptied(1)));
+    assert!(!index.reserve(1, 1), "it is gone, and must not come back");
+    assert!(index.leavings().is_empty());
+}
+
+#[test]
+fn a_segment_whose_first_block_was_never_written_is_removed() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("segments");
+    let open = || Directory::open(&path, durable::Access::Private).unwrap();
+    let medium = || Arc::new(Medium::new(Box::new(RealDisk)));
+    fs::create_dir_all(&path).unwrap();
+    let (blank, other) = (path.join(name_of(1)), path.join(name_of(2)));
+    durable::create(&blank, &vec![0; 3 * BLOCK], durable::Access::Private).unwrap();
+    durable::create(&other, &vec![7; 3 * BLOCK], durable::Access::Private).unwrap();
+    let segments = Segments::open(open(), medium(), None).unwrap();
+    assert!(!blank.exists() && other.exists());
+    assert_eq!(segments.strange, [other.display().to_string()]);
+}
+
+#[test]
 fn a_record_that_was_torn_hides_none_behind_it() {
     for key in keys() {
         let (bytes, ends) = segment(&LENGTHS, key.as_ref());
@@ -128,13 +157,13 @@ fn the_newest_sound_attempt_counts_in_whatever_order_segments_are_found() {
 fn a_segment_is_emptied_by_the_last_that_leaves_it_and_never_while_it_is_written() {
     let (mut index, salt) = (Index::default(), record::Salt::new().unwrap());
     let at = |offset| index::At { segment: 5, attempt: 1, offset, length: 3, is_sound: true };
-    index.reserve(5, salt, 2);
+    index.segment_begun(5, salt, 2);
     assert_eq!(index.put(&nth(1), at(512)), None);
     assert_eq!(index.drop_content(&nth(1)), None, "another content is being written there");
     assert_eq!(index.put(&nth(2), at(1536)), None);
     assert_eq!(index.begin(&nth(2), 2, false), None, "what an attempt begins with stays");
     assert_eq!(index.begin(&nth(2), 3, true), Some(Emptied(5)));
-    assert!(!index.has(5));
+    assert!(!index.reserve(5, 1));
 }
 
 /// A disk whose syncs can be held up, and are counted.

@@ -18,7 +18,7 @@ pub(in crate::spool) struct SmallWriter {
     key: TransferKey,
     attempt: u32,
     length: u64,
-    /// What came so far; nothing once it is stored.
+    /// What came so far; nothing once it is stored, or could not be.
     gathered: Vec<u8>,
     stored: bool,
 }
@@ -50,13 +50,14 @@ impl SmallWriter {
         }
         let content = std::mem::take(&mut self.gathered);
         let record = Record::new(&self.key, self.attempt, content, self.inner.key.as_ref())?;
-        self.stored = true;
         let (reply, stored) = sync_channel(1);
         self.inner.segments.append(record, move |outcome| {
             // Whoever waits is there until it is told.
             let _ = reply.send(outcome);
         });
-        stored.recv().unwrap_or(Err(SpoolFault::Poisoned))
+        stored.recv().unwrap_or(Err(SpoolFault::Poisoned))?;
+        self.stored = true;
+        Ok(())
     }
 }
 
