@@ -54,6 +54,15 @@ pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) ->
         return Err(Problem::StorageFailed.into());
     }
     let (now, _) = centre.time();
+    // Whoever asks for more than it may have open is told before its signature costs anything. What is refused for good is
+    // told so all the same.
+    let open_max = in_force.config.limits.open_transfers_per_sender_max;
+    let sender = &unverified.claimed().sender;
+    if centre.ledger.is_known_to_be_full(sender, open_max)
+        && judge(centre, unverified.claimed(), now).is_none()
+    {
+        return Err(Problem::TooMany.into());
+    }
     let signed = unverified.verify(&in_force.verifier, now).map_err(turn_statement)?;
     if signed.signer() != peer.identity() {
         return Err(Turned::because(

@@ -62,6 +62,7 @@ macro_rules! ledger_claims {
             offers: another_partys_id_is_neither_found_nor_in_conflict,
             offers: an_offer_refused_for_good_is_final_and_serves_its_refusal,
             offers: a_sender_has_no_more_unfinished_transfers_than_it_may,
+            offers: a_sender_is_known_to_be_full_only_while_it_is,
             offers: a_sender_offers_no_more_in_a_day_than_it_may,
             offers: content_that_is_held_is_not_accepted_again,
             offers: content_that_is_repeated_on_purpose_is_accepted,

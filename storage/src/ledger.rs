@@ -7,7 +7,9 @@
 use std::{error::Error, sync::Arc};
 
 use async_trait::async_trait;
-use protocol::{digest::Sha256, entry::Entry, moment::Moment, receiver::StepFault, transfer_id::TransferKey};
+use protocol::{
+    digest::Sha256, entry::Entry, moment::Moment, party::Party, receiver::StepFault, transfer_id::TransferKey,
+};
 
 use crate::transfer::{
     Acknowledged, Acknowledging, Counts, LogSeen, Logged, NewTransfer, Offered, Step, Stepped, Submission,
@@ -68,6 +70,10 @@ pub trait Ledger: Send + Sync {
 
     /// The newest head that the log of this origin has shown.
     async fn counterpart_log(&self, origin: &str) -> Result<Option<LogSeen>, LedgerFault>;
+
+    /// Is it known, without asking the disk, that this sender has as many unfinished transfers as it may? A ledger that does
+    /// not know says no. What ended counts no more once its end was answered.
+    fn is_known_to_be_full(&self, sender: &Party, open_max: u32) -> bool;
 
     /// The ledger has stopped writing: an earlier write failed and may or may not be durable. The process must stop;
     /// what is on disk decides when it starts again.

@@ -35,7 +35,7 @@ use protocol::{
     digest::Sha256,
     entry::{Entry, Event},
     moment::Moment,
-    party::Environment,
+    party::{Environment, Party},
     receiver::Input,
     transfer_id::TransferKey,
 };
@@ -322,6 +322,10 @@ impl Ledger for SqliteLedger {
             .await
             .map_err(StoreFault::from)?;
         Ok(row.as_ref().map(rows::log_seen).transpose()?)
+    }
+
+    fn is_known_to_be_full(&self, sender: &Party, open_max: u32) -> bool {
+        self.recent.unfinished(sender).is_some_and(|unfinished| unfinished >= open_max)
     }
 
     fn is_poisoned(&self) -> bool {

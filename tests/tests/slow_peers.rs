@@ -153,3 +153,22 @@ async fn more_open_transfers_of_one_sender_than_allowed_are_told_to_come_back() 
     assert_eq!(setting.caller.ask(cancel.as_bytes()).await.status, 204);
     assert_eq!(setting.caller.offer(&third).await.status, 201, "the id stayed usable");
 }
+
+#[tokio::test]
+async fn whoever_has_all_it_may_have_open_is_told_before_a_signature_is_looked_at() {
+    let setting = setting(&[("limits.open_transfers_per_sender_max", "1")]).await;
+    let offer_forged = async || {
+        let signed = setting.papers.sign(&setting.manifest());
+        let (signed, signature) = signed.rsplit_once('.').unwrap();
+        let other = setting.papers.sign(&setting.manifest());
+        let (_, other) = other.rsplit_once('.').unwrap();
+        assert_ne!(signature, other);
+        setting.caller.offer(&format!("{signed}.{other}")).await.problem()
+    };
+    assert_eq!(offer_forged().await, Problem::BadSigner);
+    setting.offered().await;
+    assert_eq!(offer_forged().await, Problem::TooMany);
+    // What is refused for good is judged as ever: its no is signed, and goes on record.
+    let too_large = setting.offer_but(|manifest| manifest.length = u64::MAX >> 12);
+    assert_eq!(setting.caller.ask(&too_large).await.problem(), Problem::TooLarge);
+}

@@ -90,6 +90,24 @@ pub async fn a_sender_has_no_more_unfinished_transfers_than_it_may(bench: &impl 
     assert_eq!(ledger.find(&nth(5).key).await.unwrap(), None);
 }
 
+pub async fn a_sender_is_known_to_be_full_only_while_it_is(bench: &impl LedgerBench) {
+    let ledger = bench.open().await;
+    let (of, other) = (sender(1), sender(2));
+    assert!(!ledger.is_known_to_be_full(&of, 0), "nothing was heard of it");
+    let first = offered(&ledger, open_at_most(2, offer_of(&of, 1, 1))).await.key;
+    assert!(!ledger.is_known_to_be_full(&of, 2));
+    offered(&ledger, open_at_most(2, offer_of(&of, 2, 2))).await;
+    assert!(ledger.is_known_to_be_full(&of, 2));
+    // A refused offer is not open, and what others have open is theirs.
+    offered(&ledger, refused(offer_of(&other, 3, 3), Problem::TooLarge)).await;
+    assert!(!ledger.is_known_to_be_full(&other, 1));
+    assert_eq!(ledger.offer(open_at_most(2, offer_of(&of, 4, 4))).await.unwrap(), Offered::TooManyOpen);
+    assert!(ledger.is_known_to_be_full(&of, 2));
+    ledger.step(&first, refusing(&first, Input::Cancel)).await.unwrap();
+    assert!(!ledger.is_known_to_be_full(&of, 2), "one of them has ended");
+    assert!(ledger.is_known_to_be_full(&of, 1));
+}
+
 pub async fn a_sender_offers_no_more_in_a_day_than_it_may(bench: &impl LedgerBench) {
     let ledger = bench.open().await;
     // Sender 1's n-th offer is made at moment(n), on a day that began at moment(0), of three offers.

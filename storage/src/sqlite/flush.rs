@@ -87,7 +87,10 @@ impl Work<'_> {
         let leaf = |index: u64| NodeId { level: 0, index };
         let leaves = growth.entries.iter().map(|(index, _, hash)| (leaf(*index), *hash));
         let stored = |row: Row| Stored { number: row.number, transfer: row.transfer };
+        let (unfinished, ended) = self.usage.into_unfinished();
         Written {
+            unfinished,
+            ended,
             // In the order in which they are applied: of these alone the row itself is not known.
             changed: self.receipts.into_keys().collect(),
             transfers: self

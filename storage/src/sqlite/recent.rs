@@ -12,7 +12,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use protocol::{digest::Sha256, merkle::NodeId, transfer_id::TransferKey};
+use protocol::{digest::Sha256, merkle::NodeId, party::Party, transfer_id::TransferKey};
 
 use super::rows::Stored;
 use crate::{audit::SignedHead, transfer::LogSeen};
@@ -32,6 +32,9 @@ const HASHES_MAX: usize = 8192;
 /// Heads of counterparts' logs, of less than a KiB each: those who send now.
 const LOGS_MAX: usize = 1024;
 
+/// Counts of what senders have open: those who offer now.
+const SENDERS_MAX: usize = 1024;
+
 /// The newest of everything.
 pub(super) struct Recent(Mutex<Kept>);
 
@@ -41,6 +44,7 @@ struct Kept {
     entries: Newest<u64, String>,
     hashes: Newest<NodeId, Sha256>,
     logs: Newest<String, LogSeen>,
+    unfinished: Newest<Party, u32>,
 }
 
 /// What a batch made durable.
@@ -51,6 +55,10 @@ pub(super) struct Written {
     pub(super) changed: Vec<TransferKey>,
     /// Counterparts' logs as they are now.
     pub(super) logs: Vec<LogSeen>,
+    /// How many transfers of these senders are not ended now.
+    pub(super) unfinished: HashMap<Party, u32>,
+    /// How many of these senders' ended, of whom no more is known.
+    pub(super) ended: HashMap<Party, u32>,
     pub(super) entries: Vec<(u64, String)>,
     pub(super) hashes: Vec<(NodeId, Sha256)>,
     /// The head, if it is a new one.
@@ -65,6 +73,7 @@ impl Recent {
             entries: Newest::of(ENTRIES_MAX),
             hashes: Newest::of(HASHES_MAX),
             logs: Newest::of(LOGS_MAX),
+            unfinished: Newest::of(SENDERS_MAX),
         }))
     }
 
@@ -82,6 +91,12 @@ impl Recent {
         for seen in written.logs {
             kept.logs.put(seen.log.origin.clone(), seen);
         }
+        for (sender, ended) in written.ended {
+            if let Some(unfinished) = kept.unfinished.get_mut(&sender) {
+                *unfinished = unfinished.saturating_sub(ended);
+            }
+        }
+        written.unfinished.into_iter().for_each(|(sender, count)| kept.unfinished.put(sender, count));
         written.entries.into_iter().for_each(|(index, text)| kept.entries.put(index, text));
         written.hashes.into_iter().for_each(|(id, hash)| kept.hashes.put(id, hash));
         if let Some(head) = written.head {
@@ -117,6 +132,11 @@ impl Recent {
     /// What the counterpart's log of this origin has shown.
     pub(super) fn log(&self, origin: &str) -> Option<LogSeen> {
         self.lock().logs.get(origin).cloned()
+    }
+
+    /// How many transfers of this sender are not ended.
+    pub(super) fn unfinished(&self, sender: &Party) -> Option<u32> {
+        self.lock().unfinished.get(sender).copied()
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -175,6 +195,13 @@ impl<K: Clone + Eq + Hash, V> Newest<K, V> {
         K: Borrow<Q>,
     {
         self.map.get(key)
+    }
+
+    fn get_mut<Q: ?Sized + Hash + Eq>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        self.map.get_mut(key)
     }
 }
 

@@ -17,6 +17,8 @@ use crate::{
 pub(super) struct Usage {
     /// Transfers that are not ended.
     unfinished: HashMap<Party, u32>,
+    /// Transfers that ended, of senders of whom no more was read.
+    ended: HashMap<Party, u32>,
     days: HashMap<SenderDay, OfDay>,
     /// Days that the batch added to.
     grown: HashSet<SenderDay>,
@@ -87,9 +89,15 @@ impl Usage {
 
     /// One has ended.
     pub(super) fn ended(&mut self, sender: &Party) {
-        if let Some(unfinished) = self.unfinished.get_mut(sender) {
-            *unfinished = unfinished.saturating_sub(1);
+        match self.unfinished.get_mut(sender) {
+            Some(unfinished) => *unfinished = unfinished.saturating_sub(1),
+            None => *self.ended.entry(sender.clone()).or_default() += 1,
         }
+    }
+
+    /// How many transfers the senders have now that are not ended; and of those of whom that was not read, how many ended.
+    pub(super) fn into_unfinished(self) -> (HashMap<Party, u32>, HashMap<Party, u32>) {
+        (self.unfinished, self.ended)
     }
 
     /// `[sender, day_began, offers, bytes]` of each day that the batch added to.
