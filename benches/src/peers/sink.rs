@@ -5,13 +5,16 @@ use std::{net::SocketAddr, sync::Arc, thread};
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{io::BufReader, net::TcpListener, sync::oneshot};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{ServerConfig, crypto::aws_lc_rs, version::TLS13},
 };
 
 use super::{backend, kit::Kit, product::SERVER_CORE};
+
+/// Bytes read from a connection at once.
+const READ_AT_ONCE: usize = 256 * 1024;
 
 /// A sink; dropped, its thread ends.
 pub struct Sink {
@@ -55,6 +58,8 @@ async fn serve(listener: std::net::TcpListener, acceptor: TlsAcceptor) -> anyhow
     loop {
         let (stream, _) = listener.accept().await?;
         let acceptor = acceptor.clone();
+        // Read in large pieces below TLS, so that it is not the sink that is slow.
+        let stream = BufReader::with_capacity(READ_AT_ONCE, stream);
         tokio::spawn(async move { backend::serve(acceptor.accept(stream).await?).await });
     }
 }
