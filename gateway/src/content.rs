@@ -122,4 +122,4 @@ fn other_kind(mismatch: Mismatch) -> Verdict {
 
 #[cfg(test)]
 #[path = "content_tests.rs"]
-mod tests;
+pub mod tests;

@@ -12,7 +12,8 @@ use super::*;
 
 const FILE: &[u8] = b"UK,1,13,1,0000018,,X,202610,,00\r\nIR,1,13,1,0000018,,X,202610,00,\r\nRE,1,1112,202609\r\nGO,1,2,99\r\n\x1A";
 
-fn manifest(content: &[u8]) -> Manifest {
+/// A good manifest of this content.
+pub fn manifest(content: &[u8]) -> Manifest {
     Manifest {
         version: 1,
         transfer_id: TransferId::new(Moment::from_unix_ms(1), [0; 10]),

@@ -145,6 +145,13 @@ impl Seat {
     }
 }
 
+impl Running {
+    /// Requests that are being handled on its core, itself among them.
+    pub fn of_core(&self) -> usize {
+        self.0.running.load(Ordering::Relaxed)
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);

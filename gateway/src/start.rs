@@ -207,6 +207,9 @@ async fn recover(centre: &Arc<Centre>) -> Result<(), StartFault> {
     for transfer in &restarted {
         tracing::warn!(%transfer, "an attempt was running at the last stop; it ended as restarted");
     }
+    // After a long time without delivery this takes long, and nobody is served meanwhile.
+    let waiting = centre.ledger.counts().await?.undelivered;
+    tracing::info!(waiting, "what the spool keeps is read; then connections are taken");
     let recovered = {
         let (centre, runtime) = (Arc::clone(centre), tokio::runtime::Handle::current());
         let recovery = tokio::task::spawn_blocking(move || {

@@ -72,6 +72,15 @@ pub enum AuditFault {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The file is as an older version of this program left it.
+    #[error(
+        "the ledger was written by an older version of this program; next: start the gateway once, which brings it up to \
+         date, or verify it with the version that wrote it"
+    )]
+    Older,
+    /// The file was made by a newer program.
+    #[error("the ledger was written by a newer version of this program; next: verify it with that version")]
+    Newer,
     /// A read failed.
     #[error("the log cannot be read")]
     Read(#[source] Arc<StoreFault>),

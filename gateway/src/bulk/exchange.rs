@@ -18,11 +18,12 @@ use super::{
     backend::Backend,
     content::CONTINUE,
     head::{self, Answered, HEAD_USUAL, HeadFault},
-    scratch::{READ_AT_ONCE, with_plain},
+    scratch::{read_at_once, with_plain},
     wire::Wire,
 };
 use crate::{
     chain::chain,
+    cores::Running,
     stream::{Broken, Passage, Silence, Watch, took_only_part, turned_by},
     turned::Turned,
 };
@@ -49,7 +50,9 @@ enum Sent {
 }
 
 /// The request on its way.
-struct Asking {
+struct Asking<'a> {
+    /// What else its core does.
+    running: &'a Running,
     watch: Watch,
     silence: Silence,
     sent: Sent,
@@ -63,12 +66,14 @@ struct Asking {
 /// told why not.
 pub async fn carry(
     wire: &Wire,
+    running: &Running,
     passage: Passage,
     asked_first: bool,
     closes: bool,
 ) -> Result<Carried, Turned> {
     let watch = Watch::new(&passage.terms).map_err(|broken| turned_by(&broken))?;
     let mut asking = Asking {
+        running,
         watch,
         silence: Silence::new(passage.terms.stall_max),
         sent: Sent::Going,
@@ -148,7 +153,7 @@ fn failed(error: io::Error) -> Turned {
 /// The head of the answer. Its time runs from the end of the request.
 fn poll_answer(
     context: &mut Context<'_>,
-    asking: &Asking,
+    asking: &Asking<'_>,
     method: &Method,
     backend: &mut Backend,
     late: &mut Option<Pin<Box<Sleep>>>,
@@ -165,7 +170,7 @@ fn poll_answer(
     Poll::Ready(Err(Problem::BackendTimeout.into()))
 }
 
-impl Asking {
+impl Asking<'_> {
     /// What came together with the head goes on together with it.
     fn take_ahead(&mut self, wire: &Wire) -> Result<(), Broken> {
         let mut line = wire.line();
@@ -181,7 +186,7 @@ impl Asking {
 
     /// Bytes that are still to come, as many as are read at once.
     fn want(&self) -> usize {
-        usize::try_from(self.watch.left()).unwrap_or(usize::MAX).min(READ_AT_ONCE)
+        usize::try_from(self.watch.left()).unwrap_or(usize::MAX).min(read_at_once(self.running.of_core()))
     }
 
     /// Ready when nothing more is to be sent.

@@ -17,7 +17,7 @@ use tokio_rustls::{rustls::ServerConnection, server::TlsStream};
 
 use super::{
     ahead::Ahead,
-    scratch::{READ_AT_ONCE, with_input},
+    scratch::{READ_AT_ONCE_MAX, with_input},
 };
 
 /// Plain bytes of one record (RFC 8446 section 5.1), and what a record adds to them at most in the usual case: header, type
@@ -103,7 +103,7 @@ impl Line {
         want: usize,
         show: &mut dyn FnMut(&[u8]),
     ) -> Poll<Result<usize, Gone>> {
-        let room = (room + (room / RECORD.0 + 2) * RECORD.1).min(READ_AT_ONCE);
+        let room = (room + (room / RECORD.0 + 2) * RECORD.1).min(READ_AT_ONCE_MAX);
         // The library may still hold what came with the end of the handshake.
         let mut came = self.drain(want, show);
         while came == 0 {

@@ -39,7 +39,7 @@ use crate::{
     answer::{self, Answer},
     centre::Centre,
     connection::{LAST_ANSWER_MAX, Patience, no_more_requests},
-    cores::Seat,
+    cores::{Running, Seat},
     counters::Stage,
     denied,
     peer::{Peer, TransferPermit},
@@ -156,7 +156,7 @@ impl Connection {
                 }
             };
             let running = self.seat.running();
-            let next = self.handle(request, stopped.as_mut()).await;
+            let next = self.handle(request, &running, stopped.as_mut()).await;
             drop(running);
             match next {
                 Ok(Next::Request) => {}
@@ -189,6 +189,7 @@ impl Connection {
     async fn handle(
         &self,
         request: Request<()>,
+        running: &Running,
         stopped: Pin<&mut (dyn Future<Output = ()> + Send)>,
     ) -> io::Result<Next> {
         // A drain waits for what was begun, and what was turned down is put on record.
@@ -203,7 +204,7 @@ impl Connection {
                 let asked_first = asks_first(&head.headers);
                 match Passage::begin(centre, &permit, route, &head) {
                     Ok(passage) => {
-                        let carried = carry(&self.wire, passage, asked_first, closes).await;
+                        let carried = carry(&self.wire, running, passage, asked_first, closes).await;
                         return self.after(carried, &method).await;
                     }
                     Err(turned) => Err(turned),

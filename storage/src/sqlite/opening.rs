@@ -1,6 +1,7 @@
 //! Opening a ledger: whose file it is, its schema, its environment, its log. Any doubt is a named refusal.
 
 use std::{
+    cmp::Ordering,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -25,7 +26,10 @@ use super::{
     log::{Tail, node_count, read_frontier, read_head},
     work::Numbers,
 };
-use crate::{audit::Place, ledger::StoreFault};
+use crate::{
+    audit::{AuditFault, Place},
+    ledger::StoreFault,
+};
 
 /// Every change of the schema, from the first on.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -194,6 +198,19 @@ fn lock_and_create(path: &Path) -> Result<File, OpenFault> {
     match durable::create(path, b"", Access::Private) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(fault(error)),
         _ => Ok(lock),
+    }
+}
+
+/// Whoever only reads cannot bring a schema up to date, and must not take what it misses for damage.
+pub(super) async fn check_version(pool: &SqlitePool) -> Result<(), AuditFault> {
+    let stored: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+        .fetch_one(pool)
+        .await
+        .map_err(StoreFault::from)?;
+    match stored.cmp(&MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()) {
+        Ordering::Less => Err(AuditFault::Older),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(AuditFault::Newer),
     }
 }
 

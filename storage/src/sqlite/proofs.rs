@@ -16,7 +16,7 @@ use sqlx::{
 
 use super::{
     log::{read_hashes, read_head},
-    queries,
+    opening, queries,
     recent::Recent,
     verify,
 };
@@ -164,6 +164,7 @@ impl AuditLog for SqliteAudit {
     }
 
     async fn verify(&self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<AuditReport, AuditFault> {
+        opening::check_version(&self.pool).await?;
         verify::verify(self, progress).await
     }
 }

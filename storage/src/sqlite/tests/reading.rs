@@ -90,3 +90,19 @@ async fn a_file_that_is_not_there_is_not_made() {
     assert!(matches!(SqliteAudit::open(&missing, bench.log()).await, Err(AuditFault::Read(_))));
     assert!(!missing.exists());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_another_version_is_not_taken_for_a_damaged_one() {
+    let bench = Bench::new();
+    let ledger = bench.open().await;
+    committed(&ledger, offer(1)).await;
+    ledger.close().await;
+    let of_version = async |change| {
+        assert!(run(&mut bench.raw().await, change).await > 0, "{change}");
+        SqliteAudit::open(&bench.path(), bench.log()).await.unwrap().verify(&|_, _| {}).await
+    };
+    let newer = of_version("UPDATE _sqlx_migrations SET version = 1000 WHERE version = 3").await;
+    assert!(matches!(newer, Err(AuditFault::Newer)), "{newer:?}");
+    let older = of_version("DELETE FROM _sqlx_migrations WHERE version = 1000").await;
+    assert!(matches!(older, Err(AuditFault::Older)), "{older:?}");
+}
