@@ -78,7 +78,7 @@ impl Passage {
         Ok(Passage {
             method: head.method.clone(),
             target: target.unwrap_or_else(|| PathAndQuery::from_static("/")),
-            headers: headers::to_backend(&head.headers, host, &credentials),
+            headers: headers::to_backend(&head.headers, host, credentials),
             terms,
             held: Held { exchange, _place: place, _work: work },
             route,
