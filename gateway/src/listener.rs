@@ -280,7 +280,7 @@ async fn judged(
 
 /// What a finished handshake showed.
 struct Shown {
-    identity: Result<PeerIdentity, PeerFault>,
+    identity: Result<Arc<PeerIdentity>, PeerFault>,
     chain: Vec<CertificateDer<'static>>,
     accepted: Accepted,
 }
@@ -300,7 +300,7 @@ fn take_in(
     let of_identity_max = in_force.config.limits.connections_per_identity_max;
     let live = centre
         .live
-        .register(identity.clone(), chain.clone(), accepted, ends.source, of_identity_max)
+        .register(Arc::clone(&identity), chain, accepted, ends.source, of_identity_max)
         .ok_or((Stage::Connection, "identity_full"))?;
     if let Some(grace) = identity.grace() {
         centre.counters.count(Stage::Certificate, "let_in_by_grace");
@@ -314,7 +314,7 @@ fn take_in(
     }
     let newest = centre.in_force();
     if newest.generation != in_force.generation {
-        let judged = newest.judge_again(&identity, &chain, accepted, pki::clock::now());
+        let judged = newest.judge_again(&identity, &live.shown.chain, accepted, pki::clock::now());
         let of_line = |code| reasons::CONNECTION.iter().any(|reason| reason.code == code);
         let stage = |code| if of_line(code) { Stage::Connection } else { Stage::Certificate };
         judged.map_err(|code| (stage(code), code))?;

@@ -6,7 +6,7 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -21,6 +21,7 @@ use crate::{
     limits::{REQUEST_BURST, REQUEST_WAIT_MAX, RESTING_IDENTITIES_MAX},
     rate::{Rate, TooFast},
     stop::Stop,
+    stream::Credentials,
 };
 
 /// One open connection, as the table has it.
@@ -29,22 +30,58 @@ pub struct Open {
     /// Its number, never used twice by one process.
     pub id: u64,
     /// Who is at the other end.
-    pub peer: PeerIdentity,
+    pub peer: Arc<PeerIdentity>,
     /// Where it comes from.
     pub source: SocketAddr,
     /// What it was accepted with.
     pub accepted: Accepted,
-    /// The chain that was shown, leaf first.
-    pub chain: Arc<[CertificateDer<'static>]>,
+    /// What was shown.
+    pub shown: Arc<Shown>,
     /// Tells it to end.
     pub stop: Stop,
+}
+
+/// What a peer showed. Connections of one identity that showed the same have it once.
+#[derive(Debug)]
+pub struct Shown {
+    /// The chain, leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// What a system behind is told of it; made when the first request for one comes.
+    credentials: OnceLock<Option<Credentials>>,
+}
+
+impl Shown {
+    /// What a system behind is told of whoever showed it, who is known by this name.
+    pub fn credentials(&self, identity: &Identity) -> Option<&Credentials> {
+        self.credentials.get_or_init(|| Credentials::new(&self.chain, identity)).as_ref()
+    }
 }
 
 /// What is known of one identity.
 struct Known {
     open: u32,
+    /// What its newest connection showed, for as long as one that showed it is open.
+    shown: Weak<Shown>,
     /// Its requests, whatever connection they come on.
     requests: Arc<Mutex<Rate>>,
+}
+
+impl Known {
+    /// One without a connection yet.
+    fn new() -> Self {
+        let requests = Arc::new(Mutex::new(Rate::new(Instant::now())));
+        Known { open: 0, shown: Weak::new(), requests }
+    }
+
+    /// What a new connection showed: the same as the one before it, or something else.
+    fn shown(&mut self, chain: Vec<CertificateDer<'static>>) -> Arc<Shown> {
+        if let Some(same) = self.shown.upgrade().filter(|before| before.chain == chain) {
+            return same;
+        }
+        let shown = Arc::new(Shown { chain, credentials: OnceLock::new() });
+        self.shown = Arc::downgrade(&shown);
+        shown
+    }
 }
 
 #[derive(Default)]
@@ -70,8 +107,8 @@ pub struct LiveConnection {
     pub id: u64,
     /// Tells it to end.
     pub stop: Stop,
-    /// The chain that was shown, leaf first.
-    pub chain: Arc<[CertificateDer<'static>]>,
+    /// What was shown.
+    pub shown: Arc<Shown>,
     /// What it was accepted with.
     pub accepted: Accepted,
     requests: Arc<Mutex<Rate>>,
@@ -87,20 +124,20 @@ impl Live {
     /// Takes a connection in, unless its identity has `of_identity_max` already.
     pub fn register(
         &self,
-        peer: PeerIdentity,
+        peer: Arc<PeerIdentity>,
         chain: Vec<CertificateDer<'static>>,
         accepted: Accepted,
         source: SocketAddr,
         of_identity_max: u32,
     ) -> Option<LiveConnection> {
         let mut table = self.lock();
-        let requests = table.place_for(peer.identity(), of_identity_max)?;
+        let known = table.place_for(peer.identity(), of_identity_max)?;
+        let (requests, shown) = (Arc::clone(&known.requests), known.shown(chain));
         let id = self.numbers.fetch_add(1, Ordering::Relaxed);
         let stop = Stop::default();
-        let chain: Arc<[_]> = chain.into();
-        let open = Open { id, peer, source, accepted, chain: Arc::clone(&chain), stop: stop.clone() };
+        let open = Open { id, peer, source, accepted, shown: Arc::clone(&shown), stop: stop.clone() };
         table.open.insert(id, open);
-        Some(LiveConnection { live: self.clone(), id, stop, accepted, chain, requests })
+        Some(LiveConnection { live: self.clone(), id, stop, accepted, shown, requests })
     }
 
     /// All open connections. Who registers later is judged by what is in force then.
@@ -133,20 +170,20 @@ impl Open {
 
 impl Table {
     /// One more connection of this identity, unless it has as many as it may.
-    fn place_for(&mut self, identity: &Identity, of_identity_max: u32) -> Option<Arc<Mutex<Rate>>> {
-        if let Some(known) = self.of_identity.get_mut(identity) {
-            if known.open >= of_identity_max {
-                return None;
-            }
-            if known.open == 0 {
-                self.resting = self.resting.saturating_sub(1);
-            }
-            known.open += 1;
-            return Some(Arc::clone(&known.requests));
+    fn place_for(&mut self, identity: &Identity, of_identity_max: u32) -> Option<&mut Known> {
+        if !self.of_identity.contains_key(identity) {
+            self.of_identity.insert(identity.clone(), Known::new());
+            self.resting += 1;
         }
-        let requests = Arc::new(Mutex::new(Rate::new(Instant::now())));
-        self.of_identity.insert(identity.clone(), Known { open: 1, requests: Arc::clone(&requests) });
-        Some(requests)
+        let known = self.of_identity.get_mut(identity)?;
+        if known.open >= of_identity_max {
+            return None;
+        }
+        if known.open == 0 {
+            self.resting = self.resting.saturating_sub(1);
+        }
+        known.open += 1;
+        Some(known)
     }
 
     /// One connection fewer. Whoever comes back at once has no more requests than before.
@@ -203,14 +240,26 @@ mod tests {
         let identity = Identity::from_uri("urn:sekisho:test:institution:1310000018").unwrap();
         let other = Identity::from_uri("urn:sekisho:test:institution:1310000026").unwrap();
         let mut table = Table::default();
-        let requests = table.place_for(&identity, 1).unwrap();
+        let requests = Arc::clone(&table.place_for(&identity, 1).unwrap().requests);
         let now = Instant::now();
         let take =
             |requests: &Mutex<Rate>| locked(requests).take(1, REQUEST_BURST, Duration::ZERO, now).is_ok();
         assert!(table.place_for(&identity, 1).is_none());
         assert!(take(&requests) && take(&requests) && !take(&requests));
         table.gave_up(&identity);
-        assert!(!take(&table.place_for(&identity, 1).unwrap()));
-        assert!(take(&table.place_for(&other, 1).unwrap()));
+        assert!(!take(&table.place_for(&identity, 1).unwrap().requests));
+        assert!(take(&table.place_for(&other, 1).unwrap().requests));
+    }
+
+    #[test]
+    fn connections_that_showed_the_same_chain_have_it_once_and_others_have_their_own() {
+        let mut known = Known::new();
+        let chain = |bytes: &'static [u8]| vec![CertificateDer::from(bytes)];
+        let one = known.shown(chain(b"one"));
+        assert!(Arc::ptr_eq(&one, &known.shown(chain(b"one"))));
+        let other = known.shown(chain(b"other"));
+        assert_eq!(other.chain, chain(b"other"));
+        drop((one, other));
+        assert!(known.shown.upgrade().is_none(), "kept no longer than a connection");
     }
 }

@@ -1,10 +1,6 @@
 //! Who stands at the other end of an accepted connection, and what they are permitted to do.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-    time::Instant,
-};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use pki::peer::PeerIdentity;
 use protocol::{
@@ -27,8 +23,6 @@ pub struct Peer {
     pub ends: Ends,
     /// Keeps its place in the table of live connections for as long as anything is done for it.
     live: Arc<LiveConnection>,
-    /// What a system behind is told of it; made when the first request for one comes.
-    credentials: Arc<OnceLock<Option<Arc<Credentials>>>>,
 }
 
 /// Proof that the peer's role may do this here. No handler runs without one; only [`Peer::permit`] makes it.
@@ -75,8 +69,8 @@ pub fn subject_of(peer: &PeerIdentity, source: SocketAddr) -> Subject {
 
 impl Peer {
     /// The holder of this identity, on this connection.
-    pub fn new(identity: PeerIdentity, ends: Ends, live: Arc<LiveConnection>) -> Self {
-        Peer { identity: Arc::new(identity), ends, live, credentials: Arc::default() }
+    pub fn new(identity: Arc<PeerIdentity>, ends: Ends, live: Arc<LiveConnection>) -> Self {
+        Peer { identity, ends, live }
     }
 
     /// The connection's number.
@@ -110,10 +104,8 @@ impl Peer {
     }
 
     /// What a system behind the gateway is told of it.
-    pub fn credentials(&self) -> Option<Arc<Credentials>> {
-        self.credentials
-            .get_or_init(|| Credentials::new(&self.live.chain, self.identity()).map(Arc::new))
-            .clone()
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.live.shown.credentials(self.identity())
     }
 
     /// Waits for the turn of one more request of its identity: whoever asks faster than it may is slowed down, and then

@@ -232,7 +232,7 @@ pub async fn judge_all(centre: &Arc<Centre>) -> (usize, usize) {
     let judged_now = tokio::task::spawn_blocking(move || {
         let now = clock::now();
         let no_longer = |open: Open| {
-            let reason = judging.judge_again(&open.peer, &open.chain, open.accepted, now).err()?;
+            let reason = judging.judge_again(&open.peer, &open.shown.chain, open.accepted, now).err()?;
             Some((open, reason))
         };
         open.into_iter().filter_map(no_longer).collect::<Vec<_>>()

@@ -2,7 +2,11 @@
 //!
 //! Loaded as a pair and checked as a peer would check it, so that a mistake shows at start and not at the far end.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use protocol::{
     digest::Sha256,
@@ -90,6 +94,8 @@ pub enum CredentialFault {
 pub struct Credential {
     certified: Arc<CertifiedKey>,
     facts: OwnCertificate,
+    /// The first name that was found among those it may be dialled by: nearly all requests name the same one.
+    dialled_as: OnceLock<Box<str>>,
 }
 
 impl fmt::Debug for Credential {
@@ -112,10 +118,18 @@ impl Credential {
 
     /// Does this name, or this address, stand among the names that the certificate may be dialled by?
     pub fn is_dialled_as(&self, host: &str) -> bool {
-        let (Some(leaf), Ok(host)) = (self.certified.cert.first(), ServerName::try_from(host)) else {
+        if self.dialled_as.get().is_some_and(|known| **known == *host) {
+            return true;
+        }
+        let (Some(leaf), Ok(name)) = (self.certified.cert.first(), ServerName::try_from(host)) else {
             return false;
         };
-        EndEntityCert::try_from(leaf).is_ok_and(|leaf| leaf.verify_is_valid_for_subject_name(&host).is_ok())
+        let stands_there = EndEntityCert::try_from(leaf)
+            .is_ok_and(|leaf| leaf.verify_is_valid_for_subject_name(&name).is_ok());
+        if stands_there {
+            self.dialled_as.get_or_init(|| host.into());
+        }
+        stands_there
     }
 
     fn new(
@@ -132,7 +146,7 @@ impl Credential {
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(_) => return Err(CredentialFault::KeyMismatch),
         }
-        Ok(Credential { certified: Arc::new(certified), facts })
+        Ok(Credential { certified: Arc::new(certified), facts, dialled_as: OnceLock::new() })
     }
 
     /// What our own certificate says.

@@ -6,6 +6,7 @@ use anyhow::{Context as _, ensure};
 use tokio_rustls::rustls::ClientConfig;
 
 use super::{
+    backend,
     kit::Kit,
     product::{Product, Purpose, Running},
 };
@@ -15,23 +16,30 @@ use crate::{
         tls::{Group, Suite},
     },
     rows::{About, Figures, Goal, Row},
-    server::free_address,
 };
 
 /// Connections that are open at a time.
 pub const CONNECTIONS: usize = 2000;
 
-/// Those that serve HTTP; the first is ours.
-const PRODUCTS: [(Product, Option<Goal>); 4] = [
+/// Those that serve HTTP; the first ones are ours.
+const PRODUCTS: [(Product, Option<Goal>); 5] = [
+    (Product::SekishoBulk, None),
     (Product::Sekisho, None),
     (Product::Nginx, Some(Goal::AtMost(0.75))),
     (Product::HaProxy, None),
     (Product::Envoy, None),
 ];
 
+/// Of these, ours.
+const OURS: usize = 2;
+
+/// What each has asked for before it idles, and has had an answer to from the backend.
+const REQUEST: &[u8] = b"POST /stream/any/small HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\n0";
+
 /// Measures all of them with this suite. Each is started anew in each round: what a process once had it may keep.
 pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
     let config = kit.client(0, suite, Group::X25519)?;
+    let purpose = Purpose { pinned: true, backend: backend::start().await?, streams: true };
     let mut figures = PRODUCTS.map(|_| Figures::default());
     for round in 0..kit.scale.rounds {
         eprintln!("idle: round {} of {}", round + 1, kit.scale.rounds);
@@ -43,20 +51,23 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
             let (product, figures) =
                 PRODUCTS.get(place).zip(figures.get_mut(place)).context("a place for each")?;
             let name = format!("idle-{}-{round}-{place}", suite.name());
-            let purpose = Purpose { pinned: true, backend: free_address().await?, streams: false };
             let running = Running::start(product.0, kit, &name, purpose).await?;
             figures.push(kib_each(&running, &config).await.with_context(|| product.0.name())?);
             running.server.stop().await?;
         }
     }
-    let [ours, ..] = &figures;
-    let suite = format!("{CONNECTIONS} idle connections, {}", suite.name());
-    let row = |((product, goal), other): (&(Product, Option<Goal>), &Figures)| {
-        let figure = "memory of each (Pss)";
-        let about = About { suite: &suite, figure, unit: "KiB", peer: product.name(), goal: *goal };
-        Row::new(&about, ours, other)
-    };
-    Ok(PRODUCTS.iter().zip(&figures).skip(1).filter_map(row).collect())
+    let mut rows = Vec::new();
+    for ((product, _), measured) in PRODUCTS.iter().zip(&figures).take(OURS) {
+        // The goal is that of the engine that is made for it.
+        let made_for_it = *product == Product::SekishoBulk;
+        let suite = format!("{CONNECTIONS} idle connections, {}, {}", suite.name(), product.name());
+        for ((product, goal), other) in PRODUCTS.iter().zip(&figures).skip(OURS) {
+            let (figure, goal) = ("memory of each (Pss)", goal.filter(|_| made_for_it));
+            let about = About { suite: &suite, figure, unit: "KiB", peer: product.name(), goal };
+            rows.extend(Row::new(&about, measured, other));
+        }
+    }
+    Ok(rows)
 }
 
 /// Memory of each connection after its first request.
@@ -73,10 +84,10 @@ async fn kib_each(running: &Running, config: &Arc<ClientConfig>) -> anyhow::Resu
     Ok((after - before) * 1024.0 / CONNECTIONS as f64)
 }
 
-/// A connection that has asked for something that is not there, or is nothing.
+/// A connection that has had its answer.
 async fn one(running: &Running, config: &Arc<ClientConfig>) -> anyhow::Result<Line> {
-    let mut line = Line::connect(config, running.server.address).await?;
-    let answer = line.ask(&[b"GET /idle HTTP/1.1\r\nhost: localhost\r\n\r\n"]).await?;
-    ensure!(matches!(answer.status, 204 | 404), "{answer}");
+    let mut line = running.product.connect(config, running.server.address).await?;
+    let answer = line.ask(&[REQUEST]).await?;
+    ensure!(answer.status == 200, "{answer}");
     Ok(line)
 }

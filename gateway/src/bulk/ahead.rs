@@ -1,5 +1,10 @@
 //! Bytes that came beyond what was asked for.
 
+use super::scratch::{give_back, spare};
+
+/// So many bytes at once are worth a buffer of the core's; fewer keep no more room than they need.
+const WORTH_A_SPARE: usize = 512;
+
 /// They. What was taken of them costs no memory for long, whatever comes behind it.
 #[derive(Default)]
 pub struct Ahead {
@@ -15,6 +20,9 @@ impl Ahead {
 
     /// These came after them.
     pub fn put(&mut self, bytes: &[u8]) {
+        if self.bytes.capacity() == 0 && bytes.len() >= WORTH_A_SPARE {
+            self.bytes = spare(bytes.len());
+        }
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -22,7 +30,7 @@ impl Ahead {
     pub fn take(&mut self, count: usize) {
         self.taken = self.taken.saturating_add(count).min(self.bytes.len());
         if self.taken == self.bytes.len() {
-            *self = Ahead::default();
+            give_back(std::mem::take(self).bytes);
         } else if self.taken >= self.bytes.len() / 2 {
             // Each byte moves at most once for one that is taken.
             self.bytes.drain(..self.taken);

@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use hyper::HeaderMap;
+use hyper::{HeaderMap, StatusCode};
 
 use super::{
     backend::Backend,
     chunks::{BadChunks, CHUNK_END, CONTENT_END, Chunks, Found, chunk_begin},
-    head::{self, Answered, Framing, HEAD_USUAL},
+    head::{self, Answered, Framing},
     line::{Gone, Line},
+    scratch::with_plain,
     wire::Wire,
 };
 use crate::stream::{Broken, Silence};
@@ -46,9 +47,16 @@ pub enum AnswerBroken {
 /// It.
 pub struct Answering {
     /// Its head, until it is put.
-    head: Vec<u8>,
+    head: Option<Head>,
     left: Left,
     silence: Silence,
+}
+
+struct Head {
+    status: StatusCode,
+    headers: HeaderMap,
+    framing: Framing,
+    closes: bool,
 }
 
 enum Left {
@@ -62,15 +70,14 @@ enum Left {
 
 impl Answering {
     /// Of this backend, with its head for the peer.
-    pub fn new(stall_max: Duration, answered: &Answered, headers: &HeaderMap, closes: bool) -> Self {
-        let mut head = Vec::with_capacity(HEAD_USUAL);
-        head::write_answer(&mut head, answered.head.status(), headers, answered.framing, closes);
+    pub fn new(stall_max: Duration, answered: &Answered, headers: HeaderMap, closes: bool) -> Self {
+        let head = Head { status: answered.head.status(), headers, framing: answered.framing, closes };
         let left = match answered.framing {
             Framing::Length(length) => Left::Length(length),
             Framing::Chunked => Left::Chunked(Chunks::default()),
             Framing::Empty | Framing::Unknown => Left::Nothing,
         };
-        Answering { head, left, silence: Silence::new(stall_max) }
+        Answering { head: Some(head), left, silence: Silence::new(stall_max) }
     }
 
     /// Ready when all of it is sent.
@@ -84,8 +91,8 @@ impl Answering {
         loop {
             // What was put leaves before more is read.
             ready!(line.poll_flush(context))?;
-            if !self.head.is_empty() {
-                self.put_head(&mut line, backend)?;
+            if let Some(head) = self.head.take() {
+                self.put_head(&head, &mut line, backend)?;
                 continue;
             }
             let came = match &mut self.left {
@@ -123,15 +130,18 @@ impl Answering {
     }
 
     /// What came together with the head goes on together with it, in one record if it is little.
-    fn put_head(&mut self, line: &mut Line, backend: &mut Backend) -> io::Result<()> {
-        let mut head = std::mem::take(&mut self.head);
-        if let Left::Length(left) = &mut self.left {
-            let count = backend.ahead().len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-            head.extend_from_slice(backend.ahead().get(..count).unwrap_or_default());
-            backend.take(count);
-            *left -= count as u64;
-        }
-        line.put(&head)
+    fn put_head(&mut self, head: &Head, line: &mut Line, backend: &mut Backend) -> io::Result<()> {
+        let Head { status, headers, framing, closes } = head;
+        with_plain(|plain| {
+            head::write_answer(plain, *status, headers, *framing, *closes);
+            if let Left::Length(left) = &mut self.left {
+                let count = backend.ahead().len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                plain.extend_from_slice(backend.ahead().get(..count).unwrap_or_default());
+                backend.take(count);
+                *left -= count as u64;
+            }
+            line.put(plain)
+        })
     }
 }
 

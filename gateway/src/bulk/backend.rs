@@ -24,14 +24,21 @@ use super::{
     line::Gone,
     scratch::with_input,
 };
-use crate::stream::{CONNECT_MAX, IDLE_MAX, IDLE_TIME_MAX};
+use crate::stream::{CONNECT_MAX, IDLE_MAX, IDLE_TIME_MAX, Silence};
 
 /// Heads of answers that come before the answer (1xx) and are not passed on.
 const INTERIM_MAX: u32 = 8;
 
 thread_local! {
     /// Connections that this core keeps for the next request, the one used last at the end.
-    static IDLE: RefCell<HashMap<SocketAddr, VecDeque<(Instant, TcpStream)>>> = RefCell::default();
+    static IDLE: RefCell<HashMap<SocketAddr, VecDeque<Kept>>> = RefCell::default();
+}
+
+/// One of them.
+struct Kept {
+    since: Instant,
+    tcp: TcpStream,
+    late: Silence,
 }
 
 /// It.
@@ -41,16 +48,28 @@ pub struct Backend {
     /// What came beyond what was taken.
     ahead: Vec<u8>,
     interim_left: u32,
+    /// How long its answer does not come.
+    late: Silence,
 }
 
 impl Backend {
     /// One that is kept, or a new one. One that takes nothing for `stall_max` is given up, as by the other engine.
     pub async fn reach(address: SocketAddr, stall_max: Duration) -> io::Result<Self> {
-        let tcp = match take_idle(address) {
-            Some(tcp) => tcp,
-            None => connect(address, stall_max).await?,
+        let (tcp, late) = match take_idle(address) {
+            Some(kept) => (kept.tcp, kept.late),
+            None => (connect(address, stall_max).await?, Silence::new(stall_max)),
         };
-        Ok(Backend { address, tcp, ahead: Vec::new(), interim_left: INTERIM_MAX })
+        Ok(Backend { address, tcp, ahead: Vec::new(), interim_left: INTERIM_MAX, late })
+    }
+
+    /// Its answer has so long, from when it is first waited for.
+    pub fn answer_within(&mut self, max: Duration) {
+        self.late.begin(max);
+    }
+
+    /// Ready when it took longer.
+    pub fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.late.poll(context)
     }
 
     /// Writes some of these bytes.
@@ -127,14 +146,14 @@ impl Backend {
             if of_address.len() >= IDLE_MAX {
                 of_address.pop_front();
             }
-            of_address.push_back((Instant::now(), self.tcp));
+            of_address.push_back(Kept { since: Instant::now(), tcp: self.tcp, late: self.late });
         });
     }
 }
 
 /// Closes what this core has kept too long.
 pub fn close_idle() {
-    let kept = |(since, _): &(Instant, TcpStream)| since.elapsed() < IDLE_TIME_MAX;
+    let kept = |kept: &Kept| kept.since.elapsed() < IDLE_TIME_MAX;
     IDLE.with_borrow_mut(|idle| {
         for of_address in idle.values_mut() {
             of_address.retain(kept);
@@ -168,12 +187,12 @@ fn poll_into(
     })
 }
 
-fn take_idle(address: SocketAddr) -> Option<TcpStream> {
+fn take_idle(address: SocketAddr) -> Option<Kept> {
     IDLE.with_borrow_mut(|idle| {
         let of_address = idle.get_mut(&address)?;
-        while let Some((since, tcp)) = of_address.pop_back() {
-            if since.elapsed() < IDLE_TIME_MAX && is_quiet(&tcp) {
-                return Some(tcp);
+        while let Some(kept) = of_address.pop_back() {
+            if kept.since.elapsed() < IDLE_TIME_MAX && is_quiet(&kept.tcp) {
+                return Some(kept);
             }
         }
         None

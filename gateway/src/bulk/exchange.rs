@@ -3,22 +3,21 @@
 
 use std::{
     future::poll_fn,
-    io,
-    pin::Pin,
+    io, mem,
+    pin::pin,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use hyper::Method;
 use protocol::{cause::Cause, problem::Problem};
-use tokio::time::{Sleep, sleep};
 
 use super::{
     answering::{AnswerBroken, Answering},
     backend::Backend,
     content::CONTINUE,
     head::{self, Answered, HEAD_USUAL, HeadFault},
-    scratch::{read_at_once, with_plain},
+    scratch::{give_back, read_at_once, spare, with_plain},
     wire::Wire,
 };
 use crate::{
@@ -77,32 +76,32 @@ pub async fn carry(
         watch,
         silence: Silence::new(passage.terms.stall_max),
         sent: Sent::Going,
-        unsent: Vec::with_capacity(HEAD_USUAL + wire.line().ahead().len()),
+        unsent: spare(HEAD_USUAL + wire.line().ahead().len()),
         taken: 0,
         asked_first,
     };
     head::write_request(&mut asking.unsent, &passage);
     asking.take_ahead(wire).map_err(|broken| turned_by(&broken))?;
-    let (ends, method) = (passage.terms.ends.clone(), passage.method.clone());
+    let mut told_to_end = pin!(passage.held.exchange.ends().cancelled());
     let answer_max = passage.route.config.answer_max;
 
     let until_answered = async {
         let mut backend =
             Backend::reach(passage.route.config.backend, passage.terms.stall_max).await.map_err(failed)?;
-        let mut late = None;
+        backend.answer_within(answer_max);
         let answered = poll_fn(|context| {
             // Whether the request went through is known first: a backend whose request broke has nothing to say.
             if let Poll::Ready(Err(broken)) = asking.poll(context, wire, &mut backend) {
                 return Poll::Ready(Err(turned_by(&broken)));
             }
-            poll_answer(context, &asking, &method, &mut backend, &mut late, answer_max)
+            poll_answer(context, &asking, &passage.method, &mut backend)
         });
         let answered = answered.await?;
         Ok::<_, Turned>((backend, answered))
     };
     let (mut backend, answered) = tokio::select! {
         biased;
-        () = ends.cancelled() => return Err(turned_by(&Broken::Cut(Cause::Revoked))),
+        () = &mut told_to_end => return Err(turned_by(&Broken::Cut(Cause::Revoked))),
         answered = until_answered => answered?,
     };
     let headers = passage.answered(answered.head.status(), answered.head.headers())?;
@@ -110,7 +109,7 @@ pub async fn carry(
         // No answer to a part of a claims file.
         tokio::select! {
             biased;
-            () = ends.cancelled() => return Err(turned_by(&Broken::Cut(Cause::Revoked))),
+            () = &mut told_to_end => return Err(turned_by(&Broken::Cut(Cause::Revoked))),
             whole = poll_fn(|context| asking.poll(context, wire, &mut backend)) => {
                 whole.map_err(|broken| turned_by(&broken))?;
             }
@@ -123,10 +122,10 @@ pub async fn carry(
     let keeps = answered.keeps;
     // Nobody is told to go on once the answer has begun.
     asking.asked_first = false;
-    let mut answering = Answering::new(passage.terms.stall_max, &answered, &headers, closes);
+    let mut answering = Answering::new(passage.terms.stall_max, &answered, headers, closes);
     let went = tokio::select! {
         biased;
-        () = ends.cancelled() => Err(AnswerBroken::Ended),
+        () = &mut told_to_end => Err(AnswerBroken::Ended),
         went = poll_fn(|context| {
             if let Poll::Ready(Err(broken)) = asking.poll(context, wire, &mut backend) {
                 return Poll::Ready(Err(AnswerBroken::Request(broken)));
@@ -156,8 +155,6 @@ fn poll_answer(
     asking: &Asking<'_>,
     method: &Method,
     backend: &mut Backend,
-    late: &mut Option<Pin<Box<Sleep>>>,
-    answer_max: Duration,
 ) -> Poll<Result<Answered, Turned>> {
     if let Poll::Ready(answered) = backend.poll_answer(context, method) {
         let failed = |fault: HeadFault| Turned::because(Problem::BackendFailed, chain(&fault));
@@ -166,7 +163,7 @@ fn poll_answer(
     if matches!(asking.sent, Sent::Going) {
         return Poll::Pending;
     }
-    ready!(late.get_or_insert_with(|| Box::pin(sleep(answer_max))).as_mut().poll(context));
+    ready!(backend.poll_late(context));
     Poll::Ready(Err(Problem::BackendTimeout.into()))
 }
 
@@ -205,7 +202,8 @@ impl Asking<'_> {
                 continue;
             }
             // Nothing is kept while something is waited for.
-            (self.unsent, self.taken) = (Vec::new(), 0);
+            give_back(mem::take(&mut self.unsent));
+            self.taken = 0;
             if self.watch.left() == 0 {
                 self.sent = Sent::Whole;
                 continue;

@@ -3,6 +3,8 @@
 //! A head is what RFC 9112 has it be and nothing that only most programs take for one: every line ends in CRLF, nothing
 //! stands before the first, and how long the content is stands in it once.
 
+use std::{cell::RefCell, time::SystemTime};
+
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderName, HeaderValue, TRANSFER_ENCODING},
@@ -209,8 +211,7 @@ pub fn write_answer(
     out.extend_from_slice(b"\r\n");
     write_headers(out, headers);
     if !headers.contains_key(DATE) {
-        let now = httpdate::HttpDate::from(std::time::SystemTime::now());
-        out.extend_from_slice(format!("date: {now}\r\n").as_bytes());
+        write_date(out);
     }
     match framing {
         Framing::Length(length) => write_length(out, length),
@@ -221,6 +222,21 @@ pub fn write_answer(
         out.extend_from_slice(b"connection: close\r\n");
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Writes when this is. The text is made once a second on each core.
+fn write_date(out: &mut Vec<u8>) {
+    thread_local! {
+        static WRITTEN: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    }
+    let now = SystemTime::now();
+    let second = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    WRITTEN.with_borrow_mut(|(of, text)| {
+        if *of != second || text.is_empty() {
+            (*of, *text) = (second, format!("date: {}\r\n", httpdate::HttpDate::from(now)));
+        }
+        out.extend_from_slice(text.as_bytes());
+    });
 }
 
 fn write_headers(out: &mut Vec<u8>, headers: &HeaderMap) {

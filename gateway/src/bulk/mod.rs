@@ -13,10 +13,16 @@ mod content;
 mod exchange;
 pub mod head;
 mod line;
+mod places;
 mod scratch;
 mod wire;
 
-use std::{future::Future, io, pin::Pin, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    sync::Arc,
+};
 
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
@@ -39,7 +45,7 @@ use crate::{
     answer::{self, Answer},
     centre::Centre,
     connection::{LAST_ANSWER_MAX, Patience, no_more_requests},
-    cores::{Running, Seat},
+    cores::Seat,
     counters::Stage,
     denied,
     peer::{Peer, TransferPermit},
@@ -47,7 +53,7 @@ use crate::{
     route::Route,
     send,
     service::{Asked, asked, permit_transfer},
-    stream::{Broken, Passage},
+    stream::{Broken, Passage, Silence},
     turned::Turned,
 };
 use answering::AnswerBroken;
@@ -99,10 +105,10 @@ pub fn serve(
     // Before the future is made, which would keep room for the stream as it came.
     let handshake_name = stream.get_ref().1.server_name().map(Arc::from);
     let wire = Wire::new(stream);
-    serve_to_its_end(Connection { centre, peer, patience, handshake_name, wire, seat })
+    serve_to_its_end(Arc::new(Connection { centre, peer, patience, handshake_name, wire, seat }))
 }
 
-async fn serve_to_its_end(connection: Connection) {
+async fn serve_to_its_end(connection: Arc<Connection>) {
     let end = connection.run().await;
     let (centre, identity) = (&connection.centre, connection.peer.identity());
     match end {
@@ -119,20 +125,15 @@ async fn serve_to_its_end(connection: Connection) {
 }
 
 impl Connection {
-    async fn run(&self) -> End {
-        // Whoever is told to end may still be answered why.
-        let stop = self.peer.stop();
-        let stopped = std::pin::pin!(async {
-            stop.stopped().await;
-            sleep(LAST_ANSWER_MAX).await;
-        });
-        let mut stopped: Pin<&mut (dyn Future<Output = ()> + Send)> = stopped;
-        let mut no_more = std::pin::pin!(no_more_requests(&self.centre, self.patience.life));
+    async fn run(self: &Arc<Self>) -> End {
+        let mut told_to_end = pin!(self.peer.stop().stopped());
+        let mut waited = Silence::new(self.patience.head);
+        let mut no_more = pin!(no_more_requests(&self.centre, self.patience.life));
         loop {
             // Each may be dropped: a part of a head stays in the line.
             let came = tokio::select! {
                 biased;
-                _ = stop.stopped() => {
+                _ = &mut told_to_end => {
                     self.wire.close(LAST_ANSWER_MAX).await;
                     return End::ByUs;
                 }
@@ -140,24 +141,24 @@ impl Connection {
                     self.wire.close(LAST_ANSWER_MAX).await;
                     return End::Quiet;
                 }
-                came = timeout(self.patience.head, self.wire.head()) => came,
+                came = self.wire.head() => Some(came),
+                () = poll_fn(|context| waited.poll(context)) => None,
             };
+            waited.broken();
             let request = match came {
-                Ok(Ok(Some(request))) => request,
-                Ok(Ok(None)) => return End::Quiet,
-                Ok(Err(HeadFault::Gone(gone))) => return End::Early(gone.cause().name()),
-                Ok(Err(fault)) => {
+                Some(Ok(Some(request))) => request,
+                Some(Ok(None)) => return End::Quiet,
+                Some(Err(HeadFault::Gone(gone))) => return End::Early(gone.cause().name()),
+                Some(Err(fault)) => {
                     self.refuse(&fault).await;
                     return End::Early("malformed");
                 }
-                Err(_) => {
+                None => {
                     self.wire.close(LAST_ANSWER_MAX).await;
                     return End::Early("head_timeout");
                 }
             };
-            let running = self.seat.running();
-            let next = self.handle(request, &running, stopped.as_mut()).await;
-            drop(running);
+            let next = places::run(Arc::clone(self).handle(request)).await;
             match next {
                 Ok(Next::Request) => {}
                 Ok(Next::Close) => {
@@ -186,12 +187,8 @@ impl Connection {
     }
 
     /// Handles one request. An error is one of the connection, when an answer was to be sent.
-    async fn handle(
-        &self,
-        request: Request<()>,
-        running: &Running,
-        stopped: Pin<&mut (dyn Future<Output = ()> + Send)>,
-    ) -> io::Result<Next> {
+    async fn handle(self: Arc<Self>, request: Request<()>) -> io::Result<Next> {
+        let running = self.seat.running();
         // A drain waits for what was begun, and what was turned down is put on record.
         let _work = self.centre.work.token();
         let (centre, peer) = (&self.centre, &self.peer);
@@ -204,7 +201,7 @@ impl Connection {
                 let asked_first = asks_first(&head.headers);
                 match Passage::begin(centre, &permit, route, &head) {
                     Ok(passage) => {
-                        let carried = carry(&self.wire, running, passage, asked_first, closes).await;
+                        let carried = carry(&self.wire, &running, passage, asked_first, closes).await;
                         return self.after(carried, &method).await;
                     }
                     Err(turned) => Err(turned),
@@ -227,7 +224,7 @@ impl Connection {
                             biased;
                             received = receiving => received,
                             // The attempt ends by itself; nobody is left to be told.
-                            () = stopped => return Ok(Next::Drop(Cause::Revoked.name())),
+                            () = self.answered_no_more() => return Ok(Next::Drop(Cause::Revoked.name())),
                         }
                     }
                     Err(problem) => Err(problem.into()),
@@ -242,6 +239,12 @@ impl Connection {
             }
             Err(turned) => self.turn_down(&turned, &method).await,
         }
+    }
+
+    /// Until the connection was told to end, and the time is over in which it may still be answered why.
+    async fn answered_no_more(&self) {
+        self.peer.stop().stopped().await;
+        sleep(LAST_ANSWER_MAX).await;
     }
 
     /// Takes in the content of a transfer.

@@ -11,7 +11,7 @@ use std::{
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use protocol::cause::{self, Cause};
 use tokio::sync::oneshot;
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
     passage::Held,
@@ -33,13 +33,14 @@ impl Question {
     pub fn new(
         incoming: Incoming,
         terms: &Terms,
+        told_to_end: &CancellationToken,
     ) -> Result<(Self, oneshot::Receiver<Result<(), Broken>>), Broken> {
         let (end, ended) = oneshot::channel();
         let mut question = Question {
             incoming,
             watch: Watch::new(terms)?,
             silence: Silence::new(terms.stall_max),
-            told_to_end: Box::pin(terms.ends.clone().cancelled_owned()),
+            told_to_end: Box::pin(told_to_end.clone().cancelled_owned()),
             end: Some(end),
         };
         question.end_if_through();

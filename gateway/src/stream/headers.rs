@@ -24,7 +24,7 @@ const IDENTITY: HeaderName = HeaderName::from_static("sekisho-identity");
 /// Headers that are set for the backend, at most.
 const OURS_MAX: usize = 4;
 
-/// What the backend is told of a peer: made once for each connection.
+/// What the backend is told of a peer.
 #[derive(Debug)]
 pub struct Credentials {
     certificate: HeaderValue,

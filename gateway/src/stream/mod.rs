@@ -10,9 +10,9 @@ mod headers;
 mod passage;
 mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::{Request, Response, Uri, body::Incoming};
+use hyper::{Request, Response, Uri, body::Incoming, header::HeaderValue};
 use protocol::problem::Problem;
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -36,13 +36,16 @@ pub struct Route {
     /// Connections to its backend, for hyper.
     backends: Backends,
     stall_max: Duration,
+    /// What its backend is called in requests.
+    host: HeaderValue,
 }
 
 impl Route {
     /// With all its places free. A backend that moves nothing for `stall_max` is given up.
     fn new(config: config::gateway::Route, stall_max: Duration) -> Self {
         let places = Arc::new(Semaphore::new(config.requests_max as usize));
-        Route { config, places, backends: Backends::new(stall_max), stall_max }
+        let host = host_of(config.backend);
+        Route { config, places, backends: Backends::new(stall_max), stall_max, host }
     }
 
     /// The routes of a configuration; those that are as before are the very same, with their places and connections.
@@ -66,6 +69,11 @@ impl Route {
     }
 }
 
+fn host_of(backend: SocketAddr) -> HeaderValue {
+    // Nothing in an address is no part of a header.
+    HeaderValue::try_from(backend.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
 /// Passes a request on, and gives back the answer as soon as its head is there.
 pub async fn pass_on(
     centre: &Arc<Centre>,
@@ -76,8 +84,8 @@ pub async fn pass_on(
     let (head, incoming) = request.into_parts();
     let passage = Passage::begin(centre, &permit, route, &head)?;
     let config = &passage.route.config;
-    let (question, mut ended) =
-        Question::new(incoming, &passage.terms).map_err(|broken| turned_by(&broken))?;
+    let (question, mut ended) = Question::new(incoming, &passage.terms, passage.held.exchange.ends())
+        .map_err(|broken| turned_by(&broken))?;
     let mut outgoing = Request::new(question);
     *outgoing.method_mut() = passage.method.clone();
     *outgoing.uri_mut() = at_backend(&passage)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hyper::{
     HeaderMap, Method, StatusCode,
-    header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, UPGRADE},
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE},
     http::{request, uri::PathAndQuery},
 };
 use protocol::problem::Problem;
@@ -65,20 +65,17 @@ impl Passage {
         let in_force = centre.in_force();
         peer.permit(&in_force, config.right.0, config.right.1)?;
         let credentials = peer.credentials().ok_or(Problem::NotPermitted)?;
-        let host = HeaderValue::try_from(config.backend.to_string())
-            .map_err(|error| Turned::because(Problem::BackendFailed, error))?;
         let target = head.uri.path_and_query().cloned();
         let terms = Terms {
             declared,
             stall_max: in_force.config.link.stall_max,
             bytes_per_second_min: in_force.config.link.min_rate_bytes_per_second,
-            ends: exchange.ends().clone(),
             claims: config.claims,
         };
         Ok(Passage {
             method: head.method.clone(),
             target: target.unwrap_or_else(|| PathAndQuery::from_static("/")),
-            headers: headers::to_backend(&head.headers, host, &credentials),
+            headers: headers::to_backend(&head.headers, route.host.clone(), credentials),
             terms,
             held: Held { exchange, _place: place, _work: work },
             route,
@@ -110,9 +107,12 @@ fn check_head(head: &request::Parts) -> Result<(), Problem> {
 
 /// No path that somebody could read as one outside the route: no `.` and `..`, nothing empty, no slash in disguise.
 fn is_plain(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    let disguised = ["%2e", "%2f", "%5c", "\\", "%00", "//"].iter().any(|part| lower.contains(part));
-    !disguised && !path.split('/').any(|segment| segment == "." || segment == "..")
+    const DISGUISED: [&[u8]; 4] = [b"%2e", b"%2f", b"%5c", b"%00"];
+    let is_disguised = |three: &[u8]| DISGUISED.iter().any(|part| three.eq_ignore_ascii_case(part));
+    !path.contains('\\')
+        && !path.contains("//")
+        && !path.as_bytes().windows(3).any(is_disguised)
+        && !path.split('/').any(|segment| segment == "." || segment == "..")
 }
 
 /// Has an answer no content, whatever its head says (RFC 9112 section 6.3)?

@@ -14,7 +14,6 @@ use protocol::{
     problem::Problem,
 };
 use tokio::time::{Sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use crate::pace::Pace;
 
@@ -55,8 +54,6 @@ pub struct Terms {
     pub stall_max: Duration,
     /// Below this rate over `stall_max` likewise.
     pub bytes_per_second_min: u64,
-    /// Cancelled when the exchange is to be broken off.
-    pub ends: CancellationToken,
     /// It must be a claims file of this kind.
     pub claims: Option<Kind>,
 }
@@ -129,10 +126,18 @@ impl Silence {
         Silence { max, since: None, timer: None }
     }
 
+    /// Begins anew, and is over when nothing came for this long from when it is next asked.
+    pub fn begin(&mut self, max: Duration) {
+        (self.max, self.since) = (max, None);
+    }
+
     /// Ready when nothing came for the whole time.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let over = *self.since.get_or_insert_with(Instant::now) + self.max;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(over.into())));
+        if timer.deadline() > over.into() {
+            timer.as_mut().reset(over.into());
+        }
         loop {
             ready!(timer.as_mut().poll(context));
             if Instant::now() >= over {
@@ -145,5 +150,30 @@ impl Silence {
     /// Something came.
     pub fn broken(&mut self) {
         self.since = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Longer than anything here takes.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_silence_that_begins_anew_may_be_over_sooner_than_the_one_before_it_or_later() {
+        let mut silence = Silence::new(2 * PATIENCE);
+        let over = async |silence: &mut Silence, within| {
+            timeout(within, poll_fn(|context| silence.poll(context))).await.is_ok()
+        };
+        assert!(!over(&mut silence, Duration::ZERO).await);
+        silence.begin(Duration::ZERO);
+        assert!(over(&mut silence, PATIENCE).await);
+        silence.begin(2 * PATIENCE);
+        assert!(!over(&mut silence, Duration::ZERO).await);
     }
 }

@@ -119,18 +119,18 @@ impl TlsServer {
 
 /// Who was judged in one connection.
 #[derive(Debug)]
-pub struct Judged(Arc<OnceLock<PeerIdentity>>);
+pub struct Judged(Arc<OnceLock<Arc<PeerIdentity>>>);
 
 impl Judged {
     /// Who the client of the finished handshake is; `connection` must be the one that was accepted with the configuration
     /// this came with.
-    pub fn peer(&self, connection: &CommonState) -> Result<PeerIdentity, PeerFault> {
+    pub fn peer(&self, connection: &CommonState) -> Result<Arc<PeerIdentity>, PeerFault> {
         if connection.is_handshaking() {
             return Err(PeerFault::NoCert);
         }
         let shown = connection.peer_certificates().and_then(<[_]>::first).ok_or(PeerFault::NoCert)?;
         let peer = self.0.get().ok_or(PeerFault::NoCert)?;
-        if peer.fingerprint() == Sha256::of(shown) { Ok(peer.clone()) } else { Err(PeerFault::Other) }
+        if peer.fingerprint() == Sha256::of(shown) { Ok(Arc::clone(peer)) } else { Err(PeerFault::Other) }
     }
 }
 
@@ -144,7 +144,7 @@ struct Shared {
 
 struct ClientVerifier {
     shared: Arc<Shared>,
-    judged: Arc<OnceLock<PeerIdentity>>,
+    judged: Arc<OnceLock<Arc<PeerIdentity>>>,
 }
 
 impl fmt::Debug for ClientVerifier {
@@ -162,7 +162,7 @@ impl ClientVerifier {
         let peer = match verdicts.find(digest, now) {
             Some(peer) => peer,
             None => {
-                let peer = trust.judge(chain, Purpose::TlsClient, now)?;
+                let peer = Arc::new(trust.judge(chain, Purpose::TlsClient, now)?);
                 if peer.identity().environment() != *environment {
                     return Err(PeerFault::WrongEnvironment.into());
                 }

@@ -7,7 +7,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use protocol::{digest::Sha256, moment::Moment};
@@ -39,7 +39,7 @@ impl ChainDigest {
 #[derive(Clone)]
 struct Verdict {
     whole: Sha256,
-    peer: PeerIdentity,
+    peer: Arc<PeerIdentity>,
     since: Moment,
     until: Moment,
 }
@@ -56,7 +56,7 @@ pub(super) struct Verdicts(Mutex<Halves>);
 
 impl Verdicts {
     /// Who showed this chain before, if that verdict holds at `now`.
-    pub(super) fn find(&self, chain: ChainDigest, now: Moment) -> Option<PeerIdentity> {
+    pub(super) fn find(&self, chain: ChainDigest, now: Moment) -> Option<Arc<PeerIdentity>> {
         let mut halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = match halves.newer.get(&chain.leaf) {
             Some(verdict) => verdict.clone(),
@@ -72,9 +72,9 @@ impl Verdicts {
     }
 
     /// Keeps the verdict on this chain that was reached at `now`; not one by grace, whose every use is written down.
-    pub(super) fn keep(&self, chain: ChainDigest, peer: &PeerIdentity, now: Moment) {
+    pub(super) fn keep(&self, chain: ChainDigest, peer: &Arc<PeerIdentity>, now: Moment) {
         let Some(until) = peer.verdict_ends().filter(|_| peer.grace().is_none()) else { return };
-        let verdict = Verdict { whole: chain.whole, peer: peer.clone(), since: now, until };
+        let verdict = Verdict { whole: chain.whole, peer: Arc::clone(peer), since: now, until };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(chain.leaf, verdict);
     }
 }
@@ -90,8 +90,6 @@ impl Halves {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{clock, leaf::Purpose, testing::world::World};
 
@@ -126,7 +124,7 @@ mod tests {
     fn a_leaf_that_is_shown_with_many_chains_has_one_place() {
         let (world, now) = (World::new(), clock::now());
         let chain = std::slice::from_ref(&world.client.der);
-        let peer = world.trust().verify(chain, Purpose::TlsClient, now).unwrap();
+        let peer = Arc::new(world.trust().verify(chain, Purpose::TlsClient, now).unwrap());
         let (verdicts, with) = (Verdicts::default(), |more: &'static [u8]| {
             ChainDigest::of(&[world.client.der.clone(), CertificateDer::from(more)])
         });
@@ -140,7 +138,7 @@ mod tests {
     fn a_verdict_does_not_hold_before_it_was_reached() {
         let (world, now) = (World::new(), clock::now());
         let chain = [world.client.der.clone()];
-        let peer = world.trust().verify(&chain, Purpose::TlsClient, now).unwrap();
+        let peer = Arc::new(world.trust().verify(&chain, Purpose::TlsClient, now).unwrap());
         let (verdicts, digest) = (Verdicts::default(), ChainDigest::of(&chain));
         verdicts.keep(digest, &peer, now);
         assert_eq!(verdicts.find(digest, now), Some(peer));
