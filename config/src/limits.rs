@@ -134,7 +134,7 @@ pub const CONNECTIONS_MAX: Limit<u32> = Limit {
     default: 2000,
     low: 1,
     high: 100_000,
-    reason: "the peak on the last claim day needs a few hundred; each costs up to 256 KiB",
+    reason: "the peak on the last claim day needs a few hundred; each costs up to 256 KiB, and up to three on a core 1 MiB while they bring a streamed request",
 };
 
 /// `limits.connections_per_identity_max` of the gateway.

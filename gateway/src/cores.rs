@@ -47,6 +47,9 @@ pub struct Seat(Arc<Load>);
 /// A request that is being handled on its connection's core.
 pub struct Running(Arc<Load>);
 
+/// What a core does, to be asked at any time.
+pub struct Busy(Arc<Load>);
+
 impl Cores {
     /// Starts `count` of them, or, if that is 0, as many as the process may use. Each may have `blocking_max` further threads
     /// that wait for a disk.
@@ -146,8 +149,15 @@ impl Seat {
 }
 
 impl Running {
-    /// Requests that are being handled on its core, itself among them.
-    pub fn of_core(&self) -> usize {
+    /// What its core does.
+    pub fn core(&self) -> Busy {
+        Busy(Arc::clone(&self.0))
+    }
+}
+
+impl Busy {
+    /// Requests that are being handled now.
+    pub fn requests(&self) -> usize {
         self.0.running.load(Ordering::Relaxed)
     }
 }

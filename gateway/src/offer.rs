@@ -18,7 +18,10 @@ use protocol::{
     statement::Manifest,
     wire,
 };
-use storage::transfer::{Allowance, NewTransfer, Offered, RefusalText, Submission, Transfer};
+use storage::{
+    ledger::LedgerFault,
+    transfer::{Allowance, NewTransfer, Offered, RefusalText, Submission, Transfer},
+};
 
 use crate::{
     centre::Centre,
@@ -54,13 +57,7 @@ pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) ->
         return Err(Problem::StorageFailed.into());
     }
     let (now, _) = centre.time();
-    // Whoever asks for more than it may have open is told before its signature costs anything. What is refused for good is
-    // told so all the same.
-    let open_max = in_force.config.limits.open_transfers_per_sender_max;
-    let sender = &unverified.claimed().sender;
-    if centre.ledger.is_known_to_be_full(sender, open_max)
-        && judge(centre, unverified.claimed(), now).is_none()
-    {
+    if is_one_too_many(centre, unverified.claimed(), now).await? {
         return Err(Problem::TooMany.into());
     }
     let signed = unverified.verify(&in_force.verifier, now).map_err(turn_statement)?;
@@ -133,6 +130,29 @@ fn accepted_or_refused(transfer: Transfer) -> Result<Recorded, Turned> {
     match transfer.state.phase {
         protocol::receiver::Phase::Refused(reason) => Err(Turned::refused(&transfer, reason)),
         _ => Ok(Recorded::New(transfer)),
+    }
+}
+
+/// Is it known that the sender has all it may have open? It is told so before its signature costs anything. What is refused for
+/// good, and what was received before, goes on and is told that instead; a log that contradicts itself and the use of the day
+/// are looked at when there is room for the offer.
+async fn is_one_too_many(centre: &Centre, manifest: &Manifest, now: Moment) -> Result<bool, LedgerFault> {
+    let open_max = centre.in_force().config.limits.open_transfers_per_sender_max;
+    if !centre.ledger.is_known_to_be_full(&manifest.sender, open_max)
+        || judge(centre, manifest, now).is_some()
+    {
+        return Ok(false);
+    }
+    Ok(centre.ledger.held(&submission(manifest), &manifest.sha256).await?.is_none())
+}
+
+/// What it is that is sent, whatever its content.
+fn submission(manifest: &Manifest) -> Submission {
+    Submission {
+        sender: manifest.sender.clone(),
+        receiver: manifest.receiver.clone(),
+        kind: manifest.kind,
+        claim_month: manifest.claim_month,
     }
 }
 
@@ -212,12 +232,7 @@ impl Offering<'_> {
             key: manifest.key(),
             manifest: self.text.to_owned(),
             manifest_sha256: self.manifest_sha256,
-            submission: Submission {
-                sender: manifest.sender.clone(),
-                receiver: manifest.receiver.clone(),
-                kind: manifest.kind,
-                claim_month: manifest.claim_month,
-            },
+            submission: submission(manifest),
             length: manifest.length,
             sha256: manifest.sha256,
             class,

@@ -6,6 +6,7 @@ use std::{
     num::NonZero,
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
@@ -22,9 +23,9 @@ use crate::{
 /// Bytes from which on a thread of its own is worth its making: some milliseconds of hashing.
 pub const BESIDE_FROM: u64 = 4 * 1024 * 1024;
 
-/// Content is fast if a piece of it comes so soon after the one before: 20 MiB/s. What is slower gains nothing by a core, and
+/// Content is fast if a piece of it comes so soon after the one before: 50 MiB/s. What is slower gains nothing by a core, and
 /// would keep it from what is fast; after so long without a piece the core is given back.
-const FAST: Duration = Duration::from_millis(50);
+const FAST: Duration = Duration::from_millis(20);
 
 /// The cores that may hash beside: all but one, which writes.
 pub fn spare_cores() -> Arc<Semaphore> {
@@ -57,6 +58,8 @@ enum Place {
 /// The thread beside. It ends when nothing comes for a while, or nothing more can.
 struct Beside {
     pieces: SyncSender<Arc<Piece>>,
+    /// It takes nothing more, but for what was sent before this was set.
+    ends: Arc<AtomicBool>,
     thread: JoinHandle<(Box<Watcher>, Receiver<Arc<Piece>>)>,
 }
 
@@ -77,7 +80,6 @@ impl Watching {
         let now = Instant::now();
         let is_fast = self.last.replace(now).is_some_and(|last| now.duration_since(last) <= self.fast);
         self.place = match mem::replace(&mut self.place, Place::Later) {
-            Place::Beside(beside) if beside.thread.is_finished() => Place::Here(beside.end()?),
             Place::Here(watcher) if is_fast && self.left >= BESIDE_FROM => self.beside(watcher),
             place => place,
         };
@@ -88,9 +90,21 @@ impl Watching {
                 watcher.update(piece.bytes());
                 Ok(())
             }
-            // What is sent to a thread that ends just now is found by whoever joins it.
-            Place::Beside(beside) => beside.pieces.send(Arc::clone(piece)).map_err(|_| HasherLost),
+            Place::Beside(beside) => {
+                beside.pieces.send(Arc::clone(piece)).map_err(|_| HasherLost)?;
+                // If the thread ends and has not said so yet, it still finds the piece.
+                if beside.ends.load(Ordering::SeqCst) { self.take_back() } else { Ok(()) }
+            }
         }
+    }
+
+    /// Goes on here with what the thread beside has seen.
+    fn take_back(&mut self) -> Result<(), HasherLost> {
+        self.place = match mem::replace(&mut self.place, Place::Later) {
+            Place::Beside(beside) => Place::Here(beside.end()?),
+            place => place,
+        };
+        Ok(())
     }
 
     /// Waits until everything was seen.
@@ -107,16 +121,21 @@ impl Watching {
         let Ok(core) = Arc::clone(&self.cores).try_acquire_owned() else { return Place::Here(watcher) };
         // No piece waits here that does not wait anyway: there are no more of them.
         let (pieces, coming) = sync_channel::<Arc<Piece>>(PIECES);
-        let (spare, fast) = (watcher.clone(), self.fast);
+        let (spare, fast, ends) = (watcher.clone(), self.fast, Arc::new(AtomicBool::new(false)));
+        let told = Arc::clone(&ends);
         let begun = thread::Builder::new().name("hash".to_owned()).spawn(move || {
             let _core = core;
             while let Ok(piece) = coming.recv_timeout(fast) {
                 watcher.update(piece.bytes());
             }
+            told.store(true, Ordering::SeqCst);
+            for piece in coming.try_iter() {
+                watcher.update(piece.bytes());
+            }
             (watcher, coming)
         });
         match begun {
-            Ok(thread) => Place::Beside(Beside { pieces, thread }),
+            Ok(thread) => Place::Beside(Beside { pieces, ends, thread }),
             // No thread to be had.
             Err(_) => Place::Here(spare),
         }
@@ -223,6 +242,20 @@ mod tests {
         given.bring(2);
         given.wait_until_the_core_is_given_back();
         given.bring(3);
+        given.expect_all_seen();
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_to_a_thread_that_has_ended_is_taken_in_at_once() {
+        let mut given = Given::new(PATIENCE).await;
+        let Place::Here(watcher) = mem::replace(&mut given.watching.place, Place::Later) else { panic!() };
+        let (pieces, coming) = sync_channel(PIECES);
+        let thread = thread::spawn(move || (watcher, coming));
+        let ends = Arc::new(AtomicBool::new(true));
+        given.watching.place = Place::Beside(Beside { pieces, ends, thread });
+        given.bring(1);
+        assert!(matches!(given.watching.place, Place::Here(_)), "nobody waits for the next piece");
+        given.bring(7);
         given.expect_all_seen();
     }
 

@@ -75,11 +75,14 @@ pub enum AuditFault {
     /// The file is as an older version of this program left it.
     #[error(
         "the ledger was written by an older version of this program; next: start the gateway once, which brings it up to \
-         date, or verify it with the version that wrote it"
+         date, or verify it with the version that wrote it; this says nothing of whether it was altered"
     )]
     Older,
     /// The file was made by a newer program.
-    #[error("the ledger was written by a newer version of this program; next: verify it with that version")]
+    #[error(
+        "the ledger was written by a newer version of this program; next: verify it with that version; this says \
+         nothing of whether it was altered"
+    )]
     Newer,
     /// A read failed.
     #[error("the log cannot be read")]

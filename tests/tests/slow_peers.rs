@@ -8,9 +8,12 @@ use lab::proxy::{Fault, FaultProxy, Plan};
 use protocol::{
     cause::Cause,
     entry::{Entry, Event},
+    kind::Kind,
     problem::Problem,
 };
 use tests::{
+    files::claims_file,
+    lab::institution,
     patience::patiently,
     setting::Setting,
     wire::{get, send_head},
@@ -171,4 +174,20 @@ async fn whoever_has_all_it_may_have_open_is_told_before_a_signature_is_looked_a
     // What is refused for good is judged as ever: its no is signed, and goes on record.
     let too_large = setting.offer_but(|manifest| manifest.length = u64::MAX >> 12);
     assert_eq!(setting.caller.ask(&too_large).await.problem(), Problem::TooLarge);
+}
+
+#[tokio::test]
+async fn whoever_has_all_it_may_have_open_is_told_all_the_same_what_was_received_before() {
+    let setting = setting(&[("limits.open_transfers_per_sender_max", "1")]).await;
+    let first = setting.offered().await;
+    assert_eq!(setting.caller.send(&first, &setting.content).await.status, 200);
+    let offer_other = async |number| {
+        let other = claims_file(Kind::Medical, &institution(Kind::Medical, 1), 30_000, number);
+        let manifest = setting.papers.manifest(Kind::Medical, &other);
+        setting.caller.offer(&setting.papers.sign(&manifest)).await
+    };
+    assert_eq!(offer_other(2).await.status, 201);
+    let again = setting.papers.sign(&setting.manifest());
+    assert_eq!(setting.caller.offer(&again).await.problem(), Problem::AlreadyHeld);
+    assert_eq!(offer_other(3).await.problem(), Problem::TooMany);
 }

@@ -38,7 +38,8 @@ const REQUEST: &[u8] = b"POST /stream/any/small HTTP/1.1\r\nhost: localhost\r\nc
 
 /// Measures all of them with this suite. Each is started anew in each round: what a process once had it may keep.
 pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
-    let config = kit.client(0, suite, Group::X25519)?;
+    // Each of a peer of its own: what connections of one share is had for each of them.
+    let configs = kit.clients(CONNECTIONS + 1, suite, Group::X25519)?;
     let purpose = Purpose { pinned: true, backend: backend::start().await?, streams: true };
     let mut figures = PRODUCTS.map(|_| Figures::default());
     for round in 0..kit.scale.rounds {
@@ -52,7 +53,7 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
                 PRODUCTS.get(place).zip(figures.get_mut(place)).context("a place for each")?;
             let name = format!("idle-{}-{round}-{place}", suite.name());
             let running = Running::start(product.0, kit, &name, purpose).await?;
-            figures.push(kib_each(&running, &config).await.with_context(|| product.0.name())?);
+            figures.push(kib_each(&running, &configs).await.with_context(|| product.0.name())?);
             running.server.stop().await?;
         }
     }
@@ -71,17 +72,18 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
 }
 
 /// Memory of each connection after its first request.
-async fn kib_each(running: &Running, config: &Arc<ClientConfig>) -> anyhow::Result<f64> {
+async fn kib_each(running: &Running, configs: &[Arc<ClientConfig>]) -> anyhow::Result<f64> {
     // What the first one makes is needed once, not for each.
-    let first = one(running, config).await?;
+    let (first, others) = configs.split_first().context("a first peer")?;
+    let first = one(running, first).await?;
     let before = running.server.memory_mib()?;
     let mut held = Vec::with_capacity(CONNECTIONS);
-    for _ in 0..CONNECTIONS {
+    for config in others {
         held.push(one(running, config).await?);
     }
     let after = running.server.memory_mib()?;
     drop((first, held));
-    Ok((after - before) * 1024.0 / CONNECTIONS as f64)
+    Ok((after - before) * 1024.0 / others.len() as f64)
 }
 
 /// A connection that has had its answer.

@@ -61,13 +61,7 @@ impl Kit {
     pub fn new(directory: &Path, scale: Scale, envoy: Option<PathBuf>) -> anyhow::Result<Self> {
         let sites = Sites::create(&directory.join("lab"))?;
         let centre = sites.centre("shared", &[])?;
-        let anywhere = "127.0.0.1:1".parse()?;
-        let senders = (1..=u32::try_from(SENDERS)?)
-            .map(|number| {
-                let party = format!("institution:{}", synthetic_institution(13, b'1', number)).parse()?;
-                anyhow::Ok(sites.sender(&format!("sender-{number}"), &party, anywhere, &[])?)
-            })
-            .collect::<Result<_, _>>()?;
+        let senders = (0..SENDERS).map(|place| sender(&sites, place)).collect::<Result<_, _>>()?;
         let (receiver, tls) = ("review-agency:113".parse()?, centre.directory.join("tls"));
         Ok(Kit { directory: directory.to_owned(), sites, receiver, senders, scale, envoy, tls })
     }
@@ -89,9 +83,30 @@ impl Kit {
         Ok(self.sites.centre(name, changes)?)
     }
 
+    /// What connections are made with of so many senders, each another.
+    pub fn clients(
+        &self,
+        count: usize,
+        suite: Suite,
+        group: Group,
+    ) -> anyhow::Result<Vec<Arc<ClientConfig>>> {
+        let root = self.tls.join("root.pem");
+        let more = (self.senders.len()..count).map(|place| sender(&self.sites, place));
+        let more: Vec<SenderSite> = more.collect::<Result<_, _>>()?;
+        let all = self.senders.iter().chain(&more).take(count);
+        all.map(|sender| config(Some(sender), &root, suite, group)).collect()
+    }
+
     /// What the connections of this sender are made with.
     pub fn client(&self, sender: usize, suite: Suite, group: Group) -> anyhow::Result<Arc<ClientConfig>> {
         let sender = self.senders.get(sender).context("so many senders there are not")?;
         config(Some(sender), &self.tls.join("root.pem"), suite, group)
     }
+}
+
+/// The institution at this place among the senders.
+fn sender(sites: &Sites, place: usize) -> anyhow::Result<SenderSite> {
+    let (number, anywhere) = (u32::try_from(place)? + 1, "127.0.0.1:1".parse()?);
+    let party = format!("institution:{}", synthetic_institution(13, b'1', number)).parse()?;
+    Ok(sites.sender(&format!("sender-{number}"), &party, anywhere, &[])?)
 }

@@ -38,7 +38,7 @@ thread_local! {
 struct Kept {
     since: Instant,
     tcp: TcpStream,
-    late: Silence,
+    answer_due: Silence,
 }
 
 /// It.
@@ -49,27 +49,24 @@ pub struct Backend {
     ahead: Vec<u8>,
     interim_left: u32,
     /// How long its answer does not come.
-    late: Silence,
+    answer_due: Silence,
 }
 
 impl Backend {
-    /// One that is kept, or a new one. One that takes nothing for `stall_max` is given up, as by the other engine.
-    pub async fn reach(address: SocketAddr, stall_max: Duration) -> io::Result<Self> {
-        let (tcp, late) = match take_idle(address) {
-            Some(kept) => (kept.tcp, kept.late),
-            None => (connect(address, stall_max).await?, Silence::new(stall_max)),
+    /// One that is kept, or a new one. One that takes nothing for `stall_max` is given up, as by the other engine. Its answer
+    /// has `answer_max`, from when it is first waited for.
+    pub async fn reach(address: SocketAddr, stall_max: Duration, answer_max: Duration) -> io::Result<Self> {
+        let (tcp, mut answer_due) = match take_idle(address) {
+            Some(kept) => (kept.tcp, kept.answer_due),
+            None => (connect(address, stall_max).await?, Silence::new(answer_max)),
         };
-        Ok(Backend { address, tcp, ahead: Vec::new(), interim_left: INTERIM_MAX, late })
+        answer_due.begin(answer_max);
+        Ok(Backend { address, tcp, ahead: Vec::new(), interim_left: INTERIM_MAX, answer_due })
     }
 
-    /// Its answer has so long, from when it is first waited for.
-    pub fn answer_within(&mut self, max: Duration) {
-        self.late.begin(max);
-    }
-
-    /// Ready when it took longer.
-    pub fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.late.poll(context)
+    /// Ready when the answer took longer than it may.
+    pub fn poll_answer_due(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.answer_due.poll(context)
     }
 
     /// Writes some of these bytes.
@@ -146,7 +143,8 @@ impl Backend {
             if of_address.len() >= IDLE_MAX {
                 of_address.pop_front();
             }
-            of_address.push_back(Kept { since: Instant::now(), tcp: self.tcp, late: self.late });
+            let kept = Kept { since: Instant::now(), tcp: self.tcp, answer_due: self.answer_due };
+            of_address.push_back(kept);
         });
     }
 }

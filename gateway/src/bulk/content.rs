@@ -5,8 +5,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::wire::Wire;
-use crate::body::{BodyFault, BodySource, Filled};
+use super::{scratch::read_at_once, wire::Wire};
+use crate::{
+    body::{BodyFault, BodySource, Filled},
+    cores::Busy,
+};
 
 /// What is said to a peer that asked whether it may send its content (RFC 9110 section 10.1.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -14,14 +17,16 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// The content of one request.
 pub struct LineBody {
     wire: Wire,
+    /// What else its core does.
+    busy: Busy,
     left: u64,
     asked_first: bool,
 }
 
 impl LineBody {
     /// The next `declared` bytes of the line; its peer may wait for leave to send them.
-    pub fn new(wire: Wire, declared: u64, asked_first: bool) -> Self {
-        LineBody { wire, left: declared, asked_first }
+    pub fn new(wire: Wire, busy: Busy, declared: u64, asked_first: bool) -> Self {
+        LineBody { wire, busy, left: declared, asked_first }
     }
 
     fn poll_fill(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Filled, BodyFault>> {
@@ -35,7 +40,8 @@ impl LineBody {
             self.asked_first = false;
         }
         let _ = line.poll_flush(context);
-        let want = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let at_once = read_at_once(self.busy.requests());
+        let want = buffer.len().min(at_once).min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let mut at = 0;
         let came = line.poll_read(context, want, &mut |piece| {
             if let Some(place) = buffer.get_mut(at..at + piece.len()) {

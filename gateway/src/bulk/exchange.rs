@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     chain::chain,
-    cores::Running,
+    cores::Busy,
     stream::{Broken, Passage, Silence, Watch, took_only_part, turned_by},
     turned::Turned,
 };
@@ -49,9 +49,9 @@ enum Sent {
 }
 
 /// The request on its way.
-struct Asking<'a> {
+struct Asking {
     /// What else its core does.
-    running: &'a Running,
+    busy: Busy,
     watch: Watch,
     silence: Silence,
     sent: Sent,
@@ -65,14 +65,14 @@ struct Asking<'a> {
 /// told why not.
 pub async fn carry(
     wire: &Wire,
-    running: &Running,
+    busy: Busy,
     passage: Passage,
     asked_first: bool,
     closes: bool,
 ) -> Result<Carried, Turned> {
     let watch = Watch::new(&passage.terms).map_err(|broken| turned_by(&broken))?;
     let mut asking = Asking {
-        running,
+        busy,
         watch,
         silence: Silence::new(passage.terms.stall_max),
         sent: Sent::Going,
@@ -86,9 +86,9 @@ pub async fn carry(
     let answer_max = passage.route.config.answer_max;
 
     let until_answered = async {
-        let mut backend =
-            Backend::reach(passage.route.config.backend, passage.terms.stall_max).await.map_err(failed)?;
-        backend.answer_within(answer_max);
+        let mut backend = Backend::reach(passage.route.config.backend, passage.terms.stall_max, answer_max)
+            .await
+            .map_err(failed)?;
         let answered = poll_fn(|context| {
             // Whether the request went through is known first: a backend whose request broke has nothing to say.
             if let Poll::Ready(Err(broken)) = asking.poll(context, wire, &mut backend) {
@@ -152,7 +152,7 @@ fn failed(error: io::Error) -> Turned {
 /// The head of the answer. Its time runs from the end of the request.
 fn poll_answer(
     context: &mut Context<'_>,
-    asking: &Asking<'_>,
+    asking: &Asking,
     method: &Method,
     backend: &mut Backend,
 ) -> Poll<Result<Answered, Turned>> {
@@ -163,11 +163,11 @@ fn poll_answer(
     if matches!(asking.sent, Sent::Going) {
         return Poll::Pending;
     }
-    ready!(backend.poll_late(context));
+    ready!(backend.poll_answer_due(context));
     Poll::Ready(Err(Problem::BackendTimeout.into()))
 }
 
-impl Asking<'_> {
+impl Asking {
     /// What came together with the head goes on together with it.
     fn take_ahead(&mut self, wire: &Wire) -> Result<(), Broken> {
         let mut line = wire.line();
@@ -183,7 +183,7 @@ impl Asking<'_> {
 
     /// Bytes that are still to come, as many as are read at once.
     fn want(&self) -> usize {
-        usize::try_from(self.watch.left()).unwrap_or(usize::MAX).min(read_at_once(self.running.of_core()))
+        usize::try_from(self.watch.left()).unwrap_or(usize::MAX).min(read_at_once(self.busy.requests()))
     }
 
     /// Ready when nothing more is to be sent.

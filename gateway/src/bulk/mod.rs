@@ -45,7 +45,7 @@ use crate::{
     answer::{self, Answer},
     centre::Centre,
     connection::{LAST_ANSWER_MAX, Patience, no_more_requests},
-    cores::Seat,
+    cores::{Busy, Seat},
     counters::Stage,
     denied,
     peer::{Peer, TransferPermit},
@@ -127,7 +127,7 @@ async fn serve_to_its_end(connection: Arc<Connection>) {
 impl Connection {
     async fn run(self: &Arc<Self>) -> End {
         let mut told_to_end = pin!(self.peer.stop().stopped());
-        let mut waited = Silence::new(self.patience.head);
+        let mut head_due = Silence::new(self.patience.head);
         let mut no_more = pin!(no_more_requests(&self.centre, self.patience.life));
         loop {
             // Each may be dropped: a part of a head stays in the line.
@@ -142,9 +142,9 @@ impl Connection {
                     return End::Quiet;
                 }
                 came = self.wire.head() => Some(came),
-                () = poll_fn(|context| waited.poll(context)) => None,
+                () = poll_fn(|context| head_due.poll(context)) => None,
             };
-            waited.broken();
+            head_due.broken();
             let request = match came {
                 Some(Ok(Some(request))) => request,
                 Some(Ok(None)) => return End::Quiet,
@@ -201,7 +201,7 @@ impl Connection {
                 let asked_first = asks_first(&head.headers);
                 match Passage::begin(centre, &permit, route, &head) {
                     Ok(passage) => {
-                        let carried = carry(&self.wire, &running, passage, asked_first, closes).await;
+                        let carried = carry(&self.wire, running.core(), passage, asked_first, closes).await;
                         return self.after(carried, &method).await;
                     }
                     Err(turned) => Err(turned),
@@ -219,7 +219,7 @@ impl Connection {
                     Ok(permit) => {
                         // In a place of its own: a streamed exchange, of which there may be many in a second, needs none
                         // for it.
-                        let receiving = Box::pin(self.receive(permit, &request));
+                        let receiving = Box::pin(self.receive(running.core(), permit, &request));
                         tokio::select! {
                             biased;
                             received = receiving => received,
@@ -248,10 +248,15 @@ impl Connection {
     }
 
     /// Takes in the content of a transfer.
-    async fn receive(&self, permit: TransferPermit, request: &Request<()>) -> Result<Answer, Turned> {
+    async fn receive(
+        &self,
+        busy: Busy,
+        permit: TransferPermit,
+        request: &Request<()>,
+    ) -> Result<Answer, Turned> {
         let log_seen = request::one_number(request.headers(), LOG_SEEN)?;
         let sending = request::sending(request.headers())?;
-        let body = LineBody::new(self.wire.clone(), sending.declared, asks_first(request.headers()));
+        let body = LineBody::new(self.wire.clone(), busy, sending.declared, asks_first(request.headers()));
         send::send(&self.centre, permit, sending, body, log_seen).await
     }
 

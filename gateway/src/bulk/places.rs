@@ -18,15 +18,20 @@ thread_local! {
 }
 
 /// Runs this in one of them. What it held is gone with its end; cut short, it goes with its place.
-pub async fn run(handling: impl Future<Output = io::Result<Next>> + Send + 'static) -> io::Result<Next> {
+pub fn run(
+    handling: impl Future<Output = io::Result<Next>> + Send + 'static,
+) -> impl Future<Output = io::Result<Next>> + Send {
+    // Before the future is made, which would keep room for it.
     let mut place = take(handling);
-    let next = (&mut place).await;
-    FREE.with_borrow_mut(|free| {
-        if free.len() < PLACES_MAX {
-            free.push(place);
-        }
-    });
-    next
+    async move {
+        let next = (&mut place).await;
+        FREE.with_borrow_mut(|free| {
+            if free.len() < PLACES_MAX {
+                free.push(place);
+            }
+        });
+        next
+    }
 }
 
 fn take(handling: impl Future<Output = io::Result<Next>> + Send + 'static) -> Place {
@@ -59,6 +64,17 @@ mod tests {
             assert_eq!(Arc::strong_count(&held), 1);
             assert_eq!(FREE.with_borrow(Vec::len), 1);
         }
+    }
+
+    #[test]
+    fn whoever_runs_a_request_has_no_room_for_it_but_its_place() {
+        let small = run(async { Ok(Next::Request) });
+        let large = run(async {
+            let room = [0u8; 4096];
+            tokio::task::yield_now().await;
+            Ok(if room.contains(&1) { Next::Close } else { Next::Request })
+        });
+        assert_eq!(size_of_val(&small), size_of_val(&large));
     }
 
     #[tokio::test]

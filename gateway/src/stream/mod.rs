@@ -70,7 +70,7 @@ impl Route {
 }
 
 fn host_of(backend: SocketAddr) -> HeaderValue {
-    // Nothing in an address is no part of a header.
+    // Never empty: every character of an address may stand in a header.
     HeaderValue::try_from(backend.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 

@@ -17,8 +17,8 @@ use crate::{
 pub(super) struct Usage {
     /// Transfers that are not ended.
     unfinished: HashMap<Party, u32>,
-    /// Transfers that ended, of senders of whom no more was read.
-    ended: HashMap<Party, u32>,
+    /// Transfers that ended, of senders whose number of unfinished ones was not read.
+    ended_unread: HashMap<Party, u32>,
     days: HashMap<SenderDay, OfDay>,
     /// Days that the batch added to.
     grown: HashSet<SenderDay>,
@@ -91,13 +91,13 @@ impl Usage {
     pub(super) fn ended(&mut self, sender: &Party) {
         match self.unfinished.get_mut(sender) {
             Some(unfinished) => *unfinished = unfinished.saturating_sub(1),
-            None => *self.ended.entry(sender.clone()).or_default() += 1,
+            None => *self.ended_unread.entry(sender.clone()).or_default() += 1,
         }
     }
 
     /// How many transfers the senders have now that are not ended; and of those of whom that was not read, how many ended.
     pub(super) fn into_unfinished(self) -> (HashMap<Party, u32>, HashMap<Party, u32>) {
-        (self.unfinished, self.ended)
+        (self.unfinished, self.ended_unread)
     }
 
     /// `[sender, day_began, offers, bytes]` of each day that the batch added to.
