@@ -57,7 +57,7 @@ pub(super) struct Written {
     pub(super) logs: Vec<LogSeen>,
     /// How many transfers of these senders are not ended now.
     pub(super) unfinished: HashMap<Party, u32>,
-    /// How many of these senders' ended, of whom no more is known.
+    /// How many transfers of these senders ended, whose number of unfinished ones the batch did not read.
     pub(super) ended: HashMap<Party, u32>,
     pub(super) entries: Vec<(u64, String)>,
     pub(super) hashes: Vec<(NodeId, Sha256)>,
