@@ -61,7 +61,13 @@ fn is_fenced(fault: &SinkFault) -> bool {
 }
 
 /// Puts the end of an attempt on record and says what a sender that is still there is told.
-pub async fn record_abort(centre: &Arc<Centre>, receiving: Receiving, cause: Cause, durable: u64) -> Turned {
+pub async fn record_abort(
+    centre: &Arc<Centre>,
+    mut receiving: Receiving,
+    cause: Cause,
+    durable: u64,
+) -> Turned {
+    let begun = receiving.put_on_record(centre).await;
     let Receiving { transfer, attempt, began, peer, .. } = &receiving;
     let entry = centre.transfer_entry(Event::Aborted, transfer, Some(peer));
     // The ledger adds the offset that the next attempt may go on from.
@@ -72,7 +78,11 @@ pub async fn record_abort(centre: &Arc<Centre>, receiving: Receiving, cause: Cau
         ..entry
     };
     let step = steps::logged(Input::Cut { attempt: *attempt, cause, offset: durable }, entry);
-    match centre.step(&transfer.key, step).await {
+    let ended = match begun {
+        Ok(()) => centre.step(&transfer.key, step).await,
+        Err(fault) => Err(fault),
+    };
+    match ended {
         Ok(stepped) => {
             let offset = stepped.transfer.state.offset;
             tracing::warn!(transfer = %transfer.key, attempt, %cause, offset, "attempt aborted");

@@ -12,7 +12,10 @@ use protocol::{
     problem::Problem,
     receiver::{Input, Phase, StepFault},
 };
-use storage::{ledger::LedgerFault, transfer::Transfer};
+use storage::{
+    ledger::LedgerFault,
+    transfer::{Step, Transfer},
+};
 
 use crate::{
     abort::{abort_on_fault, blocking, record_abort, turn_step},
@@ -39,8 +42,6 @@ pub struct Kept {
     receiving: Receiving,
     checked: Checked,
     received_at: Moment,
-    /// What commits it.
-    commit: Input,
 }
 
 /// Holds the content against its manifest.
@@ -64,16 +65,12 @@ pub async fn check(centre: &Arc<Centre>, content: Whole) -> Result<Acceptable, T
 pub async fn keep(centre: &Arc<Centre>, acceptable: Acceptable) -> Result<Kept, Turned> {
     let Acceptable { receiving, sink, checked, received_at } = acceptable;
     match blocking(move || sink.keep()).await {
-        Ok(()) => {
-            let commit = Input::Commit { attempt: receiving.attempt };
-            Ok(Kept { receiving, checked, received_at, commit })
-        }
+        Ok(()) => Ok(Kept { receiving, checked, received_at }),
         Err(fault) => Err(abort_on_fault(centre, receiving, fault).await),
     }
 }
 
-/// Holds small content against its manifest, and stores it if it is acceptable: in one go, on one thread. That every byte is
-/// here goes on record with the commit.
+/// Holds small content against its manifest, and stores it if it is acceptable: in one go, on one thread.
 pub async fn check_and_keep(centre: &Arc<Centre>, content: Gathered) -> Result<Kept, Turned> {
     let (receiving, pieces, received_at) = content.into_parts();
     let (opening, manifest) = (receiving.opening(centre, 0), Arc::clone(&receiving.manifest));
@@ -87,21 +84,18 @@ pub async fn check_and_keep(centre: &Arc<Centre>, content: Gathered) -> Result<K
         }
     });
     match stored.await {
-        Ok(Ok(checked)) => {
-            let commit = Input::CommitWhole { attempt: receiving.attempt };
-            Ok(Kept { receiving, checked, received_at, commit })
-        }
+        Ok(Ok(checked)) => Ok(Kept { receiving, checked, received_at }),
         Ok(Err(verdict)) => Err(turn_down(centre, receiving, verdict).await),
         Err(fault) => Err(abort_on_fault(centre, receiving, fault).await),
     }
 }
 
-/// Where a transfer stands that was called off.
-const CALLED_OFF: Phase = Phase::Refused(Problem::Cancelled);
+/// Where a transfer stands that was called off, or was not finished in time.
+const REFUSED: &str = Phase::Refused(Problem::Cancelled).name();
 
 /// Commits: after this returns well, the receipt is durable and may leave.
 pub async fn commit(centre: &Arc<Centre>, kept: Kept) -> Result<Transfer, Turned> {
-    let Kept { receiving, checked, received_at, commit } = kept;
+    let Kept { receiving, checked, received_at } = kept;
     let stored_at = pki::clock::now();
     if receiving.is_withdrawn() {
         return Err(record_abort(centre, receiving, Cause::Revoked, 0).await);
@@ -121,7 +115,7 @@ pub async fn commit(centre: &Arc<Centre>, kept: Kept) -> Result<Transfer, Turned
         duration_ms: u64::try_from(at.ms_since(receiving.began)).ok(),
         ..entry
     };
-    let commit = steps::logged(commit, entry);
+    let commit = commit_step(&receiving, entry);
     // The ledger asks once more when it takes the step: see `Centre::settle`.
     let step = steps::with_receipt(commit, receipt, receiving.guard());
     match centre.step(&transfer.key, step).await {
@@ -133,12 +127,36 @@ pub async fn commit(centre: &Arc<Centre>, kept: Kept) -> Result<Transfer, Turned
         Err(LedgerFault::AlreadyHeld(earlier)) => {
             Err(refuse(centre, receiving, Problem::AlreadyHeld, None, earlier.receipt).await)
         }
-        // Called off while it was checked and stored: what was stored after the call goes too.
-        Err(LedgerFault::Step(StepFault::Unexpected { phase, .. })) if phase == CALLED_OFF.name() => {
-            centre.drop_content(&transfer.key).await;
-            Err(Problem::Cancelled.into())
+        Err(LedgerFault::Step(StepFault::Unexpected { phase, .. })) if phase == REFUSED => {
+            Err(ended_meanwhile(centre, receiving).await)
         }
         Err(fault) => Err(turn_step(fault)),
+    }
+}
+
+/// Called off, or out of time, while it was checked and stored: what was stored goes too.
+async fn ended_meanwhile(centre: &Arc<Centre>, receiving: Receiving) -> Turned {
+    let key = &receiving.transfer.key;
+    centre.drop_content(key).await;
+    match centre.ledger.find(key).await {
+        Ok(Some(transfer)) => match transfer.state.phase {
+            Phase::Refused(Problem::Cancelled) => Problem::Cancelled.into(),
+            Phase::Refused(reason) => Turned::refused(&transfer, reason),
+            _ => Problem::AlreadyFinal.into(),
+        },
+        Ok(None) => Problem::NotFound.into(),
+        Err(fault) => fault.into(),
+    }
+}
+
+/// What commits: the beginning goes on record with it, unless it is there.
+fn commit_step(receiving: &Receiving, entry: Entry) -> Step {
+    let attempt = receiving.attempt;
+    match &receiving.beginning {
+        Some(began) => {
+            steps::with_beginning(steps::logged(Input::CommitAtOnce { attempt }, entry), began.clone())
+        }
+        None => steps::logged(Input::Commit { attempt }, entry),
     }
 }
 
@@ -151,7 +169,10 @@ async fn turn_down(centre: &Arc<Centre>, receiving: Receiving, verdict: Verdict)
 }
 
 /// The content is not the declared one: it is dropped, once for another try, the second time for good.
-async fn other_content(centre: &Arc<Centre>, receiving: Receiving) -> Turned {
+async fn other_content(centre: &Arc<Centre>, mut receiving: Receiving) -> Turned {
+    if let Err(fault) = receiving.put_on_record(centre).await {
+        return turn_step(fault);
+    }
     let signed = refusal::text(centre, &receiving.transfer, &Problem::DigestMismatch.into());
     let refusal = match signed {
         Ok(refusal) => refusal,
@@ -185,11 +206,14 @@ async fn other_content(centre: &Arc<Centre>, receiving: Receiving) -> Turned {
 /// Says no for good, signed and on record.
 async fn refuse(
     centre: &Arc<Centre>,
-    receiving: Receiving,
+    mut receiving: Receiving,
     reason: Problem,
     fault: Option<&'static str>,
     earlier_receipt: Option<String>,
 ) -> Turned {
+    if let Err(fault) = receiving.put_on_record(centre).await {
+        return turn_step(fault);
+    }
     let (transfer, input) = (&receiving.transfer, Input::Refuse { attempt: receiving.attempt, reason });
     let reasons = Reason { problem: reason, fault, earlier_receipt };
     let step = match refusal::step(centre, transfer, Some(&receiving.peer), input, reasons) {

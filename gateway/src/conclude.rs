@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use protocol::{
+    cause::Cause,
     digest::Sha256,
     entry::{Entry, Event},
     jws::Unverified,
@@ -69,6 +70,8 @@ pub async fn cancel(centre: &Arc<Centre>, permit: &TransferPermit) -> Result<(),
         refusal::step(centre, &transfer, Some(permit.peer()), Input::Cancel, Problem::Cancelled.into())?;
     match centre.step(key, step).await {
         Ok(_) => {
+            // One that is not on record yet, too.
+            centre.attempts.stop(key, Cause::Cancelled);
             tracing::info!(transfer = %key, "cancelled by its sender");
             Ok(())
         }

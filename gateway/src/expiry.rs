@@ -35,6 +35,10 @@ pub async fn run(centre: Arc<Centre>) {
 }
 
 async fn expire(centre: &Arc<Centre>, key: &TransferKey) -> Result<(), Turned> {
+    // That content is on its way need not be on record.
+    if centre.attempts.is_running(key) {
+        return Ok(());
+    }
     let Some(transfer) = centre.ledger.find(key).await? else { return Ok(()) };
     let step = refusal::step(centre, &transfer, None, Input::Deadline, Problem::Expired.into())?;
     centre.step(key, step).await?;

@@ -2,8 +2,8 @@
 //!
 //! [`TransferPermit`] → [`Receiving`] → [`Whole`] → [`commit::Acceptable`] → [`commit::Kept`] → a committed transfer. Small
 //! content takes a shorter way, with fewer syncs and changes of thread: [`Receiving`] → [`Gathered`] → [`commit::Kept`]; it
-//! is checked in memory and stored after that. The whole of it runs in a task of its own: a connection that is lost while
-//! content is checked or committed changes nothing about either.
+//! is checked in memory and stored after that, and its attempt goes on record with its outcome. The whole of it runs in a
+//! task of its own: a connection that is lost while content is checked or committed changes nothing about either.
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use protocol::{
     transfer_id::TransferKey,
 };
 use storage::{
+    ledger::LedgerFault,
     spool::SMALL_CONTENT_MAX,
     transfer::{Guard, Transfer},
 };
@@ -85,6 +86,8 @@ pub struct Receiving {
     pub manifest: Arc<Manifest>,
     /// The attempt's number.
     pub attempt: u32,
+    /// What the log will say of its beginning, while that is not on record.
+    pub beginning: Option<Entry>,
     /// When it began.
     pub began: Moment,
     /// Who sends.
@@ -95,6 +98,19 @@ pub struct Receiving {
 }
 
 impl Receiving {
+    /// Puts on record that the attempt began, if that is not there yet: to be called before anything else is put there of it
+    /// than that it was committed at once. It fences every older attempt.
+    pub async fn put_on_record(&mut self, centre: &Centre) -> Result<(), LedgerFault> {
+        let Some(beginning) = self.beginning.take() else { return Ok(()) };
+        let offset = beginning.offset.unwrap_or_default();
+        let step = steps::logged(Input::Attempt { offset }, beginning);
+        // Its act of ending an older attempt is done: the place was free.
+        let stepped = centre.ledger.step(&self.transfer.key, step).await;
+        self.transfer = stepped.inspect_err(|fault| centre.note_fault(fault))?.transfer;
+        self.attempt = self.transfer.state.attempt;
+        Ok(())
+    }
+
     /// Was the certificate or the right behind it withdrawn? Then it is not committed, however whole its content is.
     pub fn is_withdrawn(&self) -> bool {
         !self.guard().allows()
@@ -171,7 +187,8 @@ pub async fn receive(
     commit::commit(&centre, kept).await
 }
 
-/// Takes the place of the transfer's attempt, gives it its number, and fences every older one.
+/// Takes the place of the transfer's attempt and gives it its number. That it began is on record when this returns, unless
+/// it is for small content: of that nothing is durable before it is committed, and one transaction does for both.
 async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) -> Result<Receiving, Turned> {
     let (peer, key) = (permit.peer().clone(), permit.key());
     let limits = centre.in_force().config.limits.clone();
@@ -194,20 +211,33 @@ async fn begin(centre: &Arc<Centre>, permit: TransferPermit, sending: &Sending) 
     let place = place.ok_or(Problem::TooMany)?;
     may_take_work(centre)?;
     may_still_send(centre, &peer, key)?;
+    // What an older attempt left behind when it ended.
+    let mut found = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
     if found.state.phase == Phase::Checking {
         let restart = steps::unlogged(Input::Restart, pki::clock::now());
-        centre.step(key, restart).await.map_err(turn_step)?;
+        found = centre.step(key, restart).await.map_err(turn_step)?.transfer;
     }
     let entry = centre.transfer_entry(Event::AttemptBegan, &found, Some(&peer));
-    let entry = Entry { offset: Some(sending.offset), ..entry };
-    let began = entry.time;
-    let step = steps::logged(Input::Attempt { offset: sending.offset }, entry);
-    // Its act of ending an older attempt is done: the place was free.
-    let stepped = centre.ledger.step(key, step).await.inspect_err(|fault| centre.note_fault(fault));
-    let transfer = stepped.map_err(turn_step)?.transfer;
-    let attempt = transfer.state.attempt;
-    tracing::info!(transfer = %key, attempt, offset = sending.offset, "attempt began");
-    Ok(Receiving { transfer, manifest, attempt, began, peer, place, _slot: slot, room })
+    let mut receiving = Receiving {
+        attempt: found.state.attempt.saturating_add(1),
+        began: entry.time,
+        beginning: Some(Entry { offset: Some(sending.offset), ..entry }),
+        transfer: found,
+        manifest,
+        peer,
+        place,
+        _slot: slot,
+        room,
+    };
+    if receiving.manifest.length <= SMALL_CONTENT_MAX {
+        let attempt = Input::Attempt { offset: sending.offset };
+        receiving.transfer.state.step(attempt).map_err(|fault| turn_step(LedgerFault::Step(fault)))?;
+    } else {
+        receiving.put_on_record(centre).await.map_err(turn_step)?;
+    }
+    let Receiving { transfer, attempt, .. } = &receiving;
+    tracing::info!(transfer = %transfer.key, attempt, offset = sending.offset, "attempt began");
+    Ok(receiving)
 }
 
 fn may_take_work(centre: &Centre) -> Result<(), Problem> {

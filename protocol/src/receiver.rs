@@ -99,10 +99,11 @@ pub enum Input {
         /// The attempt that brought it.
         attempt: u32,
     },
-    /// Every byte came and is durable, all checks passed, and receipt and content are ready to be committed: [`Input::Whole`]
-    /// and [`Input::Commit`] in one, for content that is gathered and checked before it is stored.
-    CommitWhole {
-        /// The attempt that brought it.
+    /// The sender brought the content from its first byte to its last, all of it is durable, all checks passed, and receipt and
+    /// content are ready to be committed: [`Input::Attempt`], [`Input::Whole`] and [`Input::Commit`] in one, for content that
+    /// is gathered and checked before it is stored.
+    CommitAtOnce {
+        /// The attempt that brought it: the one after the last.
         attempt: u32,
     },
     /// The receiver says no, for good.
@@ -125,7 +126,7 @@ pub enum Input {
 impl Input {
     /// Does it commit, if it fits?
     pub const fn commits(self) -> bool {
-        matches!(self, Input::Commit { .. } | Input::CommitWhole { .. })
+        matches!(self, Input::Commit { .. } | Input::CommitAtOnce { .. })
     }
 }
 
@@ -199,7 +200,7 @@ impl Receiver {
             Input::Cut { attempt, cause, offset } => self.cut(attempt, cause, offset),
             Input::Mismatch { attempt } => self.mismatch(attempt),
             Input::Commit { attempt } => self.commit(attempt),
-            Input::CommitWhole { attempt } => self.whole(attempt)?.0.commit(attempt),
+            Input::CommitAtOnce { attempt } => self.commit_at_once(attempt),
             Input::Refuse { attempt, reason } => self.refuse(attempt, reason),
             Input::Cancel => self.cancel(),
             Input::Deadline => self.expire(),
@@ -280,6 +281,15 @@ impl Receiver {
             }
             _ => Err(self.unexpected("a commit")),
         }
+    }
+
+    fn commit_at_once(self, attempt: u32) -> Result<(Self, Vec<Act>), StepFault> {
+        let (begun, mut acts) = self.begin(0)?;
+        let (committed, of_commit) = begun.whole(attempt)?.0.commit(attempt)?;
+        // There is nothing left to be taken in.
+        acts.retain(|act| matches!(act, Act::EndAttempt { .. }));
+        acts.extend(of_commit);
+        Ok((committed, acts))
     }
 
     fn refuse(self, attempt: u32, reason: Problem) -> Result<(Self, Vec<Act>), StepFault> {

@@ -83,7 +83,7 @@ macro_rules! ledger_claims {
             attempts: what_runs_at_a_kill_is_restarted_once,
             endings: a_commit_keeps_the_receipt_and_its_entry,
             endings: a_commit_that_lost_the_race_for_the_same_content_is_not_done,
-            endings: whole_content_is_committed_in_one_step_like_any_other,
+            endings: content_that_is_committed_at_once_is_committed_like_any_other,
             endings: a_commit_that_is_forbidden_changes_nothing_and_may_be_allowed_later,
             endings: a_commit_that_was_allowed_is_durable_once_the_ledger_has_settled,
             endings: nothing_is_committed_once_it_was_forbidden_and_the_ledger_has_settled,

@@ -185,6 +185,11 @@ fn step_fits(step: &Step) -> Result<(), LedgerFault> {
     if step.input.commits() != step.receipt.is_some() {
         return Err(LedgerFault::Misfit("a receipt comes with the commit"));
     }
+    match (matches!(step.input, Input::CommitAtOnce { .. }), &step.began) {
+        (true, Some(began)) => fits(began, Event::AttemptBegan, None)?,
+        (false, None) => {}
+        _ => return Err(LedgerFault::Misfit("a beginning comes with what commits at once")),
+    }
     let statement = match (&step.receipt, &step.refusal) {
         (Some(_), Some(_)) => return Err(LedgerFault::Misfit("a receipt and a refusal in one step")),
         (Some(receipt), None) => (Event::Committed, receipt),
@@ -294,6 +299,7 @@ impl Ledger for SqliteLedger {
                 at,
                 receipt: None,
                 refusal: None,
+                began: None,
                 entry: Some(entry),
                 guard: None,
             };

@@ -185,6 +185,9 @@ pub struct Step {
     pub receipt: Option<String>,
     /// The refusal, if the step ends in one and only then.
     pub refusal: Option<String>,
+    /// What the log will say of the attempt's beginning, before the rest: with an input that begins and commits at once, and
+    /// with no other. The ledger fills in the same as in `entry`.
+    pub began: Option<Entry>,
     /// What the log will say of it. A receipt or refusal needs one, with its hash in `statement_sha256`. The ledger
     /// itself fills in `seq`, `sender`, `transfer_id`, `manifest_sha256`, `attempt` and, unless set, `offset`.
     pub entry: Option<Entry>,

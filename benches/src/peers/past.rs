@@ -122,9 +122,6 @@ impl Past {
         let offer = offer(&manifest, &text, manifest_sha256, about(Event::Offered)?);
         let offered = self.ledger.offer(offer).await?;
         ensure!(matches!(offered, Offered::New(_)), "an offer was not taken");
-        let began = about(Event::AttemptBegan)?;
-        self.ledger.step(&key, step(Input::Attempt { offset: 0 }, None, Some(began))).await?;
-        self.ledger.step(&key, step(Input::Whole { attempt: 1 }, None, None)).await?;
         let receipt = jws::sign(&self.receipt(&manifest, manifest_sha256), &self.signer)?;
         let committed = Entry {
             statement_sha256: Some(Sha256::of(receipt.as_bytes())),
@@ -133,7 +130,16 @@ impl Past {
             duration_ms: Some(1),
             ..about(Event::Committed)?
         };
-        self.ledger.step(&key, step(Input::Commit { attempt: 1 }, Some(receipt), Some(committed))).await?;
+        let commit = Step {
+            input: Input::CommitAtOnce { attempt: 1 },
+            at: clock::now(),
+            receipt: Some(receipt),
+            refusal: None,
+            began: Some(about(Event::AttemptBegan)?),
+            entry: Some(committed),
+            guard: None,
+        };
+        self.ledger.step(&key, commit).await?;
         self.ledger.delivered(&key, clock::now(), about(Event::Delivered)?).await?;
         Ok(())
     }
@@ -188,8 +194,4 @@ fn offer(manifest: &Manifest, text: &str, manifest_sha256: Sha256, entry: Entry)
         },
         entry,
     }
-}
-
-fn step(input: Input, receipt: Option<String>, entry: Option<Entry>) -> Step {
-    Step { input, at: clock::now(), receipt, refusal: None, entry, guard: None }
 }

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use super::{LedgerBench, samples::*};
 use crate::{
-    audit::AuditLog as _,
+    audit::AuditLog,
     ledger::{Ledger as _, LedgerFault},
     transfer::{Acknowledged, Acknowledging, Guard, NewTransfer, Step},
 };
@@ -46,24 +46,44 @@ pub async fn a_commit_that_lost_the_race_for_the_same_content_is_not_done(bench:
     assert_eq!(found(&ledger, &slow).await, before);
 }
 
-pub async fn whole_content_is_committed_in_one_step_like_any_other(bench: &impl LedgerBench) {
+pub async fn content_that_is_committed_at_once_is_committed_like_any_other(bench: &impl LedgerBench) {
     let ledger = bench.open().await;
-    let receiving = async |n| {
-        let key = offered(&ledger, offer_of(&sender(1), n, 1)).await.key;
-        ledger.step(&key, noted(Input::Attempt { offset: 0 }, Event::AttemptBegan)).await.unwrap();
-        key
-    };
-    let (fast, slow) = (receiving(1).await, receiving(2).await);
-    let whole = Input::CommitWhole { attempt: 1 };
-    let fault = step_fault(&ledger, &fast, noted(whole, Event::Committed)).await;
-    assert!(matches!(fault, LedgerFault::Misfit(_)), "without a receipt: {fault:?}");
-    let stepped = ledger.step(&fast, committing(&fast, whole)).await.unwrap();
+    let fast = offered(&ledger, offer_of(&sender(1), 1, 1)).await.key;
+    let slow = offered(&ledger, offer_of(&sender(1), 2, 1)).await.key;
+    let at_once = Input::CommitAtOnce { attempt: 1 };
+    for (misfit, what) in [
+        (committing(&fast, at_once), "without a beginning"),
+        (Step { receipt: None, ..committing_at_once(&fast, at_once) }, "without a receipt"),
+        (
+            Step { began: Some(entry(Event::Aborted)), ..committing_at_once(&fast, at_once) },
+            "with another beginning",
+        ),
+        (
+            Step { began: Some(entry(Event::AttemptBegan)), ..bare(Input::Attempt { offset: 0 }) },
+            "with a beginning beside",
+        ),
+    ] {
+        let fault = step_fault(&ledger, &fast, misfit).await;
+        assert!(matches!(fault, LedgerFault::Misfit(_)), "{what}: {fault:?}");
+    }
+    let before = ledger.head().await.unwrap().checkpoint.size;
+    let stepped = ledger.step(&fast, committing_at_once(&fast, at_once)).await.unwrap();
     assert_eq!(stepped.acts, [Act::ReleaseReceipt, Act::Deliver]);
     assert_eq!(found(&ledger, &fast).await, stepped.transfer);
     assert_eq!(stepped.transfer.receipt, Some(receipt(&fast)));
-    assert_eq!((stepped.transfer.state.phase, stepped.transfer.state.offset), (Phase::Committed, LENGTH));
-    let fault = step_fault(&ledger, &slow, committing(&slow, whole)).await;
+    let state = stepped.transfer.state;
+    assert_eq!((state.phase, state.attempt, state.offset), (Phase::Committed, 1, LENGTH));
+    let began = entry_at(&ledger, before).await;
+    assert_eq!((began.event, began.attempt, began.offset), (Event::AttemptBegan, Some(1), Some(0)));
+    assert_eq!(stepped.transfer.receipt_entry, Some(before + 1));
+    assert_eq!(entry_at(&ledger, before + 1).await.event, Event::Committed);
+    let fault = step_fault(&ledger, &slow, committing_at_once(&slow, at_once)).await;
     assert!(matches!(&fault, LedgerFault::AlreadyHeld(held) if **held == stepped.transfer), "{fault:?}");
+    assert_eq!(ledger.head().await.unwrap().checkpoint.size, before + 2, "nothing of it is in the log");
+}
+
+async fn entry_at(ledger: &impl AuditLog, index: u64) -> Entry {
+    serde_json::from_str(&ledger.entry(index).await.unwrap().unwrap()).unwrap()
 }
 
 pub async fn a_commit_that_is_forbidden_changes_nothing_and_may_be_allowed_later(bench: &impl LedgerBench) {

@@ -37,7 +37,7 @@ fn any_input(dice: &mut Dice, state: &Receiver) -> Input {
         22..28 => Input::Cut { attempt, cause: Cause::LinkLost, offset: dice.below(LENGTH + 1) },
         28..31 => Input::Mismatch { attempt },
         31..34 => Input::Commit { attempt },
-        34..36 => Input::CommitWhole { attempt },
+        34..36 => Input::CommitAtOnce { attempt: attempt + 1 },
         36 => Input::Refuse { attempt, reason: Problem::ClaimsIncomplete },
         37 => Input::Cancel,
         38 => Input::Deadline,
@@ -50,7 +50,8 @@ fn step_of(key: &TransferKey, state: &Receiver, input: Input, note: bool) -> Ste
     let refuses = matches!(state.step(input), Ok((next, _)) if matches!(next.phase, Phase::Refused(_)))
         && !matches!(state.phase, Phase::Refused(_));
     match input {
-        Input::Commit { .. } | Input::CommitWhole { .. } => committing(key, input),
+        Input::Commit { .. } => committing(key, input),
+        Input::CommitAtOnce { .. } => committing_at_once(key, input),
         _ if refuses => refusing(key, input),
         _ if note => noted(input, Event::Aborted),
         _ => bare(input),

@@ -136,7 +136,7 @@ pub fn receipt(key: &TransferKey) -> String {
 
 /// A step without any text or entry.
 pub fn bare(input: Input) -> Step {
-    Step { input, at: moment(1), receipt: None, refusal: None, entry: None, guard: None }
+    Step { input, at: moment(1), receipt: None, refusal: None, began: None, entry: None, guard: None }
 }
 
 /// A step with an entry.
@@ -153,6 +153,11 @@ pub fn commit(key: &TransferKey, attempt: u32) -> Step {
 pub fn committing(key: &TransferKey, input: Input) -> Step {
     let receipt = receipt(key);
     Step { entry: Some(entry_about(Event::Committed, &receipt)), receipt: Some(receipt), ..bare(input) }
+}
+
+/// The same for one that begins with it.
+pub fn committing_at_once(key: &TransferKey, input: Input) -> Step {
+    Step { began: Some(entry(Event::AttemptBegan)), ..committing(key, input) }
 }
 
 /// A step that ends in a refusal.

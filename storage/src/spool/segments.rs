@@ -195,12 +195,13 @@ impl Segments {
             match wanted(&key) {
                 // What it is, is found out by whoever reads it.
                 Keep::Whole(bytes) if bytes == at.length => recovered.kept += 1,
-                Keep::Prefix(bytes) if bytes <= at.length && at.is_sound => recovered.kept += 1,
-                // Of what is not sound, and of which nothing is counted, nobody was told.
+                // Nobody was told of what nothing is counted of. It was stored before its attempt was on record, perhaps: the next one
+                // has the same number.
                 Keep::Nothing | Keep::Prefix(0) => {
                     self.drop_content(&key)?;
                     recovered.removed += 1;
                 }
+                Keep::Prefix(bytes) if bytes <= at.length && at.is_sound => recovered.kept += 1,
                 Keep::Whole(_) | Keep::Prefix(_) => recovered.damaged.push(key),
             }
         }

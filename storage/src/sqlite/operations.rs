@@ -42,6 +42,9 @@ impl Work<'_> {
         }
 
         let mut transfer = Transfer { state: after, ..row.transfer.clone() };
+        if let Some(began) = step.began {
+            self.log.append(of_transfer(Entry { offset: Some(0), ..began }, &transfer))?;
+        }
         let logged = step.entry.map(|entry| self.log.append(of_transfer(entry, &transfer))).transpose()?;
         let entry = logged.as_ref().map(Appended::index);
         if moved || after.attempt != before.attempt {

@@ -170,6 +170,21 @@ fn content_that_was_altered_while_nobody_had_it_is_kept_for_people_if_it_was_pro
 }
 
 #[test]
+fn content_that_a_stop_left_before_its_attempt_was_on_record_does_not_fence_the_next_of_the_same_number() {
+    let bench = bench();
+    // Another that is wanted keeps the segments, and with them the records that are not.
+    finish(&bench.open(), &nth(2), b"other");
+    let on_record = |key: &TransferKey| if *key == nth(1) { Keep::Prefix(0) } else { Keep::Whole(5) };
+    for stop in 0..3 {
+        let spool = bench.open();
+        spool.recover(&on_record).unwrap();
+        assert!(matches!(read(&spool, &nth(1), 7), Err(SpoolFault::Missing(_))), "after stop {stop}");
+        finish(&spool, &nth(1), b"content");
+        assert_eq!(read(&spool, &nth(1), 7).unwrap(), b"content");
+    }
+}
+
+#[test]
 fn what_is_no_segment_is_left_alone_and_named() {
     let bench = bench();
     drop(bench.open());
