@@ -17,7 +17,7 @@ use crate::{
     server::free_address,
 };
 
-/// Peers that are connected and do nothing: as many as the idle suite has.
+/// Peers that are connected and do nothing, each another: as many as the idle suite has.
 const PEERS: usize = CONNECTIONS;
 
 /// Measures small files at an empty centre and at one with a past, both running at the same time.
@@ -28,9 +28,8 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
     let grown =
         Running::start(Product::Sekisho, kit, &format!("growth-past-{}", suite.name()), purpose).await?;
     let grown = past::give(kit, grown, purpose).await?;
-    let config = kit.client(0, suite, Group::X25519)?;
     let mut peers = Vec::with_capacity(PEERS);
-    for _ in 0..PEERS {
+    for config in kit.clients(PEERS, suite, Group::X25519)? {
         peers.push(Line::connect(&config, grown.server.address).await?);
     }
     let running = vec![empty, grown];
