@@ -1,5 +1,7 @@
 //! A signer that signs again is judged by what was found before, and by nothing that no longer holds.
 
+use std::sync::Arc;
+
 use rustls_pki_types::CertificateRevocationListDer;
 use time::{Duration, OffsetDateTime};
 
@@ -10,7 +12,6 @@ use crate::{
     testing::{certificates_pem, crl_params, crls_pem, moment, today},
     trust::Trust,
 };
-use std::sync::Arc;
 
 fn live(root: &Authority, list: &CertificateRevocationListDer<'_>) -> EvidenceVerifier {
     EvidenceVerifier::live(Arc::new(testing::trust(&[&root.der], &[], &[list])))
