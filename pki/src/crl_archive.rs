@@ -53,10 +53,13 @@ impl CrlArchive {
     ) -> Consulted {
         let lists = self.lists_of(issuer);
         let naming = lists.iter().filter_map(|list| Some((list.revoked_since(subject.serial)?, list)));
-        if let Some((since, list)) = naming.min_by_key(|(since, _)| *since)
+        let named = naming.min_by_key(|(since, _)| *since);
+        let revoked_from = named.map(|(since, _)| since);
+        if let Some((since, list)) = named
             && since <= revoked_by
         {
-            return Consulted { status: Status::Revoked { since }, list: Some(Arc::clone(list)) };
+            let list = Some(Arc::clone(list));
+            return Consulted { status: Status::Revoked { since }, list, revoked_from };
         }
         let knows =
             |list: &&Arc<Crl>| list.this_update() <= subject.not_after && subject.is_covered_by(list.scope());
@@ -65,7 +68,7 @@ impl CrlArchive {
         };
         let next_update = list.next_update();
         let status = if fresh_at < next_update { Status::Good } else { Status::Expired { next_update } };
-        Consulted { status, list: Some(Arc::clone(list)) }
+        Consulted { status, list: Some(Arc::clone(list)), revoked_from }
     }
 
     /// The lists in DER, as given.

@@ -46,10 +46,19 @@ pub(crate) struct Consulted {
     pub(crate) status: Status,
     /// The list that decided; `None` if there is none.
     pub(crate) list: Option<Arc<Crl>>,
+    /// The first date of revocation in any list, be it later than the time asked about.
+    pub(crate) revoked_from: Option<Moment>,
 }
 
 impl Consulted {
-    pub(crate) const MISSING: Consulted = Consulted { status: Status::Missing, list: None };
+    pub(crate) const MISSING: Consulted =
+        Consulted { status: Status::Missing, list: None, revoked_from: None };
+
+    /// From when on the same lists may say something else; `None` if there is none.
+    pub(crate) fn ends(&self) -> Option<Moment> {
+        let next_update = self.list.as_ref()?.next_update();
+        Some(self.revoked_from.map_or(next_update, |from| from.min(next_update)))
+    }
 }
 
 /// The verified lists in force.
@@ -136,10 +145,13 @@ impl CrlIndex {
     ) -> Consulted {
         let lists = || self.lists.get(issuer).into_iter().flatten();
         let naming = lists().filter_map(|list| Some((list.revoked_since(subject.serial)?, list)));
-        if let Some((since, list)) = naming.min_by_key(|(since, _)| *since)
+        let named = naming.min_by_key(|(since, _)| *since);
+        let revoked_from = named.map(|(since, _)| since);
+        if let Some((since, list)) = named
             && revoked_by.is_none_or(|at| since <= at)
         {
-            return Consulted { status: Status::Revoked { since }, list: Some(Arc::clone(list)) };
+            let list = Some(Arc::clone(list));
+            return Consulted { status: Status::Revoked { since }, list, revoked_from };
         }
         let covering = lists().filter(|list| subject.is_covered_by(list.scope()));
         match covering.max_by_key(|list| list.next_update()) {
@@ -147,6 +159,7 @@ impl CrlIndex {
             Some(list) => Consulted {
                 status: self.by_date(issuer, list.next_update(), now),
                 list: Some(Arc::clone(list)),
+                revoked_from,
             },
         }
     }

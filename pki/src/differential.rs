@@ -103,7 +103,7 @@ impl Trial<'_> {
             purpose,
             at: self.at,
             revocation: &|issuer, subject| match self.lists.is_empty() {
-                true => Consulted { status: Status::Good, list: None },
+                true => Consulted { status: Status::Good, list: None, revoked_from: None },
                 false => index.consult(&issuer.id(), subject, self.at, None),
             },
         };

@@ -35,6 +35,7 @@ mod socket_table;
 mod subject;
 pub mod tls;
 pub mod trust;
+mod verdicts;
 
 #[cfg(test)]
 mod cases;

@@ -86,7 +86,8 @@ struct Way {
     grace: Option<Grace>,
     /// When the first of its certificates ends, the leaf and the anchor included.
     ends: Moment,
-    /// When the first of the lists ends that were asked; `None` if there was none for some certificate.
+    /// When the first of the lists that were asked ends or, by its own dates, names one of the certificates; `None` if
+    /// there was none for some certificate.
     lists_end: Option<Moment>,
 }
 
@@ -148,7 +149,7 @@ impl Judge<'_> {
         {
             let consulted = (self.revocation)(&issuer, &Subject::new(serial, certificate));
             grace = check_status(&consulted, certificate)?.or(grace);
-            list_ends.push(consulted.list.map(|list| list.next_update()));
+            list_ends.push(consulted.ends());
         }
         let anchor_name = anchor.issuer().text().to_owned();
         let issued_by = IssuedBy {

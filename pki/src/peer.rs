@@ -90,9 +90,11 @@ impl PeerIdentity {
     }
 
     /// From when on its chain has to be judged anew: when the first certificate of the path, or the first of the revocation
-    /// lists that were asked, ends. `None` if no list was asked for some certificate.
+    /// lists that were asked, ends, or when a date of revocation in one of them comes. `None` if that is each time: no list
+    /// was asked for some certificate, or it counts by grace, whose every use is written down.
     pub(crate) fn verdict_ends(&self) -> Option<Moment> {
-        self.lists_end.map(|lists_end| lists_end.min(self.path_ends))
+        let lists_end = self.lists_end.filter(|_| self.grace.is_none());
+        lists_end.map(|lists_end| lists_end.min(self.path_ends))
     }
 
     /// The end of the certificate's life.

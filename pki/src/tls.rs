@@ -7,7 +7,6 @@ mod alert;
 mod client;
 mod handshake;
 mod server;
-mod verdicts;
 
 pub use alert::{alert_reason, own_refusal};
 pub use client::{client_config, for_content};

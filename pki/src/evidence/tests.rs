@@ -1,6 +1,7 @@
 //! Whose signature counts, when, and whose does not.
 
 mod bundle;
+mod kept;
 mod signer;
 mod verifier;
 
@@ -38,16 +39,11 @@ fn signer(leaf: &Leaf, above: &[&CertificateDer<'_>]) -> Result<EvidenceSigner, 
 
 /// Does what this signer signs count at `at`?
 fn judge(verifier: &EvidenceVerifier, signer: &EvidenceSigner, at: Moment) -> Result<Identity, SignerFault> {
-    let signature = signer.sign(MESSAGE).unwrap();
-    verifier.verify(
-        &SignedBytes {
-            algorithm: signer.algorithm(),
-            chain: signer.chain(),
-            message: MESSAGE,
-            signature: &signature,
-        },
-        at,
-    )
+    verifier.verify(&signed_by(signer, &signer.sign(MESSAGE).unwrap()), at)
+}
+
+fn signed_by<'a>(signer: &'a EvidenceSigner, signature: &'a [u8]) -> SignedBytes<'a> {
+    SignedBytes { algorithm: signer.algorithm(), chain: signer.chain(), message: MESSAGE, signature }
 }
 
 fn untrusted(code: &str) -> Result<Identity, SignerFault> {

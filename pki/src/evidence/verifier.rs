@@ -2,18 +2,14 @@
 
 use std::{path::Path, sync::Arc};
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
 use protocol::{
-    jws::{Algorithm, SignedBytes, SignerFault, Verifier},
+    jws::{SignedBytes, SignerFault, Verifier},
     moment::Moment,
     party::Identity,
 };
 use rustls_pki_types::CertificateDer;
-use x509_parser::{
-    certificate::X509Certificate,
-    oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384},
-};
 
+use super::{signer_key::SignerKey, untrusted};
 use crate::{
     anchors::{AnchorFault, Anchors},
     clock,
@@ -23,9 +19,11 @@ use crate::{
     fault::PeerFault,
     leaf::{self, Purpose},
     path::Judge,
+    peer::PeerIdentity,
     pem::{self, PemFault},
     policy::Policy,
     trust::Trust,
+    verdicts::{ChainDigest, Verdicts},
 };
 
 /// At which time a revocation list must not have ended yet.
@@ -57,21 +55,18 @@ pub enum EvidenceVerifierFault {
 /// none was revoked at or before that time, the leaf is for evidence and nothing else, and the algorithm is its key's.
 /// The date of revocation counts, not the date since which its holder says the key was lost: else a signer could take
 /// a statement back.
-#[derive(Debug)]
 pub struct EvidenceVerifier {
     material: Material,
 }
 
-#[derive(Debug)]
 enum Material {
-    /// The trust of a running gateway.
-    Live(Arc<Trust>),
+    /// The trust of a running gateway, and whoever was judged by it.
+    Live { trust: Arc<Trust>, signers: Verdicts<Signer> },
     /// Those of a bundle.
     Archive(Box<Archive>),
 }
 
 /// Anchors and lists of any age.
-#[derive(Debug)]
 struct Archive {
     anchors: Anchors,
     crls: CrlArchive,
@@ -80,9 +75,9 @@ struct Archive {
 }
 
 impl EvidenceVerifier {
-    /// Judges by the anchors and lists in force.
+    /// Judges by the anchors and lists in force, for its life: after a reload make a new one.
     pub fn live(trust: Arc<Trust>) -> Self {
-        EvidenceVerifier { material: Material::Live(trust) }
+        EvidenceVerifier { material: Material::Live { trust, signers: Verdicts::default() } }
     }
 
     /// Judges by these anchors (PEM) and lists (each PEM, with one or several lists, or DER). The certificates of
@@ -108,7 +103,9 @@ impl EvidenceVerifier {
     /// The lists that judgements rely on, in DER.
     pub fn crls_der(&self) -> Vec<Vec<u8>> {
         match &self.material {
-            Material::Live(trust) => trust.crls().by_end().iter().map(|list| list.der().to_vec()).collect(),
+            Material::Live { trust, .. } => {
+                trust.crls().by_end().iter().map(|list| list.der().to_vec()).collect()
+            }
             Material::Archive(archive) => archive.crls.der().map(|der| der.to_vec()).collect(),
         }
     }
@@ -118,11 +115,44 @@ impl EvidenceVerifier {
         self.crls_der().iter().map(|der| pem::encode(pem::CRL, der)).collect()
     }
 
-    fn identity_of_chain(&self, chain: &[CertificateDer<'_>], at: Moment) -> Result<Identity, PeerFault> {
-        let now = clock::now();
+    /// Judges who signed at `at`, as of `now`. What was signed is verified each time; the chain of whoever signed before
+    /// only if what was found then no longer holds.
+    pub(super) fn signer(
+        &self,
+        signed: &SignedBytes<'_>,
+        at: Moment,
+        now: Moment,
+    ) -> Result<Arc<Signer>, SignerFault> {
+        let chain: Vec<CertificateDer<'_>> =
+            signed.chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+        let kept = match &self.material {
+            Material::Live { signers, .. } => Some((signers, ChainDigest::of(&chain))),
+            Material::Archive(_) => None,
+        };
+        if let Some(signer) = kept.and_then(|(signers, digest)| signers.find(digest, at, now)) {
+            signer.key.verify(signed)?;
+            return Ok(signer);
+        }
+        let leaf = chain.first().ok_or_else(|| untrusted(PeerFault::NoCert))?;
+        let key = SignerKey::of(&leaf::parse(leaf).map_err(untrusted)?)?;
+        key.verify(signed)?;
+        let peer = self.judge(&chain, at, now).map_err(untrusted)?;
+        let signer = Arc::new(Signer { key, identity: peer.identity().clone() });
+        if let Some((signers, digest)) = kept {
+            signers.keep(digest, &signer, at, peer.verdict_ends());
+        }
+        Ok(signer)
+    }
+
+    fn judge(
+        &self,
+        chain: &[CertificateDer<'_>],
+        at: Moment,
+        now: Moment,
+    ) -> Result<PeerIdentity, PeerFault> {
         let purpose = Purpose::Evidence;
         let peer = match &self.material {
-            Material::Live(trust) => Judge {
+            Material::Live { trust, .. } => Judge {
                 anchors: trust.anchors(),
                 policy: trust.policy(),
                 purpose,
@@ -152,38 +182,19 @@ impl EvidenceVerifier {
         if let Some(grace) = peer.grace() {
             grace.log("signer");
         }
-        Ok(peer.identity().clone())
+        Ok(peer)
     }
 }
 
 impl Verifier for EvidenceVerifier {
     fn verify(&self, signed: &SignedBytes<'_>, at: Moment) -> Result<Identity, SignerFault> {
-        let chain: Vec<CertificateDer<'_>> =
-            signed.chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-        let leaf = chain.first().ok_or_else(|| untrusted(PeerFault::NoCert))?;
-        let certificate = leaf::parse(leaf).map_err(untrusted)?;
-        check_signature(&certificate, signed)?;
-        self.identity_of_chain(&chain, at).map_err(untrusted)
+        Ok(self.signer(signed, at, clock::now())?.identity.clone())
     }
 }
 
-fn untrusted(fault: PeerFault) -> SignerFault {
-    SignerFault::Untrusted(fault.code().to_owned())
-}
-
-/// The algorithm must be the one of the certificate's key: a header cannot choose.
-fn check_signature(certificate: &X509Certificate<'_>, signed: &SignedBytes<'_>) -> Result<(), SignerFault> {
-    let key = certificate.public_key();
-    let curve = key.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
-    if key.algorithm.algorithm != OID_KEY_TYPE_EC_PUBLIC_KEY {
-        return Err(untrusted(PeerFault::WeakKey));
-    }
-    let algorithm = match (signed.algorithm, curve) {
-        (Algorithm::Es256, Some(curve)) if curve == OID_EC_P256 => &ECDSA_P256_SHA256_FIXED,
-        (Algorithm::Es384, Some(curve)) if curve == OID_NIST_EC_P384 => &ECDSA_P384_SHA384_FIXED,
-        _ => return Err(SignerFault::BadSignature),
-    };
-    UnparsedPublicKey::new(algorithm, key.subject_public_key.as_ref())
-        .verify(signed.message, signed.signature)
-        .map_err(|_| SignerFault::BadSignature)
+/// Whoever signed, and counts.
+#[derive(Debug)]
+pub(super) struct Signer {
+    key: SignerKey,
+    identity: Identity,
 }

@@ -22,7 +22,6 @@ use super::{
     ALPN, ALPN_BULK, TlsFault, TlsPolicy,
     handshake::{Refused, Version, chain_of, check_possession, schemes},
     refuse_lab_anchor,
-    verdicts::{ChainDigest, Verdicts},
 };
 use crate::{
     clock::{moment_of_unix, now},
@@ -33,6 +32,7 @@ use crate::{
     peer::PeerIdentity,
     refusal::Refusal,
     trust::Trust,
+    verdicts::{ChainDigest, Verdicts},
 };
 
 /// Hears of every client that showed a certificate and was refused. Called within the handshake: it must not block. Of a
@@ -139,7 +139,7 @@ struct Shared {
     environment: Environment,
     observer: RefusalObserver,
     hints: Vec<DistinguishedName>,
-    verdicts: Verdicts,
+    verdicts: Verdicts<PeerIdentity>,
 }
 
 struct ClientVerifier {
@@ -159,14 +159,14 @@ impl ClientVerifier {
     fn judge(&self, chain: &[CertificateDer<'_>], now: Moment) -> Result<(), Refusal> {
         let Shared { trust, environment, verdicts, .. } = &*self.shared;
         let digest = ChainDigest::of(chain);
-        let peer = match verdicts.find(digest, now) {
+        let peer = match verdicts.find(digest, now, now) {
             Some(peer) => peer,
             None => {
                 let peer = Arc::new(trust.judge(chain, Purpose::TlsClient, now)?);
                 if peer.identity().environment() != *environment {
                     return Err(PeerFault::WrongEnvironment.into());
                 }
-                verdicts.keep(digest, &peer, now);
+                verdicts.keep(digest, &peer, now, peer.verdict_ends());
                 peer
             }
         };

@@ -1,9 +1,10 @@
-//! Chains that were judged good, so that a client that comes again costs no more than proof of its key.
+//! Chains that were judged good, so that whoever shows one again costs no more than proof of its key.
 //!
 //! A verdict holds for exactly these certificates, in this order, until the first of its path or of the revocation lists
-//! that were asked ends, whatever happens. All of them belong to one server: whatever is loaded anew makes a new server,
-//! which begins with none, and a verdict that an older one reaches late stays with the older one. Only good verdicts are
-//! kept: a stranger can put nothing in. Who is blocked or has which right is not part of a verdict.
+//! that were asked ends, or a date of revocation comes, whatever happens. All of one set belong to one server, or to one
+//! verifier of evidence, and to one purpose: whatever is loaded anew makes a new one, which begins with none, and a verdict
+//! that an older one reaches late stays with the older one. Only good verdicts are kept: a stranger can put nothing in. Who
+//! is blocked or has which right is not part of a verdict.
 
 use std::{
     collections::HashMap,
@@ -13,8 +14,6 @@ use std::{
 use protocol::{digest::Sha256, moment::Moment};
 use rustls_pki_types::CertificateDer;
 
-use crate::peer::PeerIdentity;
-
 /// Verdicts kept at the same time, in two halves of which the older is dropped when the newer is full; some hundred bytes
 /// each, 15 KB with a thousand codes. Five times as many as there are connections at the peak of a claim day.
 const VERDICTS_MAX: usize = 8192;
@@ -22,13 +21,13 @@ const VERDICTS_MAX: usize = 8192;
 /// The digests of a chain: of its leaf, and of each certificate with its length before it. A leaf has one verdict, whatever
 /// chains it is shown with: whoever has a copy of it and not its key can push out no other's.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct ChainDigest {
+pub(crate) struct ChainDigest {
     leaf: Sha256,
     whole: Sha256,
 }
 
 impl ChainDigest {
-    pub(super) fn of(chain: &[CertificateDer<'_>]) -> Self {
+    pub(crate) fn of(chain: &[CertificateDer<'_>]) -> Self {
         let lengths: Vec<[u8; 8]> = chain.iter().map(|der| (der.len() as u64).to_be_bytes()).collect();
         let parts = lengths.iter().zip(chain).flat_map(|(length, der)| [length.as_slice(), der.as_ref()]);
         let whole = Sha256::of_parts(&parts.collect::<Vec<_>>());
@@ -36,55 +35,57 @@ impl ChainDigest {
     }
 }
 
-#[derive(Clone)]
-struct Verdict {
+struct Verdict<T> {
     whole: Sha256,
-    peer: Arc<PeerIdentity>,
+    found: Arc<T>,
     since: Moment,
     until: Moment,
 }
 
-#[derive(Default)]
-struct Halves {
-    newer: HashMap<Sha256, Verdict>,
-    older: HashMap<Sha256, Verdict>,
+struct Halves<T> {
+    newer: HashMap<Sha256, Verdict<T>>,
+    older: HashMap<Sha256, Verdict<T>>,
 }
 
-/// The good verdicts of one server.
-#[derive(Default)]
-pub(super) struct Verdicts(Mutex<Halves>);
+/// The good verdicts of one server or verifier: what was found of each chain.
+pub(crate) struct Verdicts<T>(Mutex<Halves<T>>);
 
-impl Verdicts {
-    /// Who showed this chain before, if that verdict holds at `now`.
-    pub(super) fn find(&self, chain: ChainDigest, now: Moment) -> Option<Arc<PeerIdentity>> {
+impl<T> Default for Verdicts<T> {
+    fn default() -> Self {
+        Verdicts(Mutex::new(Halves { newer: HashMap::new(), older: HashMap::new() }))
+    }
+}
+
+impl<T> Verdicts<T> {
+    /// What was found of this chain before, if that holds for what was done at `at` and is judged at `now`.
+    pub(crate) fn find(&self, chain: ChainDigest, at: Moment, now: Moment) -> Option<Arc<T>> {
         let mut halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = match halves.newer.get(&chain.leaf) {
-            Some(verdict) => verdict.clone(),
+            Some(verdict) => verdict,
             None => {
                 let verdict = halves.older.remove(&chain.leaf)?;
-                halves.put(chain.leaf, verdict.clone());
-                verdict
+                halves.put(chain.leaf, verdict)
             }
         };
         // A clock that was set back is before everything that is known.
-        let holds = verdict.whole == chain.whole && verdict.since <= now && now < verdict.until;
-        holds.then_some(verdict.peer)
+        let holds = |time| verdict.since <= time && time < verdict.until;
+        (verdict.whole == chain.whole && holds(at) && holds(now)).then(|| Arc::clone(&verdict.found))
     }
 
-    /// Keeps the verdict on this chain that was reached at `now`; not one by grace, whose every use is written down.
-    pub(super) fn keep(&self, chain: ChainDigest, peer: &Arc<PeerIdentity>, now: Moment) {
-        let Some(until) = peer.verdict_ends().filter(|_| peer.grace().is_none()) else { return };
-        let verdict = Verdict { whole: chain.whole, peer: Arc::clone(peer), since: now, until };
+    /// Keeps what was found of this chain for `since`; not what has to be found anew each time.
+    pub(crate) fn keep(&self, chain: ChainDigest, found: &Arc<T>, since: Moment, until: Option<Moment>) {
+        let Some(until) = until else { return };
+        let verdict = Verdict { whole: chain.whole, found: Arc::clone(found), since, until };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(chain.leaf, verdict);
     }
 }
 
-impl Halves {
-    fn put(&mut self, leaf: Sha256, verdict: Verdict) {
+impl<T> Halves<T> {
+    fn put(&mut self, leaf: Sha256, verdict: Verdict<T>) -> &Verdict<T> {
         if self.newer.len() >= VERDICTS_MAX / 2 {
             self.older = std::mem::take(&mut self.newer);
         }
-        self.newer.insert(leaf, verdict);
+        self.newer.entry(leaf).insert_entry(verdict).into_mut()
     }
 }
 
@@ -113,8 +114,8 @@ mod tests {
         let verdicts = Verdicts::default();
         let nth = |n: usize| ChainDigest { leaf: Sha256::of(&n.to_be_bytes()), whole: Sha256::of(b"") };
         for n in 0..3 * VERDICTS_MAX {
-            verdicts.keep(nth(n), &peer, now);
-            assert!(verdicts.find(nth(0), now).is_some(), "asked for again and again");
+            verdicts.keep(nth(n), &peer, now, peer.verdict_ends());
+            assert!(verdicts.find(nth(0), now, now).is_some(), "asked for again and again");
         }
         let halves = verdicts.0.lock().unwrap();
         assert!(halves.newer.len() + halves.older.len() <= VERDICTS_MAX);
@@ -128,9 +129,10 @@ mod tests {
         let (verdicts, with) = (Verdicts::default(), |more: &'static [u8]| {
             ChainDigest::of(&[world.client.der.clone(), CertificateDer::from(more)])
         });
-        verdicts.keep(with(b"one"), &peer, now);
-        verdicts.keep(with(b"other"), &peer, now);
-        assert!(verdicts.find(with(b"one"), now).is_none() && verdicts.find(with(b"other"), now).is_some());
+        verdicts.keep(with(b"one"), &peer, now, peer.verdict_ends());
+        verdicts.keep(with(b"other"), &peer, now, peer.verdict_ends());
+        assert!(verdicts.find(with(b"one"), now, now).is_none());
+        assert!(verdicts.find(with(b"other"), now, now).is_some());
         assert_eq!(verdicts.0.lock().unwrap().newer.len(), 1);
     }
 
@@ -140,8 +142,10 @@ mod tests {
         let chain = [world.client.der.clone()];
         let peer = Arc::new(world.trust().verify(&chain, Purpose::TlsClient, now).unwrap());
         let (verdicts, digest) = (Verdicts::default(), ChainDigest::of(&chain));
-        verdicts.keep(digest, &peer, now);
-        assert_eq!(verdicts.find(digest, now), Some(peer));
-        assert_eq!(verdicts.find(digest, Moment::from_unix_ms(now.unix_ms() - 1)), None);
+        verdicts.keep(digest, &peer, now, peer.verdict_ends());
+        let before = Moment::from_unix_ms(now.unix_ms() - 1);
+        assert_eq!(verdicts.find(digest, now, now), Some(peer));
+        assert_eq!(verdicts.find(digest, now, before), None);
+        assert_eq!(verdicts.find(digest, before, now), None);
     }
 }
