@@ -4,12 +4,18 @@
 //! write that returns an error may have left a file `.NAME.*.tmp` beside the target, never a part of the target. An
 //! fsync that failed must not be tried again (the kernel may have dropped the pages): give the operation up.
 
+#[cfg(target_os = "linux")]
+mod past_cache;
+
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
+
+#[cfg(target_os = "linux")]
+pub use past_cache::PastCache;
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -192,7 +192,7 @@ fn copy_all(centre: &Centre, transfers: &[Transfer]) -> Vec<Result<(), DeliveryF
     let mut handovers = Vec::with_capacity(transfers.len());
     let opened = transfers.iter().map(|transfer| open(centre, transfer).map(|open| handovers.push(open)));
     let opened: Vec<_> = opened.collect();
-    let mut delivered = centre.inbox.deliver(&mut handovers).into_iter();
+    let mut delivered = centre.inbox.deliver(&mut handovers, &centre.buffers).into_iter();
     let outcomes = opened.into_iter().map(|opened| {
         opened?;
         match delivered.next() {

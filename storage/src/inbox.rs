@@ -4,6 +4,7 @@
 //! syncs that this takes. The reader takes it by renaming it into `taken/` and deletes nothing. What stands in either was delivered; recovery delivers again what
 //! stands in neither, and nobody sees a delivery twice or in part. Calls block and belong off the runtime.
 
+mod content;
 mod syncs;
 
 use std::{
@@ -18,19 +19,14 @@ use std::{
     },
 };
 
-use durable::{Access, Directory};
-use protocol::{
-    digest::{Hasher, Sha256},
-    transfer_id::TransferKey,
-};
+use durable::{Access, Directory, PastCache};
+use protocol::{digest::Sha256, transfer_id::TransferKey};
 
+use crate::buffers::Buffers;
 use syncs::Syncs;
 
 /// The name of the content's file in its directory. The name in the manifest is never used as a path.
 pub const CONTENT: &str = "content";
-
-/// Bytes copied at a time.
-const COPY_BYTES: usize = 1024 * 1024;
 
 /// An inbox in a directory.
 pub struct Inbox {
@@ -162,10 +158,15 @@ impl Inbox {
     }
 
     /// Delivers these, each with all its parts, unless it was delivered before; says what became of each. What it takes to make
-    /// them durable is shared by all. No transfer may be among them twice.
-    pub fn deliver(&self, handovers: &mut [HandOver<'_>]) -> Vec<Result<Delivery, InboxFault>> {
+    /// them durable is shared by all. No transfer may be among them twice. Content passes through a buffer of this stock.
+    pub fn deliver(
+        &self,
+        handovers: &mut [HandOver<'_>],
+        buffers: &Buffers,
+    ) -> Vec<Result<Delivery, InboxFault>> {
         let _turn = self.turn(handovers.iter().map(|handover| handover.key.clone()).collect());
-        let mut outcomes: Vec<_> = handovers.iter_mut().map(|handover| self.prepare(handover)).collect();
+        let mut outcomes: Vec<_> =
+            handovers.iter_mut().map(|handover| self.prepare(handover, buffers)).collect();
         let shared = self.publish(handovers, &outcomes);
         if let Err(fault) = shared {
             // What may be left over is swept at the next start, or when it is tried again.
@@ -178,7 +179,7 @@ impl Inbox {
     }
 
     /// Looks whether it was delivered before, and fills its directory if not.
-    fn prepare(&self, handover: &mut HandOver<'_>) -> Result<Delivery, InboxFault> {
+    fn prepare(&self, handover: &mut HandOver<'_>, buffers: &Buffers) -> Result<Delivery, InboxFault> {
         check_names(&handover.parts)?;
         if self.is_poisoned() {
             return Err(InboxFault::Poisoned);
@@ -191,7 +192,7 @@ impl Inbox {
             return Ok(Delivery::AlreadyThere);
         }
         let filling = self.incoming.path().join(&stem);
-        let filled = self.fill(&filling, handover);
+        let filled = self.fill(&filling, handover, buffers);
         if let Err(fault) = filled {
             // The fault that counts is the first; what is left over is swept at the next start.
             let _ = fs::remove_dir_all(&filling);
@@ -236,7 +237,12 @@ impl Inbox {
         InboxFault::Write { operation, source }
     }
 
-    fn fill(&self, directory: &Path, handover: &mut HandOver<'_>) -> Result<(), InboxFault> {
+    fn fill(
+        &self,
+        directory: &Path,
+        handover: &mut HandOver<'_>,
+        buffers: &Buffers,
+    ) -> Result<(), InboxFault> {
         let failed = |operation| move |source| InboxFault::Write { operation, source };
         match fs::remove_dir_all(directory) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("sweep")(error)),
@@ -245,8 +251,9 @@ impl Inbox {
         durable::new_directory(directory, Access::Private).map_err(failed("make the directory"))?;
         let create = |name: &str| durable::new_file(Access::Private).open(directory.join(name));
         let file = create(CONTENT).map_err(failed("create"))?;
-        copy(&file, handover)?;
-        self.syncs.file(&file).map_err(failed("fsync of the content"))?;
+        let mut file = PastCache::new(file, content::goes_past_cache(handover.expected.length));
+        content::copy(&mut file, handover, buffers)?;
+        self.syncs.file(file.file()).map_err(failed("fsync of the content"))?;
         for (name, bytes) in &handover.parts {
             let mut file = create(name).map_err(failed("create"))?;
             file.write_all(bytes).and_then(|()| self.syncs.file(&file)).map_err(failed("write a part"))?;
@@ -277,34 +284,6 @@ impl Drop for Turn<'_> {
         busy.retain(|key| !self.keys.contains(key));
         self.inbox.freed.notify_all();
     }
-}
-
-fn copy(mut file: &File, handover: &mut HandOver<'_>) -> Result<(), InboxFault> {
-    let HandOver { key, content, expected, .. } = handover;
-    let failed = |operation| move |source| InboxFault::Write { operation, source };
-    // One byte more than there may be, to see that there is none.
-    let mut piece =
-        vec![0; COPY_BYTES.min(usize::try_from(expected.length).unwrap_or(COPY_BYTES).saturating_add(1))];
-    let (mut hasher, mut length) = (Hasher::new(), 0u64);
-    loop {
-        let count = match content.read(&mut piece) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(InboxFault::Read(error)),
-        };
-        let bytes = piece.get(..count).unwrap_or_default();
-        length += bytes.len() as u64;
-        if length > expected.length {
-            return Err(InboxFault::ContentDamaged(key.clone()));
-        }
-        hasher.update(bytes);
-        file.write_all(bytes).map_err(failed("write the content"))?;
-    }
-    if length != expected.length || hasher.finish() != expected.sha256 {
-        return Err(InboxFault::ContentDamaged(key.clone()));
-    }
-    Ok(())
 }
 
 fn check_names(parts: &[(&str, Cow<'_, [u8]>)]) -> Result<(), InboxFault> {

@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use super::*;
+use super::{content::COPY_BYTES, *};
 use crate::conformance::samples;
 
 const PARTS: [(&str, &[u8]); 3] =
@@ -58,7 +58,7 @@ fn handover<'a>(key: &TransferKey, content: impl Read + Send + 'a, expected: Exp
 }
 
 fn deliver_one(inbox: &Inbox, handover: HandOver<'_>) -> Result<Delivery, InboxFault> {
-    inbox.deliver(&mut [handover]).pop().unwrap()
+    inbox.deliver(&mut [handover], &Buffers::default()).pop().unwrap()
 }
 
 fn deliver(inbox: &Inbox, key: &TransferKey, bytes: &[u8]) -> Result<Delivery, InboxFault> {
@@ -82,6 +82,45 @@ fn a_delivery_stands_in_the_inbox_with_all_its_parts() {
 }
 
 #[test]
+fn content_of_any_length_is_delivered_however_it_comes() {
+    /// Brings so much at a time.
+    struct Cut<'a>(&'a [u8], usize);
+    impl Read for Cut<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = buffer.len().min(self.1);
+            self.0.read(&mut buffer[..count])
+        }
+    }
+    let bench = Bench::new();
+    let inbox = bench.open();
+    let all: Vec<u8> = (0..2 * COPY_BYTES + 4097).map(|at| (at / 5) as u8).collect();
+    let lengths = [0, 1, COPY_BYTES - 1, COPY_BYTES, COPY_BYTES + 1, 2 * COPY_BYTES, all.len()];
+    for (n, (length, piece)) in (1..).zip(lengths.into_iter().flat_map(|l| [(l, COPY_BYTES), (l, 65_521)])) {
+        let content = &all[..length];
+        let handover = handover(&nth(n), Cut(content, piece), expected(content));
+        assert_eq!(deliver_one(&inbox, handover).unwrap(), Delivery::Delivered);
+        let delivered = bench.read(&format!("inbox/{}/content", nth(n).file_stem()));
+        assert!(delivered == content, "{length} bytes, {piece} at a time");
+    }
+}
+
+#[test]
+fn large_content_that_is_not_that_of_the_receipt_is_not_delivered() {
+    let bench = Bench::new();
+    let inbox = bench.open();
+    let content = vec![7; 2 * COPY_BYTES + 5];
+    let mut altered = content.clone();
+    altered[COPY_BYTES] ^= 1;
+    let longer = [&content[..], b"."].concat();
+    for damaged in [&altered[..], &content[1..], &content[..COPY_BYTES], &longer] {
+        let fault = deliver_one(&inbox, handover(&nth(1), damaged, expected(&content))).unwrap_err();
+        assert!(matches!(&fault, InboxFault::ContentDamaged(key) if *key == nth(1)), "{fault:?}");
+        assert_eq!((bench.names("inbox"), bench.names(".incoming")), Default::default());
+    }
+    assert_eq!(deliver(&inbox, &nth(1), &content).unwrap(), Delivery::Delivered);
+}
+
+#[test]
 fn what_is_delivered_together_stands_there_each_for_itself_and_none_holds_up_another() {
     for syncs in [Syncs::Each, Syncs::Whole] {
         let bench = Bench::new();
@@ -94,7 +133,7 @@ fn what_is_delivered_together_stands_there_each_for_itself_and_none_holds_up_ano
             handover(&nth(3), &b"damaged"[..], receipt),
             handover(&nth(4), &b"content"[..], receipt),
         ];
-        match &inbox.deliver(&mut together)[..] {
+        match &inbox.deliver(&mut together, &Buffers::default())[..] {
             [
                 Ok(Delivery::Delivered),
                 Ok(Delivery::AlreadyThere),
@@ -121,7 +160,7 @@ fn of_what_cannot_be_made_visible_together_nothing_counts_as_delivered() {
     fs::rename(bench.0.path().join("inbox"), bench.0.path().join("taken")).unwrap();
     let receipt = expected(b"content");
     let content = |n| handover(&nth(n), &b"content"[..], receipt);
-    let outcomes = inbox.deliver(&mut [content(1), content(2), content(3)]);
+    let outcomes = inbox.deliver(&mut [content(1), content(2), content(3)], &Buffers::default());
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(InboxFault::Write { .. }))), "{outcomes:?}");
     assert!(inbox.is_poisoned());
 }

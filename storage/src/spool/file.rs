@@ -110,8 +110,8 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Bytes from which on content is written past the system's cache: a whole piece.
-const DIRECT_FROM: u64 = PIECE_BYTES;
+/// Bytes from which on content is written and read past the system's cache: a whole piece.
+pub(super) const PAST_CACHE_FROM: u64 = PIECE_BYTES;
 
 /// Why content cannot be used, in the words of every place that finds out.
 const NO_HEADER: &str = "its header is not readable";
@@ -229,7 +229,7 @@ impl Inner {
         seal: Option<ContentKey>,
         offset: u64,
     ) -> Opened {
-        let is_large = layout.length() - offset >= DIRECT_FROM;
+        let is_large = layout.length() - offset >= PAST_CACHE_FROM;
         // A wish; without it the content goes the ordinary way.
         let direct = if is_large { self.medium.disk.open_direct(path).ok() } else { None };
         Opened { file, direct, layout, seal, offset }
@@ -309,7 +309,7 @@ impl Spool for FileSpool {
             return Err(damaged(TOO_SHORT));
         }
         let seal = self.inner.opener(key, &header)?;
-        Ok(Box::new(FileReader::new(key.clone(), file, layout, seal, upto)))
+        Ok(Box::new(FileReader::new(key.clone(), file, layout, seal, upto, self.inner.buffers.clone())))
     }
 
     fn finished_length(&self, key: &TransferKey) -> Result<Option<u64>, SpoolFault> {

@@ -3,14 +3,16 @@
 use std::{
     fs::File,
     io::{self, Read},
-    os::unix::fs::FileExt as _,
 };
 
+use durable::PastCache;
 use protocol::{limits::PIECE_BYTES, transfer_id::TransferKey};
+
+use crate::buffers::Buffers;
 
 use super::{
     SpoolFault,
-    file::TOO_SHORT,
+    file::{PAST_CACHE_FROM, TOO_SHORT},
     layout::{Layout, ROW_BYTES, TagRow},
     seal::ContentKey,
 };
@@ -21,7 +23,7 @@ const NOT_GENUINE: &str = "a piece of it is not what was sealed there";
 /// Reads one content from the beginning.
 pub(super) struct FileReader {
     key: TransferKey,
-    file: File,
+    file: PastCache,
     layout: Layout,
     /// Absent where nothing is sealed.
     seal: Option<ContentKey>,
@@ -32,8 +34,8 @@ pub(super) struct FileReader {
     /// A piece that nobody took whole, and how much of it was taken.
     piece: Vec<u8>,
     taken: usize,
-    /// Room for a sealed piece.
-    sealed: Vec<u8>,
+    /// Room for sealed pieces.
+    buffers: Buffers,
 }
 
 impl FileReader {
@@ -43,36 +45,36 @@ impl FileReader {
         layout: Layout,
         seal: Option<ContentKey>,
         upto: u64,
+        buffers: Buffers,
     ) -> Self {
-        let (piece, sealed) = (Vec::new(), Vec::new());
-        FileReader { key, file, layout, seal, upto, next: 0, piece, taken: 0, sealed }
+        // Content is read once, and what is that large was written past the cache, so that it is not in there.
+        let file = PastCache::new(file, upto >= PAST_CACHE_FROM);
+        FileReader { key, file, layout, seal, upto, next: 0, piece: Vec::new(), taken: 0, buffers }
     }
 
     /// Brings a whole piece.
     fn fetch(&mut self, number: u64, piece: &mut [u8]) -> io::Result<()> {
-        let at = self.layout.at(number * PIECE_BYTES);
-        let Some(seal) = &self.seal else { return self.read_at(piece, at) };
+        let FileReader { key, file, layout, seal, buffers, .. } = self;
+        let at = layout.at(number * PIECE_BYTES);
+        let mut read = |bytes: &mut [u8], at| {
+            file.read_at(bytes, at).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => damaged(key, TOO_SHORT),
+                _ => error,
+            })
+        };
+        let Some(seal) = seal else { return read(piece, at) };
         let mut row = [0; ROW_BYTES as usize];
-        self.read_at(&mut row, self.layout.row_at(number))?;
-        let mut sealed = std::mem::take(&mut self.sealed);
-        sealed.resize(piece.len(), 0);
-        self.read_at(&mut sealed, at)?;
+        read(&mut row, layout.row_at(number))?;
+        let mut sealed = buffers.take(piece.len());
+        read(&mut sealed, at)?;
         let row = TagRow::from_bytes(&row);
-        let opened = seal.open_piece(row.place(self.layout, number), &sealed, &row.tag, piece);
-        self.sealed = sealed;
-        opened.map_err(|_| self.damaged(NOT_GENUINE))
+        let opened = seal.open_piece(row.place(*layout, number), &sealed, &row.tag, piece);
+        opened.map_err(|_| damaged(key, NOT_GENUINE))
     }
+}
 
-    fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
-        self.file.read_exact_at(bytes, at).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => self.damaged(TOO_SHORT),
-            _ => error,
-        })
-    }
-
-    fn damaged(&self, how: &'static str) -> io::Error {
-        io::Error::new(io::ErrorKind::InvalidData, SpoolFault::Damaged(self.key.clone(), how))
-    }
+fn damaged(key: &TransferKey, how: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, SpoolFault::Damaged(key.clone(), how))
 }
 
 impl Read for FileReader {
