@@ -36,13 +36,14 @@ pub async fn abort(centre: &Arc<Centre>, receiving: Receiving, sink: Option<Sink
 /// Ends an attempt whose content could not be stored. Nothing is made durable once more: an fsync that failed is never
 /// tried again. Content that an earlier attempt made durable, and that is gone or damaged, is given up, so that the
 /// next attempt begins anew.
-pub async fn abort_on_fault(centre: &Arc<Centre>, receiving: Receiving, fault: SinkFault) -> Turned {
+pub async fn abort_on_fault(centre: &Arc<Centre>, mut receiving: Receiving, fault: SinkFault) -> Turned {
     if is_fenced(&fault) {
         return record_abort(centre, receiving, Cause::Superseded, 0).await;
     }
     let key = receiving.transfer.key.clone();
     tracing::error!(transfer = %key, fault = %chain(&fault), "content could not be stored");
-    let turned = record_abort(centre, receiving, Cause::StorageFailed, 0).await;
+    let turned = put_down(centre, &mut receiving, Cause::StorageFailed, 0).await;
+    // While it has its place no newer attempt can have brought anything that this would drop.
     if let SinkFault::Spool(SpoolFault::Missing(_) | SpoolFault::Damaged(..)) = fault {
         let lost = steps::unlogged(Input::ContentLost, pki::clock::now());
         if let Err(fault) = centre.step(&key, lost).await {
@@ -67,8 +68,12 @@ pub async fn record_abort(
     cause: Cause,
     durable: u64,
 ) -> Turned {
+    put_down(centre, &mut receiving, cause, durable).await
+}
+
+async fn put_down(centre: &Arc<Centre>, receiving: &mut Receiving, cause: Cause, durable: u64) -> Turned {
     let begun = receiving.put_on_record(centre).await;
-    let Receiving { transfer, attempt, began, peer, .. } = &receiving;
+    let Receiving { transfer, attempt, began, peer, .. } = &*receiving;
     let entry = centre.transfer_entry(Event::Aborted, transfer, Some(peer));
     // The ledger adds the offset that the next attempt may go on from.
     let entry = Entry {

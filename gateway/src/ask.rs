@@ -6,6 +6,7 @@ use protocol::{
     checkpoint::Checkpoint,
     problem::Problem,
     receiver::Phase,
+    transfer_id::TransferKey,
     wire::{Consistency, Inclusion, ReceiptAnswer, State},
 };
 use storage::{
@@ -21,11 +22,26 @@ pub async fn ask(
     permit: &TransferPermit,
     log_seen: Option<u64>,
 ) -> Result<State, Turned> {
-    let transfer = centre.ledger.find(permit.key()).await?.ok_or(Problem::NotFound)?;
-    state_of(centre, &transfer, log_seen).await
+    state_now(centre, permit.key(), log_seen).await
 }
 
-/// The transfer as the sender may see it.
+/// The transfer as it is now. One whose content is on its way is said to be receiving, on record as such or not.
+pub async fn state_now(
+    centre: &Arc<Centre>,
+    key: &TransferKey,
+    log_seen: Option<u64>,
+) -> Result<State, Turned> {
+    // Asked first: of an attempt that ends in between, what became of it is found.
+    let is_running = centre.attempts.is_running(key);
+    let transfer = centre.ledger.find(key).await?.ok_or(Problem::NotFound)?;
+    let state = state_of(centre, &transfer, log_seen).await?;
+    if is_running && matches!(transfer.state.phase, Phase::Offered | Phase::Aborted(_)) {
+        return Ok(State { phase: Phase::Receiving.name().to_owned(), cause: None, ..state });
+    }
+    Ok(state)
+}
+
+/// The transfer as the ledger has it, in the words for its sender.
 pub async fn state_of(
     centre: &Arc<Centre>,
     transfer: &Transfer,

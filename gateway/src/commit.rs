@@ -127,15 +127,16 @@ pub async fn commit(centre: &Arc<Centre>, kept: Kept) -> Result<Transfer, Turned
         Err(LedgerFault::AlreadyHeld(earlier)) => {
             Err(refuse(centre, receiving, Problem::AlreadyHeld, None, earlier.receipt).await)
         }
-        Err(LedgerFault::Step(StepFault::Unexpected { phase, .. })) if phase == REFUSED => {
-            Err(ended_meanwhile(centre, receiving).await)
-        }
-        Err(fault) => Err(turn_step(fault)),
+        Err(fault) => Err(not_taken(centre, receiving, fault).await),
     }
 }
 
-/// Called off, or out of time, while it was checked and stored: what was stored goes too.
-async fn ended_meanwhile(centre: &Arc<Centre>, receiving: Receiving) -> Turned {
+/// The ledger did not take a step. If the transfer was called off, or ran out of time, while its content was checked and stored,
+/// what was stored goes too.
+async fn not_taken(centre: &Arc<Centre>, receiving: Receiving, fault: LedgerFault) -> Turned {
+    if !matches!(fault, LedgerFault::Step(StepFault::Unexpected { phase: REFUSED, .. })) {
+        return turn_step(fault);
+    }
     let key = &receiving.transfer.key;
     centre.drop_content(key).await;
     match centre.ledger.find(key).await {
@@ -171,7 +172,7 @@ async fn turn_down(centre: &Arc<Centre>, receiving: Receiving, verdict: Verdict)
 /// The content is not the declared one: it is dropped, once for another try, the second time for good.
 async fn other_content(centre: &Arc<Centre>, mut receiving: Receiving) -> Turned {
     if let Err(fault) = receiving.put_on_record(centre).await {
-        return turn_step(fault);
+        return not_taken(centre, receiving, fault).await;
     }
     let signed = refusal::text(centre, &receiving.transfer, &Problem::DigestMismatch.into());
     let refusal = match signed {
@@ -212,7 +213,7 @@ async fn refuse(
     earlier_receipt: Option<String>,
 ) -> Turned {
     if let Err(fault) = receiving.put_on_record(centre).await {
-        return turn_step(fault);
+        return not_taken(centre, receiving, fault).await;
     }
     let (transfer, input) = (&receiving.transfer, Input::Refuse { attempt: receiving.attempt, reason });
     let reasons = Reason { problem: reason, fault, earlier_receipt };

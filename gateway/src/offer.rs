@@ -16,6 +16,7 @@ use protocol::{
     permission::Action,
     problem::Problem,
     statement::Manifest,
+    transfer_id::TransferKey,
     wire,
 };
 use storage::{
@@ -35,9 +36,9 @@ use crate::{
 /// What an accepted offer answers with.
 pub enum Recorded {
     /// Stored now.
-    New(Transfer),
+    New(Box<Transfer>),
     /// Known already, whatever became of it.
-    Known(Transfer),
+    Known(TransferKey),
 }
 
 /// Handles an offer. The permit was given for the action on claims; the manifest must then be bound to the peer.
@@ -82,8 +83,8 @@ pub async fn offer(centre: &Arc<Centre>, permit: &Permit, offer: wire::Offer) ->
         };
         let row = new.row(centre, peer, refusal.as_ref(), log_seen)?;
         match centre.ledger.offer(row).await.inspect_err(|fault| centre.note_fault(fault))? {
-            Offered::New(transfer) => return accepted_or_refused(*transfer),
-            Offered::Same(transfer) => return Ok(Recorded::Known(*transfer)),
+            Offered::New(transfer) => return accepted_or_refused(transfer),
+            Offered::Same(transfer) => return Ok(Recorded::Known(transfer.key)),
             Offered::Conflict => return Err(Problem::ManifestConflict.into()),
             Offered::TooManyOpen => return Err(Problem::TooMany.into()),
             Offered::OverQuota => return Err(Turned::over_quota(day_of(now).ends.ms_since(now))),
@@ -120,13 +121,13 @@ fn bind(centre: &Centre, peer: &Peer, manifest: &Manifest) -> Result<(), Turned>
 
 fn same_or_conflict(known: Transfer, manifest_sha256: Sha256) -> Result<Recorded, Turned> {
     if known.manifest_sha256 == manifest_sha256 {
-        Ok(Recorded::Known(known))
+        Ok(Recorded::Known(known.key))
     } else {
         Err(Problem::ManifestConflict.into())
     }
 }
 
-fn accepted_or_refused(transfer: Transfer) -> Result<Recorded, Turned> {
+fn accepted_or_refused(transfer: Box<Transfer>) -> Result<Recorded, Turned> {
     match transfer.state.phase {
         protocol::receiver::Phase::Refused(reason) => Err(Turned::refused(&transfer, reason)),
         _ => Ok(Recorded::New(transfer)),

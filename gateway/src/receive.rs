@@ -99,15 +99,16 @@ pub struct Receiving {
 
 impl Receiving {
     /// Puts on record that the attempt began, if that is not there yet: to be called before anything else is put there of it
-    /// than that it was committed at once. It fences every older attempt.
+    /// than that it was committed at once. It fences every older attempt; that there is no newer one its place sees to.
     pub async fn put_on_record(&mut self, centre: &Centre) -> Result<(), LedgerFault> {
-        let Some(beginning) = self.beginning.take() else { return Ok(()) };
+        let Some(beginning) = &self.beginning else { return Ok(()) };
         let offset = beginning.offset.unwrap_or_default();
-        let step = steps::logged(Input::Attempt { offset }, beginning);
+        let step = steps::logged(Input::Attempt { offset }, beginning.clone());
         // Its act of ending an older attempt is done: the place was free.
         let stepped = centre.ledger.step(&self.transfer.key, step).await;
         self.transfer = stepped.inspect_err(|fault| centre.note_fault(fault))?.transfer;
         self.attempt = self.transfer.state.attempt;
+        self.beginning = None;
         Ok(())
     }
 

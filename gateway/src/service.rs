@@ -137,12 +137,17 @@ async fn handle(
             let permit = peer.permit(&in_force, system, action)?;
             let body = read_text(centre, request, JSON).await?;
             let body: Offer = serde_json::from_str(&body).map_err(|_| Problem::BadRequest)?;
-            let (status, transfer) = match offer::offer(centre, &permit, body).await? {
-                Recorded::New(transfer) => (hyper::StatusCode::CREATED, transfer),
-                Recorded::Known(transfer) => (hyper::StatusCode::OK, transfer),
+            let (status, key, state) = match offer::offer(centre, &permit, body).await? {
+                Recorded::New(transfer) => {
+                    let state = ask::state_of(centre, &transfer, log_seen).await?;
+                    (hyper::StatusCode::CREATED, transfer.key, state)
+                }
+                Recorded::Known(key) => {
+                    let state = ask::state_now(centre, &key, log_seen).await?;
+                    (hyper::StatusCode::OK, key, state)
+                }
             };
-            let state = ask::state_of(centre, &transfer, log_seen).await?;
-            Ok(answer::state(status, &state, Some(&transfer.key.location())))
+            Ok(answer::state(status, &state, Some(&key.location())))
         }
         Route::Send(key) => {
             let permit = permit(key)?;

@@ -216,7 +216,7 @@ async fn recover(centre: &Arc<Centre>) -> Result<(), StartFault> {
             // What cannot be read from the ledger is kept; the next start looks again.
             let wanted = |key: &TransferKey| match runtime.block_on(centre.ledger.find(key)) {
                 Ok(transfer) => keep(transfer.as_ref()),
-                Err(_) => Keep::Prefix(0),
+                Err(_) => Keep::Unknown,
             };
             centre.spool.recover(&wanted)
         });

@@ -24,7 +24,7 @@ pub enum Event {
     Stopped,
     /// A manifest was signed by the sender, or accepted by the receiver.
     Offered,
-    /// An attempt began to bring content.
+    /// An attempt began to bring content. Of small content it may stand beside how the attempt ended, with its own, earlier time.
     AttemptBegan,
     /// An attempt ended early; `cause` says why.
     Aborted,

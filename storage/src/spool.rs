@@ -81,6 +81,8 @@ pub enum Keep {
     Prefix(u64),
     /// All of it, finished, with this length: a committed transfer.
     Whole(u64),
+    /// Whatever is there, as it is: what is wanted of it cannot be found out now.
+    Unknown,
 }
 
 /// What recovery found.

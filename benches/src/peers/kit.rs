@@ -3,7 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::Context as _;
@@ -49,6 +49,8 @@ pub struct Kit {
     pub receiver: Party,
     /// Who sends.
     pub senders: Vec<SenderSite>,
+    /// Who else connects, made when it was first asked for.
+    crowd: Mutex<Vec<SenderSite>>,
     /// How thoroughly is measured.
     pub scale: Scale,
     /// Envoy's program, if it was found.
@@ -63,7 +65,8 @@ impl Kit {
         let centre = sites.centre("shared", &[])?;
         let senders = (0..SENDERS).map(|place| sender(&sites, place)).collect::<Result<_, _>>()?;
         let (receiver, tls) = ("review-agency:113".parse()?, centre.directory.join("tls"));
-        Ok(Kit { directory: directory.to_owned(), sites, receiver, senders, scale, envoy, tls })
+        let crowd = Mutex::default();
+        Ok(Kit { directory: directory.to_owned(), sites, receiver, senders, crowd, scale, envoy, tls })
     }
 
     /// The centre's certificate, key and root, which every product of others shows.
@@ -91,9 +94,11 @@ impl Kit {
         group: Group,
     ) -> anyhow::Result<Vec<Arc<ClientConfig>>> {
         let root = self.tls.join("root.pem");
-        let more = (self.senders.len()..count).map(|place| sender(&self.sites, place));
-        let more: Vec<SenderSite> = more.collect::<Result<_, _>>()?;
-        let all = self.senders.iter().chain(&more).take(count);
+        let mut crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner);
+        for place in self.senders.len() + crowd.len()..count {
+            crowd.push(sender(&self.sites, place)?);
+        }
+        let all = self.senders.iter().chain(&*crowd).take(count);
         all.map(|sender| config(Some(sender), &root, suite, group)).collect()
     }
 

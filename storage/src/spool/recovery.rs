@@ -29,7 +29,7 @@ pub(super) fn recover(inner: &Inner, wanted: &dyn Fn(&TransferKey) -> Keep) -> R
                     removed += 1;
                     continue;
                 }
-                Keep::Prefix(0) => true,
+                Keep::Prefix(0) | Keep::Unknown => true,
                 Keep::Prefix(bytes) => held(inner, &key, &path)?.is_some_and(|held| held.bytes >= bytes),
                 Keep::Whole(bytes) => {
                     let whole = |held: Held| (held.bytes, held.length) == (bytes, bytes);

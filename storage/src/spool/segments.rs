@@ -115,15 +115,25 @@ impl Segments {
     ) -> Result<Vec<u8>, SpoolFault> {
         let may = self.files.index().may_begin(key, attempt);
         may.map_err(|Newer| SpoolFault::Fenced { attempt })?;
-        let kept = match self.read(key, offset, seal)? {
-            _ if offset == 0 => Vec::new(),
-            Some(kept) if self.length_of(key) == Some(length) => kept,
-            Some(_) => return Err(SpoolFault::Damaged(key.clone(), OTHER_LENGTH)),
-            None => return Err(SpoolFault::Damaged(key.clone(), GONE)),
-        };
+        let kept = if offset == 0 { Vec::new() } else { self.read_to_go_on(key, offset, length, seal)? };
         let emptied = self.files.index().begin(key, attempt, offset == 0);
         self.files.remove(emptied)?;
         Ok(kept)
+    }
+
+    /// What an attempt that begins at this offset goes on from.
+    fn read_to_go_on(
+        &self,
+        key: &TransferKey,
+        offset: u64,
+        length: u64,
+        seal: Option<&SpoolKey>,
+    ) -> Result<Vec<u8>, SpoolFault> {
+        match self.read(key, offset, seal)? {
+            Some(kept) if self.length_of(key) == Some(length) => Ok(kept),
+            Some(_) => Err(SpoolFault::Damaged(key.clone(), OTHER_LENGTH)),
+            None => Err(SpoolFault::Damaged(key.clone(), GONE)),
+        }
     }
 
     /// An attempt begins at content that is not small: what was here under that name goes.
@@ -195,6 +205,7 @@ impl Segments {
             match wanted(&key) {
                 // What it is, is found out by whoever reads it.
                 Keep::Whole(bytes) if bytes == at.length => recovered.kept += 1,
+                Keep::Unknown => recovered.kept += 1,
                 // Nobody was told of what nothing is counted of. It was stored before its attempt was on record, perhaps: the next one
                 // has the same number.
                 Keep::Nothing | Keep::Prefix(0) => {

@@ -170,6 +170,17 @@ fn content_that_was_altered_while_nobody_had_it_is_kept_for_people_if_it_was_pro
 }
 
 #[test]
+fn content_that_the_ledger_cannot_be_asked_about_is_kept_as_it_is() {
+    let bench = bench();
+    finish(&bench.open(), &nth(1), b"content");
+    let kept = bench.open().recover(&|_| Keep::Unknown).unwrap();
+    assert_eq!(kept, Recovered { kept: 1, ..Recovered::default() });
+    let spool = bench.open();
+    assert_eq!(spool.recover(&|_| Keep::Whole(7)).unwrap().kept, 1);
+    assert_eq!(read(&spool, &nth(1), 7).unwrap(), b"content");
+}
+
+#[test]
 fn content_that_a_stop_left_before_its_attempt_was_on_record_does_not_fence_the_next_of_the_same_number() {
     let bench = bench();
     // Another that is wanted keeps the segments, and with them the records that are not.
