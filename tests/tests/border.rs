@@ -212,6 +212,24 @@ async fn whoever_asks_while_small_content_comes_is_told_that_it_is_received() {
 }
 
 #[tokio::test]
+async fn small_content_that_is_cut_off_is_on_record_as_an_attempt_that_began_and_ended() {
+    let setting = Setting::new(100_000, &[]).await;
+    let (key, length) = (setting.offered().await, setting.content.len() as u64);
+    let mut line = setting.caller.line().await;
+    line.write(&[&send_head(&key, 0, length), &setting.content[..50_000]].concat()).await;
+    setting.centre.logs(&["attempt began", &key.to_string()]).await;
+    drop(line);
+    setting.centre.logs(&["attempt aborted", &key.to_string()]).await;
+    let state = setting.caller.state(&key).await;
+    assert_eq!((state.phase.as_str(), state.attempts, state.offset), ("aborted", 1, 0));
+    let entries = setting.centre.entries().await;
+    let of_attempt = entries.iter().filter(|entry| entry.attempt == Some(1));
+    let events: Vec<_> = of_attempt.map(|entry| entry.event).collect();
+    assert_eq!(events, [Event::AttemptBegan, Event::Aborted]);
+    assert_eq!(setting.caller.send(&key, &setting.content).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_sender_that_has_offered_enough_for_a_day_is_told_when_to_come_back() {
     let setting = Setting::new(100_000, &[("limits.transfers_per_sender_per_day_max", "2")]).await;
     setting.offered().await;
