@@ -71,6 +71,7 @@ pub async fn record_abort(
     put_down(centre, &mut receiving, cause, durable).await
 }
 
+/// The same, for whoever goes on with the attempt's place.
 async fn put_down(centre: &Arc<Centre>, receiving: &mut Receiving, cause: Cause, durable: u64) -> Turned {
     let begun = receiving.put_on_record(centre).await;
     let Receiving { transfer, attempt, began, peer, .. } = &*receiving;

@@ -90,7 +90,7 @@ pub async fn check_and_keep(centre: &Arc<Centre>, content: Gathered) -> Result<K
     }
 }
 
-/// Where a transfer stands that was called off, or was not finished in time.
+/// The name of the phase of a transfer that was called off, or was not finished in time.
 const REFUSED: &str = Phase::Refused(Problem::Cancelled).name();
 
 /// Commits: after this returns well, the receipt is durable and may leave.

@@ -42,6 +42,7 @@ impl Work<'_> {
         }
 
         let mut transfer = Transfer { state: after, ..row.transfer.clone() };
+        // It brought the content from its first byte on: only such an attempt is committed at once.
         if let Some(began) = step.began {
             self.log.append(of_transfer(Entry { offset: Some(0), ..began }, &transfer))?;
         }
