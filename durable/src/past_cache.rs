@@ -25,8 +25,19 @@ impl PastCache {
         PastCache { file, may: wanted, is_set: false }
     }
 
-    /// The file itself.
+    /// The file itself, for what neither reads nor writes.
     pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Whether anything may still go past the cache: who has aligned memory to make for that need not if not.
+    pub fn may(&self) -> bool {
+        self.may
+    }
+
+    /// The file for reads and writes that go the ordinary way.
+    pub fn ordinary(&mut self) -> &File {
+        self.set(false);
         &self.file
     }
 
@@ -34,7 +45,7 @@ impl PastCache {
     pub fn write_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
         let of = |length| bytes.split_at_checked(length).unwrap_or((bytes, &[]));
         let past = self.past(bytes.len(), at, |file, length| file.write_all_at(of(length).0, at))?;
-        self.ordinary(bytes.len() - past, |file| file.write_all_at(of(past).1, at + past as u64))
+        self.rest(bytes.len() - past, |file| file.write_all_at(of(past).1, at + past as u64))
     }
 
     /// Fills all of this room from its place.
@@ -42,7 +53,7 @@ impl PastCache {
         let past = self.past(room.len(), at, |file, length| {
             file.read_exact_at(room.get_mut(..length).unwrap_or_default(), at)
         })?;
-        self.ordinary(room.len() - past, |file| {
+        self.rest(room.len() - past, |file| {
             file.read_exact_at(room.get_mut(past..).unwrap_or_default(), at + past as u64)
         })
     }
@@ -69,12 +80,8 @@ impl PastCache {
         }
     }
 
-    fn ordinary(&mut self, left: usize, act: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-        if left == 0 {
-            return Ok(());
-        }
-        self.set(false);
-        act(&self.file)
+    fn rest(&mut self, left: usize, act: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+        if left == 0 { Ok(()) } else { act(self.ordinary()) }
     }
 
     /// Sets the open file to it, or back; is it as it was wanted?
@@ -183,6 +190,21 @@ mod tests {
     fn memory_that_is_not_aligned_is_turned_down_once_and_all_goes_the_ordinary_way_from_then_on() {
         let Some(file) = written(1) else { return };
         assert!(!file.may && !file.is_set);
+    }
+
+    #[test]
+    fn between_what_goes_past_the_cache_anything_may_go_the_ordinary_way() {
+        let Some(mut file) = written(0) else { return };
+        let (mut memory, content) = (Vec::new(), bytes(BLOCK));
+        let unaligned = placed(&mut memory, 1, &content);
+        file.ordinary().write_all_at(&memory[unaligned], BLOCK as u64).unwrap();
+        assert!(file.may() && !file.is_set);
+        let aligned = placed(&mut memory, 0, &content);
+        file.write_at(&memory[aligned], 0).unwrap();
+        assert!(file.may() && file.is_set);
+        let mut all = vec![0; 2 * BLOCK];
+        file.ordinary().read_exact_at(&mut all, 0).unwrap();
+        assert!(all == [content.as_slice(), &content].concat());
     }
 
     #[test]

@@ -61,22 +61,24 @@ fn main() -> anyhow::Result<ExitCode> {
     for (what, how) in machine::describe(&kit) {
         println!("{what:<8} {how}");
     }
+    println!("{} rounds; median (least-most); ratio = Sekisho / peer", scale.rounds);
     let mut rows = Vec::new();
     for which in Which::value_variants() {
         if !arguments.only.is_empty() && !arguments.only.contains(which) {
             continue;
         }
         for suite in scale.suites.iter().take(which.suites_max()) {
-            rows.extend(which.measure(&kit, *suite).with_context(|| format!("{which:?}"))?);
+            let measured = which.measure(&kit, *suite).with_context(|| format!("{which:?}"))?;
+            print(&measured);
+            rows.extend(measured);
+            // Kept as they come: a run takes an hour, and what fails in its last suite must not cost the others.
+            if let Some(file) = &arguments.json {
+                store(&rows, file)?;
+            }
+            if let Some(file) = &arguments.plot {
+                plot::store(&rows, file)?;
+            }
         }
-    }
-    println!("{} rounds; median (least-most); ratio = Sekisho / peer", scale.rounds);
-    print(&rows);
-    if let Some(file) = arguments.json {
-        store(&rows, &file)?;
-    }
-    if let Some(file) = arguments.plot {
-        plot::store(&rows, &file)?;
     }
     // A goal that is not met is a finding, and no failure of the measurement.
     Ok(ExitCode::SUCCESS)

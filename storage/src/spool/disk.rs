@@ -4,28 +4,25 @@
 //! what is on disk.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
-    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    os::unix::fs::FileExt as _,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use durable::Directory;
+use durable::{Directory, PastCache};
 
 use super::SpoolFault;
 
 pub(super) trait Disk: Send + Sync {
-    /// Opens a file a second time, for writes that go past the system's cache. Where the file system has no such writes, it
-    /// fails here, or the writes do, as [`InvalidInput`](io::ErrorKind::InvalidInput).
-    fn open_direct(&self, path: &Path) -> io::Result<File> {
-        let direct =
-            i32::try_from(rustix::fs::OFlags::DIRECT.bits()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        OpenOptions::new().write(true).custom_flags(direct).open(path)
-    }
-
     fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         file.write_all_at(bytes, at)
+    }
+
+    /// Writes past the system's cache what can be.
+    fn write_past(&self, file: &mut PastCache, bytes: &[u8], at: u64) -> io::Result<()> {
+        file.write_at(bytes, at)
     }
 
     fn set_len(&self, file: &File, bytes: u64) -> io::Result<()> {

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use durable::{Access, Directory};
+use durable::{Access, Directory, PastCache};
 use protocol::{limits::PIECE_BYTES, party::Environment, transfer_id::TransferKey};
 
 use crate::buffers::Buffers;
@@ -186,7 +186,7 @@ impl Inner {
             }
             let file = durable::new_file(Access::Private).read(true).open(&path);
             let file = file.map_err(|source| SpoolFault::Write { operation: "create", source })?;
-            return self.begin_anew(file, &path, key, attempt, layout);
+            return self.begin_anew(file, key, attempt, layout);
         };
         let header = Header::read(&file).map_err(read)?;
         if header.is_some_and(|header| header.attempt >= attempt) {
@@ -208,38 +208,21 @@ impl Inner {
         let file = File::options().read(true).write(true).open(&path);
         let file = file.map_err(|source| SpoolFault::Write { operation: "open", source })?;
         match kept {
-            None => self.begin_anew(file, &path, key, attempt, layout),
+            None => self.begin_anew(file, key, attempt, layout),
             Some((header, seal)) => {
                 let started = self.start(&file, Header { attempt, ..header }, offset);
                 // The key is an older one: no piece is sealed before the number is durable that tells its place.
                 let started = started.and_then(|()| self.medium.disk.sync(&file));
                 started.map_err(|source| self.medium.poison("open again", source))?;
-                Ok(self.opened(file, &path, layout, seal, offset))
+                Ok(opened(file, layout, seal, offset))
             }
         }
-    }
-
-    /// Large content is written past the system's cache where that can be: nobody reads it soon, and copying it there costs
-    /// as much as sealing it. Small content is not worth a second descriptor.
-    fn opened(
-        &self,
-        file: File,
-        path: &Path,
-        layout: Layout,
-        seal: Option<ContentKey>,
-        offset: u64,
-    ) -> Opened {
-        let is_large = layout.length() - offset >= PAST_CACHE_FROM;
-        // A wish; without it the content goes the ordinary way.
-        let direct = if is_large { self.medium.disk.open_direct(path).ok() } else { None };
-        Opened { file, direct, layout, seal, offset }
     }
 
     /// From the first byte, with a key of its own: whatever was sealed before in this file is lost with its key.
     fn begin_anew(
         &self,
         file: File,
-        path: &Path,
         key: &TransferKey,
         attempt: u32,
         layout: Layout,
@@ -248,7 +231,7 @@ impl Inner {
         let (seal, wrapped) = self.key.as_ref().map(fresh).transpose()?.unzip();
         let started = self.start(&file, Header { attempt, layout, key: wrapped }, 0);
         started.map_err(|source| self.medium.poison("create", source))?;
-        Ok(self.opened(file, path, layout, seal, 0))
+        Ok(opened(file, layout, seal, 0))
     }
 
     /// Cuts the file off at `offset` and writes the header.
@@ -256,6 +239,13 @@ impl Inner {
         self.medium.disk.set_len(file, header.layout.at(offset))?;
         self.medium.disk.write_at(file, &header.to_bytes(), 0)
     }
+}
+
+/// Large content is written past the system's cache where that can be: nobody reads it soon, and copying it there costs
+/// as much as sealing it.
+fn opened(file: File, layout: Layout, seal: Option<ContentKey>, offset: u64) -> Opened {
+    let file = PastCache::new(file, layout.length() - offset >= PAST_CACHE_FROM);
+    Opened { file, layout, seal, offset }
 }
 
 fn owner(key: &TransferKey, layout: Layout) -> Owner {

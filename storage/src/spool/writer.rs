@@ -1,17 +1,14 @@
 //! The writing end of one attempt: content is sealed and written in whole pieces, each once.
 
-use std::{
-    fs::File,
-    io,
-    sync::{Arc, MutexGuard},
-};
+use std::sync::{Arc, MutexGuard};
 
+use durable::PastCache;
 use protocol::transfer_id::TransferKey;
 
 use super::{
     SpoolFault, SpoolWriter,
     file::{Fence, Inner, Turn, locked},
-    layout::{BLOCK, Layout, TagRow},
+    layout::{Layout, TagRow},
     seal::{ContentKey, Place},
 };
 
@@ -20,9 +17,7 @@ pub(super) struct FileWriter {
     inner: Arc<Inner>,
     fence: Arc<Fence>,
     key: TransferKey,
-    file: File,
-    /// The same file, for writes past the system's cache; absent where there are none, or the content is small.
-    direct: Option<File>,
+    file: PastCache,
     layout: Layout,
     /// Absent where nothing is sealed.
     seal: Option<ContentKey>,
@@ -43,8 +38,7 @@ pub(super) struct FileWriter {
 
 /// A content's file, ready to take content in.
 pub(super) struct Opened {
-    pub(super) file: File,
-    pub(super) direct: Option<File>,
+    pub(super) file: PastCache,
     pub(super) layout: Layout,
     pub(super) seal: Option<ContentKey>,
     pub(super) offset: u64,
@@ -64,13 +58,12 @@ impl FileWriter {
         attempt: u32,
         opened: Opened,
     ) -> Self {
-        let Opened { file, direct, layout, seal, offset } = opened;
+        let Opened { file, layout, seal, offset } = opened;
         FileWriter {
             inner,
             fence,
             key,
             file,
-            direct,
             layout,
             seal,
             attempt,
@@ -91,12 +84,12 @@ impl FileWriter {
     /// Writes the next whole piece to its place.
     fn place(&mut self, piece: &[u8]) -> Result<(), SpoolFault> {
         let at = self.layout.at(self.placed);
-        let written = if self.seal.is_none() && self.direct.is_none() {
-            self.inner.medium.disk.write_at(&self.file, piece, at)
+        let written = if self.seal.is_none() && !self.file.may() {
+            self.inner.medium.disk.write_at(self.file.ordinary(), piece, at)
         } else {
             let mut copy = self.inner.buffers.take(piece.len());
             self.seal_into(&mut copy, piece)?;
-            self.put(&copy, at)
+            self.inner.medium.disk.write_past(&mut self.file, &copy, at)
         };
         written.map_err(|source| self.inner.medium.poison("write", source))?;
         self.placed += piece.len() as u64;
@@ -120,37 +113,18 @@ impl FileWriter {
         Ok(())
     }
 
-    /// Writes what is aligned past the cache, if that can be, and the rest in the ordinary way.
-    fn put(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
-        let (blocks, rest) = bytes.split_at(bytes.len() - bytes.len() % BLOCK as usize);
-        let disk = &self.inner.medium.disk;
-        if let Some(direct) = &self.direct
-            && !blocks.is_empty()
-        {
-            match disk.write_at(direct, blocks, at) {
-                // Nothing was written: this file system does not know such writes, whatever it said when it opened the file.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.direct = None,
-                Ok(()) if !rest.is_empty() => {
-                    return disk.write_at(&self.file, rest, at + blocks.len() as u64);
-                }
-                written => return written,
-            }
-        }
-        disk.write_at(&self.file, bytes, at)
-    }
-
     /// Content and the tags that prove it become durable together: without them it could not be read.
     fn sync_content(&mut self) -> Result<(), SpoolFault> {
         if !self.rows.is_empty() {
             // No newer attempt may have its own in their places.
             let fence = Arc::clone(&self.fence);
             let _turn = hold(&fence, self.attempt)?;
-            let written = self.inner.medium.disk.write_at(&self.file, &self.rows, self.rows_at);
+            let written = self.inner.medium.disk.write_at(self.file.ordinary(), &self.rows, self.rows_at);
             written.map_err(|source| self.inner.medium.poison("write", source))?;
             self.rows.clear();
         }
         if !self.synced {
-            let synced = self.inner.medium.disk.sync(&self.file);
+            let synced = self.inner.medium.disk.sync(self.file.file());
             synced.map_err(|source| self.inner.medium.poison("fsync", source))?;
             self.synced = true;
         }
