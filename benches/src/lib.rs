@@ -83,6 +83,11 @@ pub fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
     Ok((user + system) / TICKS_PER_SECOND)
 }
 
+/// The same of this process: of a load, and of the backend that runs in it.
+pub fn own_cpu_seconds() -> anyhow::Result<f64> {
+    cpu_seconds(std::process::id())
+}
+
 /// Memory of a process in MiB: now, and at most so far.
 pub fn memory_mib(id: u32) -> anyhow::Result<(f64, f64)> {
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;

@@ -1,8 +1,28 @@
 //! Figures: medians with their spread, and the rows that are printed and stored.
 
-use std::{fs::File, io::Write as _, path::Path};
+use std::{fs::File, io::Write as _, path::Path, time::Duration};
 
 use serde::Serialize;
+
+/// Times of single operations in one round: half of them, and all but a hundredth, took no longer than these microseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Latency {
+    /// The median.
+    pub p50_us: f64,
+    /// The 99th percentile.
+    pub p99_us: f64,
+}
+
+impl Latency {
+    /// Of these times; not a number without any.
+    pub fn of(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        let at = |hundredths: usize| {
+            times.get(times.len() * hundredths / 100).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
+        };
+        Latency { p50_us: at(50), p99_us: at(99) }
+    }
+}
 
 /// What was measured in several rounds.
 #[derive(Clone, Debug, Default)]
@@ -204,6 +224,12 @@ mod tests {
     fn more_is_better_where_the_goal_is_a_floor() {
         assert_eq!(row(&[3.0], &[2.0], Goal::AtLeast(1.5)).met, Some(true));
         assert_eq!(row(&[2.9], &[2.0], Goal::AtLeast(1.5)).met, Some(false));
+    }
+
+    #[test]
+    fn all_but_a_hundredth_took_no_longer_than_the_99th_percentile() {
+        let times = (1..=100).rev().map(Duration::from_micros).collect();
+        assert_eq!(Latency::of(times), Latency { p50_us: 51.0, p99_us: 100.0 });
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What does it cost to let somebody in, to keep them, and to judge them all again?
 //!
 //! Full mutual handshakes with the real `sekisho-gateway` over loopback, both in release, by X25519 and by the hybrid
-//! X25519MLKEM768, with revocation lists that name nobody and with lists that name 100,000; then 2,000 connections that
+//! X25519MLKEM768, each of a peer that the centre has not judged since its last reload, with revocation lists that name
+//! nobody and with lists that name 100,000; then 2,000 connections that
 //! stay open: the memory of each, and the time of a reload, which judges every one of them again. The variants of the
 //! handshake are measured in turn, in several rounds, so that what else happens on the machine hits them alike. CPU time
 //! is that of the centre's process.
@@ -23,6 +24,7 @@ use rustls_pki_types::ServerName;
 use tokio::{io::AsyncReadExt as _, net::TcpStream, process::Command, task::JoinSet};
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls::ClientConfig};
 
+/// In one round, each by another peer.
 const HANDSHAKES: u32 = 1000;
 const AT_A_TIME: usize = 8;
 const REVOKED: u32 = 100_000;
@@ -32,7 +34,7 @@ struct Setting {
     name: &'static str,
     centre: Centre,
     site: CentreSite,
-    sender: SenderSite,
+    senders: Vec<SenderSite>,
 }
 
 #[tokio::main]
@@ -54,14 +56,17 @@ async fn main() -> anyhow::Result<()> {
         for setting in &settings {
             for (_, groups) in groups {
                 let policy = TlsPolicy { groups, ..TlsPolicy::default() };
-                let config = sender_config(&setting.sender, &agency, policy)?;
-                let figures = handshakes(&setting.centre, &config).await?;
+                let config = |sender| sender_config(sender, &agency, policy);
+                let configs = setting.senders.iter().map(config).collect::<Result<Vec<_>, _>>()?;
+                // Whom it knows, it judges once.
+                reload(&setting.site).await?;
+                let figures = handshakes(&setting.centre, configs).await?;
                 variants.next().context("a place for each variant")?.push(figures);
             }
         }
     }
     println!(
-        "{rounds} rounds of {HANDSHAKES} full mutual handshakes, {AT_A_TIME} at a time; median (least-most)"
+        "{rounds} rounds of {HANDSHAKES} full mutual handshakes, each of a new peer, {AT_A_TIME} at a time; median (least-most)"
     );
     let mut variants = measured.iter();
     for setting in &settings {
@@ -91,21 +96,24 @@ async fn setting(directory: &std::path::Path, name: &'static str, revoked: u32) 
     ];
     let site = sites.centre("centre", &changes)?;
     let centre = Centre::start(&site).await?;
-    let party = format!("institution:{}", synthetic_institution(13, b'1', 1)).parse()?;
-    let sender = sites.sender("sender", &party, centre.address, &[])?;
-    Ok(Setting { name, centre, site, sender })
+    let sender = |number| {
+        let party = format!("institution:{}", synthetic_institution(13, b'1', number)).parse()?;
+        anyhow::Ok(sites.sender(&format!("sender-{number}"), &party, centre.address, &[])?)
+    };
+    let senders = (1..=HANDSHAKES).map(sender).collect::<Result<_, _>>()?;
+    Ok(Setting { name, centre, site, senders })
 }
 
 /// Handshakes per second, and the centre's CPU time for each in microseconds.
-async fn handshakes(centre: &Centre, config: &Arc<ClientConfig>) -> anyhow::Result<(f64, f64)> {
+async fn handshakes(centre: &Centre, configs: Vec<Arc<ClientConfig>>) -> anyhow::Result<(f64, f64)> {
     let cpu_before = cpu_seconds(centre.id)?;
     let began = Instant::now();
     let mut running = JoinSet::new();
-    for number in 0..HANDSHAKES {
-        if number as usize >= AT_A_TIME {
+    let address = centre.address;
+    for (number, config) in configs.into_iter().enumerate() {
+        if number >= AT_A_TIME {
             running.join_next().await.context("one that runs")???;
         }
-        let (config, address) = (Arc::clone(config), centre.address);
         running.spawn(async move {
             let mut line = connect(&config, address).await?;
             // The centre has judged the certificate when it answers the end of the connection with its own.
@@ -131,7 +139,8 @@ async fn connect(config: &Arc<ClientConfig>, address: SocketAddr) -> anyhow::Res
 
 /// Memory of connections that do nothing, and the time to judge them again.
 async fn idle_and_reload(setting: &mut Setting) -> anyhow::Result<()> {
-    let config = sender_config(&setting.sender, &"review-agency:113".parse()?, TlsPolicy::default())?;
+    let sender = setting.senders.first().context("a sender")?;
+    let config = sender_config(sender, &"review-agency:113".parse()?, TlsPolicy::default())?;
     let (before, _) = memory_mib(setting.centre.id)?;
     let mut held = Vec::with_capacity(IDLE);
     for _ in 0..IDLE {

@@ -3,7 +3,7 @@
 //! `cargo bench-peers` installs what is missing, builds everything in release and runs this; benches/README.md says what
 //! each figure means.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::Context as _;
 use benches::{
@@ -62,7 +62,7 @@ fn main() -> anyhow::Result<ExitCode> {
         println!("{what:<8} {how}");
     }
     println!("{} rounds; median (least-most); ratio = Sekisho / peer", scale.rounds);
-    let mut rows = Vec::new();
+    let (began, mut rows) = (Instant::now(), Vec::new());
     for which in Which::value_variants() {
         if !arguments.only.is_empty() && !arguments.only.contains(which) {
             continue;
@@ -80,6 +80,7 @@ fn main() -> anyhow::Result<ExitCode> {
             }
         }
     }
+    println!("took {} minutes", began.elapsed().as_secs().div_ceil(60));
     // A goal that is not met is a finding, and no failure of the measurement.
     Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,7 @@ use super::{
     kit::Kit,
     order::rounds,
     product::{Product, Purpose, Running, start_all, stop_all},
-    sekisho::{self, Delivery},
+    sekisho::{self, Word},
 };
 use crate::{
     load::{
@@ -24,7 +24,8 @@ use crate::{
         line::Line,
         tls::{Group, Suite},
     },
-    rows::{About, Figures, Goal, Row},
+    own_cpu_seconds,
+    rows::{About, Figures, Goal, Latency, Row},
     server::free_address,
 };
 
@@ -59,15 +60,18 @@ pub const SMALL: Work = Work {
     rate: Some(Goal::AtLeast(1.5)),
 };
 
+/// One file of a GiB.
+pub const LARGE: Work = Work {
+    name: "1 x 1 GiB",
+    senders: 1,
+    files: 1,
+    bytes: 1024 * MIB,
+    cpu: Some(Goal::AtMost(1.10)),
+    rate: Some(Goal::AtLeast(1.0)),
+};
+
 const WORKS: [Work; 4] = [
-    Work {
-        name: "1 x 1 GiB",
-        senders: 1,
-        files: 1,
-        bytes: 1024 * MIB,
-        cpu: Some(Goal::AtMost(1.10)),
-        rate: Some(Goal::AtLeast(1.0)),
-    },
+    LARGE,
     Work { name: "8 x 128 MiB", senders: 8, files: 1, bytes: 128 * MIB, cpu: None, rate: None },
     SMALL,
     Work { name: "1 MiB files, 64 senders", senders: 64, files: 8, bytes: MIB, cpu: None, rate: None },
@@ -80,7 +84,11 @@ pub struct Cost {
     took: f64,
     /// The server's CPU seconds to the last receipt.
     cpu_s: f64,
-    /// The same to the last delivery; nginx delivers nothing.
+    /// The load's, of them.
+    load_cpu_s: f64,
+    /// From the first byte of a file to its receipt.
+    latency: Latency,
+    /// The server's CPU seconds to the last delivery; nginx delivers nothing.
     delivered_cpu_s: f64,
     files: f64,
     gib: f64,
@@ -157,17 +165,26 @@ fn rows_of(suite: Suite, work: &Work, ours: &[Cost], nginx: &[Cost]) -> Vec<Row>
     let of = |figure: fn(&Cost) -> f64| figure;
     let (us, s) = (of(Cost::cpu_us_per_file), of(Cost::cpu_s_per_gib));
     let (files, gib) = (of(Cost::files_per_s), of(Cost::gib_per_s));
+    let (load_us, load_s) =
+        (of(|cost| cost.load_cpu_s * 1e6 / cost.files), of(|cost| cost.load_cpu_s / cost.gib));
+    let (p50, p99) = (of(|cost| cost.latency.p50_us), of(|cost| cost.latency.p99_us));
     let rows = match work.bytes <= MIB {
         true => [
             row("files to their receipt", "/s", work.rate, files, files),
             row("CPU of each file to its receipt", "µs", work.cpu, us, us),
             row("CPU of each file with its delivery afterwards", "µs", None, Cost::delivered_us_per_file, us),
-        ],
+            row("load's CPU of each file", "µs", None, load_us, load_us),
+            row("median time of a file to its receipt", "µs", None, p50, p50),
+            row("99th percentile", "µs", None, p99, p99),
+        ]
+        .to_vec(),
         false => [
             row("throughput to the receipt", "GiB/s", work.rate, gib, gib),
             row("CPU to the receipt", "s/GiB", work.cpu, s, s),
             row("CPU with the delivery afterwards", "s/GiB", None, delivered_s, s),
-        ],
+            row("load's CPU", "s/GiB", None, load_s, load_s),
+        ]
+        .to_vec(),
     };
     let memory = row("peak memory", "MiB", None, Cost::peak_mib, Cost::peak_mib);
     rows.into_iter().flatten().chain(memory).collect()
@@ -226,31 +243,39 @@ impl Load {
             ready.push((lines, files));
         }
         if let Some(site) = &running.site {
-            sekisho::tell(site, Delivery::Held).await?;
+            sekisho::tell(site, Word::Hold).await?;
         }
         rustix::fs::sync();
         running.server.forget_peak()?;
-        let before = running.server.cpu_seconds()?;
+        let (before, load_before) = (running.server.cpu_seconds()?, own_cpu_seconds()?);
         let began = Instant::now();
         for (mut lines, files) in ready {
             sending.spawn(async move {
+                let mut times = Vec::with_capacity(files.len());
                 for file in &files {
+                    let began = Instant::now();
                     file.send(&mut lines).await?;
+                    times.push(began.elapsed());
                 }
-                anyhow::Ok(lines)
+                anyhow::Ok((lines, times))
             });
         }
         let mut lines = Vec::with_capacity(self.senders.len());
+        let mut times = Vec::new();
         while let Some(sent) = sending.join_next().await {
-            lines.push(sent??);
+            let (line, of_one) = sent??;
+            lines.push(line);
+            times.extend(of_one);
         }
-        let (took, cpu_s) = (began.elapsed().as_secs_f64(), running.server.cpu_seconds()? - before);
+        let took = began.elapsed().as_secs_f64();
+        let (cpu_s, load_cpu_s) = (running.server.cpu_seconds()? - before, own_cpu_seconds()? - load_before);
         let files = u64::from(self.work.files) * self.senders.len() as u64;
         clear(running, files).await?;
         let (delivered_cpu_s, peak_mib) =
             (running.server.cpu_seconds()? - before, running.server.peak_mib()?);
         drop(lines);
-        Ok(Cost { took, cpu_s, delivered_cpu_s, files: files as f64, gib: bytes as f64 / GIB, peak_mib })
+        let (files, gib, latency) = (files as f64, bytes as f64 / GIB, Latency::of(times));
+        Ok(Cost { took, cpu_s, load_cpu_s, latency, delivered_cpu_s, files, gib, peak_mib })
     }
 }
 
@@ -302,7 +327,7 @@ async fn clear(running: &Running, files: u64) -> anyhow::Result<()> {
         fs::remove_dir_all(store)?;
         return Ok(());
     };
-    sekisho::tell(site, Delivery::Released).await?;
+    sekisho::tell(site, Word::Release).await?;
     let mut taken = 0;
     while taken < files {
         for entry in fs::read_dir(&site.inbox)? {

@@ -11,12 +11,23 @@ pub fn describe(kit: &Kit) -> Vec<(&'static str, String)> {
         ("CPU", format!("{cores} x {}", field("/proc/cpuinfo", "model name"))),
         ("memory", field("/proc/meminfo", "MemTotal")),
         ("kernel", says("uname", &["-sr"], &["Linux"])),
-        ("Sekisho", format!("{}, rustls with aws-lc-rs", env!("CARGO_PKG_VERSION"))),
+        ("Sekisho", ours()),
         ("nginx", says("/usr/sbin/nginx", &["-V"], &["version", "OpenSSL"])),
         ("HAProxy", says("/usr/sbin/haproxy", &["-vv"], &["HAProxy version", "Running on OpenSSL"])),
         ("stunnel", says("/usr/bin/stunnel4", &["-version"], &["stunnel 5", "Running"])),
         ("Envoy", kit.envoy.as_deref().map_or("not found".to_owned(), envoy)),
     ]
+}
+
+/// Our version and those of the libraries that encrypt for us, as this program was built with them.
+fn ours() -> String {
+    let locked = include_str!("../../../Cargo.lock");
+    let version = |library: &str| {
+        let after = locked.split_once(&format!("name = \"{library}\"\nversion = \""));
+        after.and_then(|(_, rest)| rest.split('"').next()).unwrap_or("of an unknown version")
+    };
+    let own = env!("CARGO_PKG_VERSION");
+    format!("{own}, rustls {} with aws-lc-rs {}", version("rustls"), version("aws-lc-rs"))
 }
 
 fn envoy(program: &Path) -> String {

@@ -21,7 +21,9 @@ use crate::{
         line::Line,
         tls::{Group, Suite},
     },
-    rows::{About, Figures, Goal, Row},
+    own_cpu_seconds,
+    rows::{About, Figures, Goal, Latency, Row},
+    server::Server,
 };
 
 /// Bytes of a request's body.
@@ -48,12 +50,16 @@ const PRODUCTS: [(Product, Option<Goal>); 5] = [
 /// Of these, ours.
 const OURS: usize = 2;
 
+/// What requests cost in one round.
 #[derive(Clone, Copy)]
-struct Cost {
-    cpu_us: f64,
+pub struct Cost {
+    /// The product's CPU microseconds for each, as many as go through.
+    pub cpu_us: f64,
+    /// Those of load and backend.
+    load_us: f64,
     per_s: f64,
-    steady_p50_us: f64,
-    steady_p99_us: f64,
+    /// At the steady rate.
+    steady: Latency,
 }
 
 /// Measures all of them with this suite.
@@ -63,7 +69,7 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
     let products = PRODUCTS.map(|(product, _)| product);
     let running = start_all(&products, kit, &format!("requests-{}", suite.name()), purpose).await?;
     let measured = rounds(kit, "requests", &running, async |one: &Running| {
-        cost(&config, one).await.with_context(|| one.product.name())
+        cost(&config, one.product, &one.server).await.with_context(|| one.product.name())
     })
     .await?;
     stop_all(running).await?;
@@ -82,41 +88,40 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
             };
             compare("proxy's CPU of each, as many as go through", "µs", *goal, |cost| cost.cpu_us);
             compare("as many as go through", "/s", None, |cost| cost.per_s);
-            compare("median time of an answer at 4,000/s", "µs", None, |cost| cost.steady_p50_us);
-            compare("99th percentile at 4,000/s", "µs", None, |cost| cost.steady_p99_us);
+            compare("CPU of load and backend for each", "µs", None, |cost| cost.load_us);
+            compare("median time of an answer at 4,000/s", "µs", None, |cost| cost.steady.p50_us);
+            compare("99th percentile at 4,000/s", "µs", None, |cost| cost.steady.p99_us);
         }
     }
     Ok(rows)
 }
 
-async fn cost(config: &Arc<ClientConfig>, running: &Running) -> anyhow::Result<Cost> {
+/// One round, against this product.
+pub async fn cost(config: &Arc<ClientConfig>, product: Product, server: &Server) -> anyhow::Result<Cost> {
     let (connections, requests) = CLOSED;
-    let lines = connect(config, running, connections).await?;
-    let before = running.server.cpu_seconds()?;
+    let lines = connect(config, product, server, connections).await?;
+    let (before, load_before) = (server.cpu_seconds()?, own_cpu_seconds()?);
     let began = Instant::now();
     ask(lines, requests, None).await?;
-    let (took, cpu) = (began.elapsed().as_secs_f64(), running.server.cpu_seconds()? - before);
+    let took = began.elapsed().as_secs_f64();
+    let (cpu, load) = (server.cpu_seconds()? - before, own_cpu_seconds()? - load_before);
     let count = (connections * requests) as f64;
     let (connections, requests) = STEADY;
-    let lines = connect(config, running, connections).await?;
+    let lines = connect(config, product, server, connections).await?;
     let pause = Duration::from_secs(1) * u32::try_from(connections)? / STEADY_PER_S;
-    let mut times = ask(lines, requests, Some(pause)).await?;
-    times.sort();
-    let at = |share: f64| {
-        times.get((times.len() as f64 * share) as usize).map_or(f64::NAN, |time| time.as_secs_f64())
-    };
-    Ok(Cost {
-        cpu_us: cpu * 1e6 / count,
-        per_s: count / took,
-        steady_p50_us: at(0.5) * 1e6,
-        steady_p99_us: at(0.99) * 1e6,
-    })
+    let steady = Latency::of(ask(lines, requests, Some(pause)).await?);
+    Ok(Cost { cpu_us: cpu * 1e6 / count, load_us: load * 1e6 / count, per_s: count / took, steady })
 }
 
-async fn connect(config: &Arc<ClientConfig>, running: &Running, count: usize) -> anyhow::Result<Vec<Line>> {
+async fn connect(
+    config: &Arc<ClientConfig>,
+    product: Product,
+    server: &Server,
+    count: usize,
+) -> anyhow::Result<Vec<Line>> {
     let mut lines = Vec::with_capacity(count);
     for _ in 0..count {
-        lines.push(running.product.connect(config, running.server.address).await?);
+        lines.push(product.connect(config, server.address).await?);
     }
     Ok(lines)
 }

@@ -50,8 +50,8 @@ fn streamed_routes(backend: &str) -> [(&'static str, &str); 9] {
     ]
 }
 
-/// Tells a running one to hold back, or to let go, what it has to hand over.
-pub async fn tell(site: &CentreSite, what: Delivery) -> anyhow::Result<()> {
+/// Tells a running one what its operator could.
+pub async fn tell(site: &CentreSite, what: Word) -> anyhow::Result<()> {
     let mut command = Command::new(lab::program::beside_own(PROGRAM)?);
     command.arg(what.command()).arg("--config").arg(&site.config);
     let done = command.output().await?;
@@ -59,20 +59,23 @@ pub async fn tell(site: &CentreSite, what: Delivery) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether what was received goes on into the inbox at once.
+/// What it can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// It is kept in the spool.
-    Held,
-    /// It goes on.
-    Released,
+pub enum Word {
+    /// What was received stays in the spool.
+    Hold,
+    /// It goes on into the inbox.
+    Release,
+    /// Certificates and lists are read anew, and nothing that was judged before counts any more.
+    Reload,
 }
 
-impl Delivery {
+impl Word {
     const fn command(self) -> &'static str {
         match self {
-            Delivery::Held => "hold",
-            Delivery::Released => "release",
+            Word::Hold => "hold",
+            Word::Release => "release",
+            Word::Reload => "reload",
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
         tls::{Group, Suite},
     },
     rows::{About, Figures, Goal, Row, short},
+    server::Server,
 };
 
 /// Of these, ours: the one that is made for it, and the other.
@@ -48,31 +49,36 @@ const OF_CLAIMS: [Product; 3] = [Product::SekishoBulk, Product::Nginx, Product::
 
 /// Bodies of one size, on some connections at a time.
 #[derive(Clone, Copy)]
-struct Work {
+pub struct Work {
     name: &'static str,
     connections: usize,
     bodies: usize,
     mib: usize,
 }
 
+/// One body of a GiB.
+pub const ONE: Work = Work { name: "1 x 1 GiB", connections: 1, bodies: 1, mib: 1024 };
+
 const WORKS: [Work; 3] = [
-    Work { name: "1 x 1 GiB", connections: 1, bodies: 1, mib: 1024 },
+    ONE,
     Work { name: "8 x 128 MiB", connections: 8, bodies: 1, mib: 128 },
     Work { name: "64 x 8 x 2 MiB", connections: 64, bodies: 8, mib: 2 },
 ];
 
 /// What every request of a work carries.
 #[derive(Clone)]
-enum Body {
+pub enum Body {
     /// Zeros, of this many MiB.
     Zeros(Arc<[u8]>, usize),
     /// A claims file.
     Claims(Content),
 }
 
+/// What one round of work cost.
 #[derive(Clone, Copy)]
-struct Cost {
-    cpu_s_per_gib: f64,
+pub struct Cost {
+    /// The product's CPU seconds for each GiB.
+    pub cpu_s_per_gib: f64,
     gib_per_s: f64,
     peak_mib: f64,
 }
@@ -91,7 +97,7 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
         let name = format!("streaming-{}-{number}", suite.name());
         let running = start_all(&PRODUCTS, kit, &name, purpose).await?;
         let measured = rounds(kit, &format!("streaming {}", work.name), &running, async |one: &Running| {
-            cost(work, &zeros, &config, one).await.with_context(|| one.product.name())
+            cost(work, &zeros, &config, one.product, &one.server).await.with_context(|| one.product.name())
         })
         .await?;
         stop_all(running).await?;
@@ -99,7 +105,7 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
         let running = start_all(&OF_CLAIMS, kit, &format!("{name}-claims"), purpose).await?;
         let what = format!("streaming claims files, {}", work.name);
         let measured = rounds(kit, &what, &running, async |one: &Running| {
-            cost(work, &claims, &config, one).await.with_context(|| one.product.name())
+            cost(work, &claims, &config, one.product, &one.server).await.with_context(|| one.product.name())
         })
         .await?;
         stop_all(running).await?;
@@ -167,7 +173,8 @@ impl Work {
         (self.connections * self.bodies * self.mib * MIB) as f64 / GIB
     }
 
-    fn zeros(&self) -> Body {
+    /// A body that means nothing.
+    pub fn zeros(&self) -> Body {
         Body::Zeros(vec![b'0'; MIB].into(), self.mib)
     }
 
@@ -206,20 +213,22 @@ impl Body {
     }
 }
 
-async fn cost(
+/// One round, against this product.
+pub async fn cost(
     work: &Work,
     body: &Body,
     config: &Arc<ClientConfig>,
-    running: &Running,
+    product: Product,
+    server: &Server,
 ) -> anyhow::Result<Cost> {
-    running.server.forget_peak()?;
-    let before = running.server.cpu_seconds()?;
-    let lines = work.lines(async || running.product.connect(config, running.server.address).await).await?;
+    server.forget_peak()?;
+    let before = server.cpu_seconds()?;
+    let lines = work.lines(async || product.connect(config, server.address).await).await?;
     let (took, lines) = send(work, body, lines).await?;
-    let cpu = running.server.cpu_seconds()? - before;
+    let cpu = server.cpu_seconds()? - before;
     drop(lines);
     let gib = work.gib();
-    Ok(Cost { cpu_s_per_gib: cpu / gib, gib_per_s: gib / took, peak_mib: running.server.peak_mib()? })
+    Ok(Cost { cpu_s_per_gib: cpu / gib, gib_per_s: gib / took, peak_mib: server.peak_mib()? })
 }
 
 /// Seconds from the first byte to the last answer; the connections are still open.
