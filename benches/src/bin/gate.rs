@@ -85,7 +85,13 @@ async fn main() -> anyhow::Result<()> {
 
 /// A centre whose issuing authority's list names this many.
 async fn setting(directory: &std::path::Path, name: &'static str, revoked: u32) -> anyhow::Result<Setting> {
-    let sites = Sites::create(directory)?;
+    let (sites, nowhere) = (Sites::create(directory)?, "127.0.0.1:1".parse()?);
+    let sender = |number| {
+        let party = format!("institution:{}", synthetic_institution(13, b'1', number)).parse()?;
+        anyhow::Ok(sites.sender(&format!("sender-{number}"), &party, nowhere, &[])?)
+    };
+    // Before the list is long: each of them has it too.
+    let senders = (1..=HANDSHAKES).map(sender).collect::<Result<_, _>>()?;
     sites.authority().crl_with(revoked, "+7d".parse()?, clock::now())?;
     let changes = [
         ("limits.connections_max", "4000"),
@@ -96,11 +102,6 @@ async fn setting(directory: &std::path::Path, name: &'static str, revoked: u32) 
     ];
     let site = sites.centre("centre", &changes)?;
     let centre = Centre::start(&site).await?;
-    let sender = |number| {
-        let party = format!("institution:{}", synthetic_institution(13, b'1', number)).parse()?;
-        anyhow::Ok(sites.sender(&format!("sender-{number}"), &party, centre.address, &[])?)
-    };
-    let senders = (1..=HANDSHAKES).map(sender).collect::<Result<_, _>>()?;
     Ok(Setting { name, centre, site, senders })
 }
 
