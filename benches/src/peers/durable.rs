@@ -128,6 +128,11 @@ impl Cost {
         self.delivered_cpu_s * 1e6 / self.files
     }
 
+    /// CPU seconds for each GiB, with the delivery.
+    pub fn delivered_s_per_gib(&self) -> f64 {
+        self.delivered_cpu_s / self.gib
+    }
+
     /// The peak of its memory.
     pub fn peak_mib(&self) -> f64 {
         self.peak_mib
@@ -161,7 +166,6 @@ fn rows_of(suite: Suite, work: &Work, ours: &[Cost], nginx: &[Cost]) -> Vec<Row>
             (ours.iter().map(of).collect(), nginx.iter().map(theirs).collect());
         Row::new(&about, &ours, &theirs)
     };
-    let delivered_s = |cost: &Cost| cost.delivered_cpu_s / cost.gib;
     let of = |figure: fn(&Cost) -> f64| figure;
     let (us, s) = (of(Cost::cpu_us_per_file), of(Cost::cpu_s_per_gib));
     let (files, gib) = (of(Cost::files_per_s), of(Cost::gib_per_s));
@@ -181,7 +185,7 @@ fn rows_of(suite: Suite, work: &Work, ours: &[Cost], nginx: &[Cost]) -> Vec<Row>
         false => [
             row("throughput to the receipt", "GiB/s", work.rate, gib, gib),
             row("CPU to the receipt", "s/GiB", work.cpu, s, s),
-            row("CPU with the delivery afterwards", "s/GiB", None, delivered_s, s),
+            row("CPU with the delivery afterwards", "s/GiB", None, Cost::delivered_s_per_gib, s),
             row("load's CPU", "s/GiB", None, load_s, load_s),
         ]
         .to_vec(),

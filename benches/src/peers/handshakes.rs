@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Handshakes in one round.
-const HANDSHAKES: usize = 1000;
+pub const HANDSHAKES: usize = 1000;
 
 /// Clients at a time.
 const AT_A_TIME: usize = 8;

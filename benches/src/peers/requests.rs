@@ -96,6 +96,12 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// How many requests [`cost`] makes.
+pub fn in_a_round() -> String {
+    let ((closed, each), (steady, each_of_them)) = (CLOSED, STEADY);
+    format!("{} requests and {} at a steady rate", closed * each, steady * each_of_them)
+}
+
 /// One round, against this product.
 pub async fn cost(config: &Arc<ClientConfig>, product: Product, server: &Server) -> anyhow::Result<Cost> {
     let (connections, requests) = CLOSED;
