@@ -2,7 +2,13 @@
 //! connection, the clock's state.
 //! Elsewhere each has a portable substitute or an honest "unknown".
 
-use std::{io, net::SocketAddr, path::Path};
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use protocol::{link::LinkTimers, moment::ClockState};
 use socket2::{SockRef, TcpKeepalive};
@@ -98,10 +104,26 @@ pub fn peer_kernel(local: SocketAddr, remote: SocketAddr) -> PeerKernel {
     PeerKernel::Unknown
 }
 
+/// How long it counts what the system said of its clock: every entry of a log tells it, and looking costs two system calls.
+/// A clock is set seconds after a machine started, and then stays so.
+const CLOCK_STATE_KEPT: Duration = Duration::from_secs(1);
+
+/// What was last said of the clock, and when.
+type Said = Mutex<Option<(Instant, ClockState)>>;
+
 /// What the operating system says of its clock, as far as files tell: systemd-timesyncd marks that it has set the clock
-/// since the machine started. Other time services leave no such mark; then it is unknown.
+/// since the machine started. Other time services leave no such mark; then it is unknown. It may be what was so a second ago.
 pub fn clock_state() -> ClockState {
-    clock_state_in(Path::new("/run/systemd/timesync"))
+    static SAID: Said = Mutex::new(None);
+    clock_state_of(&SAID, Instant::now(), || clock_state_in(Path::new("/run/systemd/timesync")))
+}
+
+fn clock_state_of(said: &Said, now: Instant, look: impl FnOnce() -> ClockState) -> ClockState {
+    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+    match *said {
+        Some((then, state)) if now.saturating_duration_since(then) < CLOCK_STATE_KEPT => state,
+        _ => said.insert((now, look())).1,
+    }
 }
 
 fn clock_state_in(timesync: &Path) -> ClockState {

@@ -118,3 +118,13 @@ fn the_clock_is_known_only_from_what_the_time_service_leaves_behind() {
     durable::create(&timesync.join("synchronized"), b"", durable::Access::Shared).unwrap();
     assert_eq!(clock_state_in(&timesync), ClockState::Synchronised);
 }
+
+#[test]
+fn what_the_system_said_of_its_clock_counts_for_a_second() {
+    let (said, began) = (Said::default(), Instant::now());
+    let at = |ms, state| clock_state_of(&said, began + Duration::from_millis(ms), || state);
+    assert_eq!(at(0, ClockState::Unsynchronised), ClockState::Unsynchronised);
+    assert_eq!(at(999, ClockState::Synchronised), ClockState::Unsynchronised);
+    assert_eq!(at(1000, ClockState::Synchronised), ClockState::Synchronised);
+    assert_eq!(at(1500, ClockState::Unknown), ClockState::Synchronised, "from when it was said");
+}
