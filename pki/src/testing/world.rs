@@ -91,7 +91,8 @@ pub(crate) fn talk(client: &mut ClientConnection, server: &mut ServerConnection)
     client_end.and(server_end)
 }
 
-fn exchange(
+/// As [`talk`], with how it ended on each side.
+pub(crate) fn exchange(
     client: &mut ClientConnection,
     server: &mut ServerConnection,
 ) -> (Result<(), TlsError>, Result<(), TlsError>) {
@@ -103,7 +104,8 @@ fn exchange(
     (client_end, server_end)
 }
 
-fn carry<A: SideData, B: SideData>(
+/// Brings what one side has to say to the other.
+pub(crate) fn carry<A: SideData, B: SideData>(
     from: &mut impl DerefMut<Target = ConnectionCommon<A>>,
     to: &mut impl DerefMut<Target = ConnectionCommon<B>>,
 ) -> Result<(), TlsError> {
