@@ -27,6 +27,7 @@ pub mod patience;
 pub mod publisher;
 pub mod sender;
 pub mod setting;
+pub mod shared_line;
 pub mod shim;
 pub mod strangers;
 pub mod tools;

@@ -39,6 +39,11 @@ impl Setting {
     /// As [`Setting::new`], in a lab where something was done before.
     pub async fn in_lab(lab: TestLab, bytes: u64, changes: Changes<'_>) -> Self {
         let centre = lab.centre(changes).await;
+        Setting::with(lab, centre, bytes)
+    }
+
+    /// As [`Setting::in_lab`], with a centre that listens already.
+    pub fn with(lab: TestLab, centre: Centre, bytes: u64) -> Self {
         let party = institution(Kind::Medical, 1);
         let site = lab.sender("clinic", &party, centre.address, &[]);
         let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));

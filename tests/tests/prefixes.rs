@@ -1,7 +1,7 @@
 //! A file that did not come whole is never taken for one.
 //!
-//! Over real sockets and real TLS: every proper prefix of a small claims file, each followed by every way a connection
-//! can end, on both engines.
+//! Over real sockets and real TLS: every proper prefix of a small claims file, and of a large one those that end where a piece
+//! does or beside that, each followed by every way a connection can end, on both engines.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use protocol::{entry::Event, kind::Kind, transfer_id::TransferKey};
+use protocol::{entry::Event, kind::Kind, limits::PIECE_BYTES, transfer_id::TransferKey};
 use tests::{
     centre::spooled,
     files::claims_file,
@@ -20,6 +20,12 @@ use tests::{
     wire::{Caller, Ending, Engine, send_head},
 };
 use tokio::task::JoinSet;
+
+/// A piece of content, which is what the spool keeps at once.
+const PIECE: usize = PIECE_BYTES as usize;
+
+/// Large contents that are brought at the same time.
+const AT_ONCE: usize = 4;
 
 /// Transfers that are cut over and over again at the same time.
 const TRANSFERS: usize = 24;
@@ -96,6 +102,97 @@ async fn case_41_every_prefix_followed_by_every_ending_is_never_committed() {
     // The whole content still commits, under one of the ids.
     assert_eq!(caller.with(Engine::Bulk).send(&keys[0], &content).await.status, 200);
     assert_eq!(centre.delivered(&keys[0]).await.content, *content);
+}
+
+/// A large content, and how it is cut.
+struct LargeCase {
+    key: TransferKey,
+    caller: Caller,
+    content: Vec<u8>,
+    length: usize,
+    ending: Ending,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_content_that_is_cut_at_or_beside_a_piece_goes_on_from_a_whole_one_and_is_nowhere_before_it_is_whole()
+ {
+    let lab = TestLab::new();
+    let limits = [
+        ("limits.open_transfers_per_sender_max", "200"),
+        ("limits.attempts_per_sender_per_minute_max", "10000"),
+    ];
+    let centre = lab.centre(&limits).await;
+    let party = institution(Kind::Pharmacy, 1);
+    let site = lab.sender("pharmacy", &party, centre.address, &[]);
+    let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
+
+    let borders = (1..=3).flat_map(|piece| [piece * PIECE - 1, piece * PIECE, piece * PIECE + 1]);
+    // Of the whole but its last byte, whatever that is.
+    let lengths = [0, 1].into_iter().chain(borders).chain([usize::MAX]);
+    let ways = || Ending::ALL.iter().flat_map(|ending| Engine::ALL.map(|engine| (*ending, engine)));
+    let mut cases = Vec::new();
+    for (seed, (length, (ending, engine))) in
+        (0..).zip(lengths.flat_map(|length| ways().map(move |way| (length, way))))
+    {
+        let content = claims_file(Kind::Pharmacy, &party, 3 * PIECE_BYTES + 100_000, seed);
+        assert!(content.len() > 3 * PIECE + 2);
+        let manifest = papers.manifest(Kind::Pharmacy, &content);
+        assert_eq!(caller.offer(&papers.sign(&manifest)).await.status, 201);
+        let (key, length) = (manifest.key(), length.min(content.len() - 1));
+        cases.push(LargeCase { key, caller: caller.with(engine), content, length, ending });
+    }
+    let cases = at_once(cases, |case: LargeCase| async move {
+        cut(&case.caller, &case.key, &case.content, case.length, case.ending).await;
+        case
+    })
+    .await;
+    // A reset is noticed a moment after it was sent.
+    centre.until("the end of the last attempts", |status| status.attempts_running == 0).await;
+    let committed = async || {
+        let entries = centre.entries().await;
+        entries.into_iter().filter(|entry| entry.event == Event::Committed).count()
+    };
+    assert_eq!((committed().await, centre.inbox()), (0, vec![]));
+
+    let count = cases.len();
+    let cases = at_once(cases, |case: LargeCase| async move {
+        let LargeCase { key, caller, content, length, ending } = &case;
+        let (state, what) = (caller.with(Engine::Hyper).state(key).await, format!("{length} {ending:?}"));
+        let offset = usize::try_from(state.offset).unwrap();
+        assert!(offset.is_multiple_of(PIECE) && offset <= *length, "{offset} after {what}");
+        // What a reset overtakes is lost; nothing else is, of whole pieces.
+        if *ending != Ending::Reset {
+            assert_eq!(offset, length / PIECE * PIECE, "{what}");
+        }
+        let mut line = caller.line().await;
+        let rest = &content[offset..];
+        line.write(&send_head(key, state.offset, rest.len() as u64)).await;
+        line.ask(rest).await.receipt();
+        case
+    })
+    .await;
+    assert_eq!((cases.len(), committed().await), (count, count));
+    for LargeCase { key, content, length, ending, .. } in &cases {
+        centre.logs(&["delivered", &key.to_string()]).await;
+        let delivered = std::fs::read(centre.site.inbox.join(key.file_stem()).join("content")).unwrap();
+        assert!(delivered == *content, "other bytes after {length} {ending:?}");
+    }
+}
+
+/// Does this with each, with some at the same time.
+async fn at_once<F>(cases: Vec<LargeCase>, does: impl Fn(LargeCase) -> F) -> Vec<LargeCase>
+where
+    F: Future<Output = LargeCase> + Send + 'static,
+{
+    let (mut running, mut done) = (JoinSet::new(), Vec::new());
+    for case in cases {
+        if running.len() == AT_ONCE {
+            done.extend(running.join_next().await.map(Result::unwrap));
+        }
+        running.spawn(does(case));
+    }
+    done.extend(running.join_all().await);
+    done
 }
 
 async fn cut(caller: &Caller, key: &TransferKey, content: &[u8], length: usize, ending: Ending) {

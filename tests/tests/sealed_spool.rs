@@ -13,16 +13,25 @@ use protocol::{limits::PIECE_BYTES, transfer_id::TransferKey};
 use storage::spool::SMALL_CONTENT_MAX;
 use tests::{
     centre::{Centre, spooled},
+    lab::TestLab,
     patience::patiently,
     setting::Setting,
     wire::{Ending, send_head},
 };
+use tokio::process::Command;
 
 const PIECE: usize = PIECE_BYTES as usize;
 
+/// Bytes of three pieces and a rest.
+const LARGE: u64 = 3 * PIECE_BYTES + 100_000;
+
 /// A file of three pieces and a rest, of which two pieces came before the line was lost.
 async fn cut() -> (Setting, TransferKey) {
-    let setting = Setting::new(3 * PIECE_BYTES + 100_000, &[]).await;
+    cut_in(Setting::new(LARGE, &[]).await).await
+}
+
+/// As [`cut`], in a setting that is there.
+async fn cut_in(setting: Setting) -> (Setting, TransferKey) {
     let key = setting.offered().await;
     let mut line = setting.caller.line().await;
     line.write(&send_head(&key, 0, setting.content.len() as u64)).await;
@@ -37,6 +46,15 @@ async fn cut() -> (Setting, TransferKey) {
 fn file_of(setting: &Setting, key: &TransferKey) -> PathBuf {
     let stem = key.file_stem();
     spooled(&setting.centre.site).into_iter().find(|file| file.ends_with(&stem)).unwrap()
+}
+
+/// What lies in the spool of a content that was cut does not show any of its lines.
+fn assert_sealed(setting: &Setting, key: &TransferKey) {
+    let kept = fs::read(file_of(setting, key)).unwrap();
+    assert!(kept.len() > 2 * PIECE, "there is something to look at");
+    for line in setting.content.split(|byte| *byte == b'\n').filter(|line| line.len() > 20).step_by(500) {
+        assert!(!kept.windows(line.len()).any(|window| window == line));
+    }
 }
 
 /// Is it one that holds small content?
@@ -55,11 +73,32 @@ fn flip(file: &PathBuf) {
 #[tokio::test]
 async fn no_content_stands_in_the_spool_as_it_came() {
     let (setting, key) = cut().await;
-    let kept = fs::read(file_of(&setting, &key)).unwrap();
-    assert!(kept.len() > 2 * PIECE, "there is something to look at");
-    for line in setting.content.split(|byte| *byte == b'\n').filter(|line| line.len() > 20).step_by(500) {
-        assert!(!kept.windows(line.len()).any(|window| window == line));
-    }
+    assert_sealed(&setting, &key);
+}
+
+#[tokio::test]
+async fn by_a_key_that_is_a_credential_of_systemd_content_is_sealed_and_arrives() {
+    let lab = TestLab::new();
+    let site = lab.sites.centre("centre", &[]).unwrap();
+    let text = fs::read_to_string(&site.config).unwrap();
+    let by_credential = text.replace("key = \"spool.key\"", "credential = \"the-spool\"");
+    assert_ne!(text, by_credential);
+    fs::write(&site.config, by_credential).unwrap();
+    let credentials = lab.path().join("credentials");
+    fs::create_dir(&credentials).unwrap();
+    fs::rename(site.directory.join("spool.key"), credentials.join("the-spool")).unwrap();
+    let centre = Centre::start_by(site, |program| {
+        let mut command = Command::new(program);
+        command.env("CREDENTIALS_DIRECTORY", &credentials);
+        command
+    });
+    let (setting, key) = cut_in(Setting::with(lab, centre.await, LARGE)).await;
+    assert_sealed(&setting, &key);
+    let (come, rest) = setting.content.split_at(2 * PIECE);
+    let mut line = setting.caller.line().await;
+    line.write(&send_head(&key, come.len() as u64, rest.len() as u64)).await;
+    line.ask(rest).await.receipt();
+    assert!(setting.centre.delivered(&key).await.content == setting.content);
 }
 
 #[tokio::test]

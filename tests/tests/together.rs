@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of the tests")]
 
 use std::{
+    any::Any,
     num::NonZeroU64,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
+use gateway::admin::Status;
 use lab::{
     program::Process,
     proxy::{Fault, FaultProxy, Plan},
@@ -20,6 +23,7 @@ use tests::{
     lab::{TestLab, institution},
     patience::patiently,
     sender::{Attempt, run, status},
+    shared_line::SharedLine,
 };
 
 /// Bytes of files that have a line of their own, and of files that do not.
@@ -29,7 +33,8 @@ const SMALL: u64 = 50_000;
 struct Setting {
     lab: TestLab,
     centre: Centre,
-    _proxy: FaultProxy,
+    /// By which the sender reaches the centre.
+    _line: Box<dyn Any>,
     site: SenderSite,
 }
 
@@ -41,7 +46,7 @@ async fn setting(centre: &[(&str, &str)], bytes_per_second: u64) -> Setting {
     let plan = move |_| Plan::clean().up(slow);
     let proxy = FaultProxy::start("127.0.0.1:0".parse().unwrap(), centre.address, plan).await.unwrap();
     let site = lab.sender("clinic", &institution(Kind::Medical, 1), proxy.address(), &[]);
-    Setting { lab, centre, _proxy: proxy, site }
+    Setting { lab, centre, _line: Box::new(proxy), site }
 }
 
 impl Setting {
@@ -106,6 +111,24 @@ async fn small_files_arrive_while_large_ones_are_on_their_way_and_a_stop_ends_al
 }
 
 #[tokio::test]
+async fn on_a_line_that_all_share_small_files_arrive_while_two_large_ones_are_under_way() {
+    let lab = TestLab::new();
+    let centre = lab.centre(&[]).await;
+    let line = SharedLine::to(centre.address, NonZeroU64::new(500_000).unwrap()).await;
+    let site = lab.sender("clinic", &institution(Kind::Medical, 1), line.address(), &[]);
+    let setting = Setting { lab, centre, _line: Box::new(line), site };
+    let large = (1..=3).map(|seed| setting.file(&format!("large-{seed}"), LARGE, seed));
+    let small = (4..=8).map(|seed| setting.file(&format!("small-{seed}"), SMALL / 2, seed));
+    let files: Vec<PathBuf> = large.chain(small).collect();
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let process = Process::start("sekisho", setting.arguments(&["--parallel", "3"], &files)).unwrap();
+    let count = |status: &Status, phase: &str| status.transfers.get(phase).copied().unwrap_or_default();
+    let arrived = setting.centre.until("the small files", |status| count(status, "committed") == 5).await;
+    assert_eq!(count(&arrived, "receiving"), 2, "the third waits: {:?}", arrived.transfers);
+    process.terminate().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_file_that_fails_ends_no_other_and_is_told_in_its_place() {
     let setting = setting(&[], 10_000_000).await;
     let (first, last) = (setting.file("first", SMALL, 1), setting.file("last", SMALL, 2));
@@ -141,5 +164,22 @@ async fn a_sender_that_limits_its_rate_is_not_taken_for_one_that_stands_still() 
         assert!(status.success());
         let [said] = said.files.as_slice() else { panic!("one file") };
         assert_eq!(said.attempts.len(), 1, "{:?}", said.attempts);
+    }
+}
+
+#[tokio::test]
+async fn content_takes_as_long_on_the_wire_as_its_limited_rate_says_whichever_line_it_leaves_on() {
+    let setting = setting(&[], 100_000_000).await;
+    let (large, small) = (setting.file("large", LARGE, 1), setting.file("small", 4 * SMALL, 2));
+    for (file, rate, bytes_per_second) in [(&small, "96KiB", 96 << 10), (&large, "4MiB", 4 << 20)] {
+        let begun = Instant::now();
+        let files = [file.as_path()];
+        let (status, _) = run::<Said>(&setting.arguments(&["--json", "--rate-max", rate], &files)).await;
+        let took = begun.elapsed();
+        assert!(status.success());
+        // What may leave at once: a sip, and what is made up for. A slow machine only takes longer.
+        let at_once: u64 = bytes_per_second / 5;
+        let least = (file.metadata().unwrap().len() - at_once) as f64 / bytes_per_second as f64;
+        assert!(took.as_secs_f64() >= least, "{took:?} at {rate} in a second, at least {least} s");
     }
 }
