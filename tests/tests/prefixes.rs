@@ -11,6 +11,7 @@ use std::{
     },
 };
 
+use gateway::admin::Status;
 use protocol::{entry::Event, kind::Kind, limits::PIECE_BYTES, transfer_id::TransferKey};
 use tests::{
     centre::spooled,
@@ -147,7 +148,8 @@ async fn large_content_that_is_cut_at_or_beside_a_piece_goes_on_from_a_whole_one
     })
     .await;
     // A reset is noticed a moment after it was sent.
-    centre.until("the end of the last attempts", |status| status.attempts_running == 0).await;
+    let is_over = |status: &Status| status.connections == 0 && status.attempts_running == 0;
+    centre.until("the end of the last attempts", is_over).await;
     let committed = async || {
         let entries = centre.entries().await;
         entries.into_iter().filter(|entry| entry.event == Event::Committed).count()
