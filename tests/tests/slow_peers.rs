@@ -97,7 +97,8 @@ async fn case_38_a_head_that_does_not_come_whole_ends_the_connection_and_is_coun
         for line in [&mut silent, &mut trickling] {
             line.write(b"GET /v1/log/checkpoint HTTP/1.1\r\nhost: cen").await;
         }
-        let trickling = patiently("the end of a connection that trickles", trickle(trickling));
+        let what = format!("the end of a {engine:?} connection that trickles");
+        let trickling = patiently(&what, trickle(trickling));
         let (silent, trickling) = tokio::join!(silent.closed(), trickling);
         for said in [silent, trickling] {
             let text = String::from_utf8_lossy(&said);
