@@ -5,6 +5,7 @@
  *   SHIM_BELOW   only files below this directory count
  *   SHIM_ARMED   calls count from when this file exists
  *   SHIM_DIE_AT  number of the call that is not made, from 1
+ *   SHIM_LIST    if set, no call is left out, and all of them are reported
  *   SHIM_REPORT  file that is told which call that was
  *   SHIM_HOLD    as long as this file exists, fsync and fdatasync do not return
  */
@@ -51,12 +52,15 @@ static void report(const char *call, const char *path, long number) {
 static void count(const char *call, const char *path) {
     const char *below = getenv("SHIM_BELOW");
     const char *chosen = getenv("SHIM_DIE_AT");
-    if (below == NULL || chosen == NULL || strncmp(path, below, strlen(below)) != 0 || !exists("SHIM_ARMED"))
+    int all = getenv("SHIM_LIST") != NULL;
+    if (below == NULL || (chosen == NULL && !all) || strncmp(path, below, strlen(below)) != 0 || !exists("SHIM_ARMED"))
         return;
     long number = atomic_fetch_add(&calls, 1) + 1;
-    if (number != atol(chosen))
+    if (!all && number != atol(chosen))
         return;
     report(call, path, number);
+    if (all)
+        return;
     kill(getpid(), SIGKILL);
     for (;;)
         pause();

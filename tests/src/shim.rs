@@ -6,6 +6,7 @@
 use std::{
     fs,
     future::Future,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     path::{Path, PathBuf},
     process,
 };
@@ -55,11 +56,51 @@ where
     stories.into_iter().map(|(_, story)| story).collect()
 }
 
+/// As [`at_every_call`], at these calls alone. Those that were never made have no story.
+pub async fn at_these_calls<S, F>(calls: Vec<u32>, tell: impl Fn(u32) -> F) -> Vec<S>
+where
+    S: Send + 'static,
+    F: Future<Output = Option<S>> + Send + 'static,
+{
+    let (mut running, mut stories) = (JoinSet::new(), Vec::new());
+    for call in calls {
+        if running.len() == AT_ONCE as usize {
+            stories.extend(running.join_next().await.unwrap().unwrap());
+        }
+        running.spawn(tell(call));
+    }
+    stories.extend(running.join_all().await.into_iter().flatten());
+    stories
+}
+
+/// Of calls that were listed, the numbers of those to die at: of calls of one kind on one file that come one after the
+/// other, the first, and with them another one by this seed.
+pub fn differing(listed: &[String], seed: u64) -> Vec<u32> {
+    let kind = |line: &&str| line.split_once(' ').unwrap().1.to_owned();
+    let lines: Vec<&str> = listed.iter().map(String::as_str).collect();
+    let number = |line: &str| line.split_once(' ').unwrap().0.parse::<u32>().unwrap();
+    let mut numbers = Vec::new();
+    for alike in lines.chunk_by(|one, next| kind(one) == kind(next)) {
+        let (first, others) = alike.split_first().unwrap();
+        numbers.push(number(first));
+        let mut drawn = DefaultHasher::new();
+        (seed, number(first)).hash(&mut drawn);
+        numbers.extend(others.get(drawn.finish() as usize % others.len().max(1)).map(|line| number(line)));
+    }
+    numbers
+}
+
 /// What is to happen to one process.
 pub struct Chosen {
     directory: PathBuf,
     library: PathBuf,
-    die_at: Option<u32>,
+    fate: Fate,
+}
+
+enum Fate {
+    DieAt(u32),
+    Listed,
+    Held,
 }
 
 impl Shim {
@@ -76,12 +117,17 @@ impl Shim {
     /// For a process that keeps its files below this directory: killed just before its `call`th change of them, counted
     /// from [`Chosen::arm`] on.
     pub fn die_at(&self, directory: &Path, call: u32) -> Chosen {
-        Chosen { directory: directory.to_owned(), library: self.library.clone(), die_at: Some(call) }
+        Chosen { directory: directory.to_owned(), library: self.library.clone(), fate: Fate::DieAt(call) }
+    }
+
+    /// For a process that lives, and whose changes of such files are all reported.
+    pub fn list(&self, directory: &Path) -> Chosen {
+        Chosen { directory: directory.to_owned(), library: self.library.clone(), fate: Fate::Listed }
     }
 
     /// For a process whose syncs can be held back.
     pub fn hold(&self, directory: &Path) -> Chosen {
-        Chosen { directory: directory.to_owned(), library: self.library.clone(), die_at: None }
+        Chosen { directory: directory.to_owned(), library: self.library.clone(), fate: Fate::Held }
     }
 }
 
@@ -98,9 +144,11 @@ impl Chosen {
         command.env("SHIM_ARMED", self.file("shim-armed"));
         command.env("SHIM_REPORT", self.file("shim-report"));
         command.env("SHIM_HOLD", self.file("shim-hold"));
-        if let Some(call) = self.die_at {
-            command.env("SHIM_DIE_AT", call.to_string());
-        }
+        match self.fate {
+            Fate::DieAt(call) => command.env("SHIM_DIE_AT", call.to_string()),
+            Fate::Listed => command.env("SHIM_LIST", "1"),
+            Fate::Held => &mut command,
+        };
         command
     }
 
@@ -119,7 +167,7 @@ impl Chosen {
         fs::remove_file(self.file("shim-hold")).unwrap();
     }
 
-    /// The call that was not made, if it came to that: its name and path.
+    /// The call that was not made, if it came to that, or all that were: number, name and path, a line each.
     pub fn report(&self) -> Option<String> {
         let text = fs::read_to_string(self.file("shim-report")).unwrap_or_default();
         Some(text.trim_end().to_owned()).filter(|line| !line.is_empty())

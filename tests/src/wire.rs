@@ -73,6 +73,12 @@ pub enum Engine {
 impl Engine {
     /// Both.
     pub const ALL: [Engine; 2] = [Engine::Hyper, Engine::Bulk];
+
+    /// Does this with both at the same time, for what waits for a deadline.
+    pub async fn each(case: impl AsyncFn(Engine)) {
+        let [hyper, bulk] = Engine::ALL;
+        tokio::join!(case(hyper), case(bulk));
+    }
 }
 
 /// How a connection is ended.

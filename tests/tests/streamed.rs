@@ -1,5 +1,8 @@
 //! Streamed routes: who may, what crosses, and that a break on one side is seen as a break on the other.
 
+use std::num::NonZeroU64;
+
+use lab::proxy::{Fault, FaultProxy, Plan};
 use protocol::{kind::Kind, problem::Problem};
 use tests::{
     backend::{Backend, Inside},
@@ -179,6 +182,39 @@ async fn who_stops_in_the_middle_is_given_up() {
         assert!(line.closed().await.ends_with(b"abc"));
         assert_eq!(inside.rest().await, b"");
     }
+}
+
+#[tokio::test]
+async fn case_38_a_request_that_trickles_is_cut_off_and_the_backend_never_has_it_whole() {
+    Engine::each(async |engine| {
+        let (setting, backend, caller) = routed(
+            engine,
+            &[
+                ("link.stall_max", "\"2s\""),
+                ("link.min_rate_bytes_per_second", "\"64KiB\""),
+                ("route.inside.answer_max", "\"1s\""),
+            ],
+        )
+        .await;
+        let slowly = Fault::Throttle { bytes_per_second: NonZeroU64::new(40_000).unwrap() };
+        let plan = move |_| Plan::clean().up(slowly);
+        let proxy =
+            FaultProxy::start("127.0.0.1:0".parse().unwrap(), setting.centre.address, plan).await.unwrap();
+        let mut line = caller.at(proxy.address()).line().await;
+        let length = setting.content.len();
+        let request = [head(length, ""), setting.content.clone()].concat();
+        let at_the_backend = async {
+            let mut inside = backend.accept().await;
+            let head = inside.head().await;
+            assert!(head.contains(&format!("content-length: {length}")), "{engine:?}: {head:?}");
+            inside.rest().await
+        };
+        let (answer, came) = tokio::join!(line.ask(&request), at_the_backend);
+        assert_eq!((answer.status, answer.problem()), (408, Problem::TooSlow), "{engine:?}");
+        assert!(!came.is_empty() && came.len() < length, "{engine:?}: {} of {length}", came.len());
+        assert!(setting.content.starts_with(&came), "{engine:?}");
+    })
+    .await;
 }
 
 #[tokio::test]
