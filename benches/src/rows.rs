@@ -1,6 +1,6 @@
 //! Figures: medians with their spread, and the rows that are printed and stored.
 
-use std::{fs::File, io::Write as _, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 
@@ -196,11 +196,11 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// Writes rows as a JSON list.
+/// Writes rows as a JSON list in the place of what was there.
 pub fn store(rows: &[Row], file: &Path) -> anyhow::Result<()> {
-    let mut out = File::options().write(true).create(true).truncate(true).open(file)?;
-    serde_json::to_writer_pretty(&out, rows)?;
-    Ok(out.write_all(b"\n")?)
+    let mut text = serde_json::to_vec_pretty(rows)?;
+    text.push(b'\n');
+    Ok(durable::replace(file, &text, durable::Access::Shared)?)
 }
 
 #[cfg(test)]

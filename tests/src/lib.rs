@@ -13,6 +13,7 @@
     reason = "this is a test's own code: whatever fails here is a failed test, and says where"
 )]
 
+pub mod at_once;
 pub mod backend;
 pub mod centre;
 pub mod expected;

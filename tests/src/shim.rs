@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{process::Command, task::JoinSet};
 
-use crate::lab::TestLab;
+use crate::{at_once::at_once, lab::TestLab};
 
 /// The shim, built.
 #[derive(Clone)]
@@ -62,15 +62,7 @@ where
     S: Send + 'static,
     F: Future<Output = Option<S>> + Send + 'static,
 {
-    let (mut running, mut stories) = (JoinSet::new(), Vec::new());
-    for call in calls {
-        if running.len() == AT_ONCE as usize {
-            stories.extend(running.join_next().await.unwrap().unwrap());
-        }
-        running.spawn(tell(call));
-    }
-    stories.extend(running.join_all().await.into_iter().flatten());
-    stories
+    at_once(AT_ONCE as usize, calls, tell).await.into_iter().flatten().collect()
 }
 
 /// Of calls that were listed, the numbers of those to die at: of calls of one kind on one file that come one after the

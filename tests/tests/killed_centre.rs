@@ -37,10 +37,10 @@ struct Sent {
     cut_at: Option<usize>,
 }
 
-/// Content of one piece, which is kept with others.
+/// Content of less than a piece, in a file of its own.
 const ONE_PIECE: Sent = Sent { length: 300_000, engine: Engine::Hyper, cut_at: None };
 
-/// The same, of a few pages.
+/// Small content, which is kept with others.
 const SMALL: Sent = Sent { length: 5_000, engine: Engine::Bulk, cut_at: None };
 
 /// Three pieces and a rest, which go past the system's cache into a file of their own. The second attempt begins at the end of
@@ -211,6 +211,8 @@ async fn send(caller: &Caller, sent: Sent, key: &TransferKey, text: &str, conten
         line.write(&[&head, &content[..end]].concat()).await;
         line.end(Ending::Fin, content[end]).await;
         offset = patiently("the end of an attempt", aborted_at(caller, key)).await?;
+        // A centre that still answers has lost no whole piece that came before the end of the line.
+        assert_eq!(offset, (end as u64) / PIECE_BYTES * PIECE_BYTES);
     }
     Some(sending.try_ask(&request(key, content, offset)).await?.receipt())
 }

@@ -14,6 +14,7 @@ use std::{
 use gateway::admin::Status;
 use protocol::{entry::Event, kind::Kind, limits::PIECE_BYTES, transfer_id::TransferKey};
 use tests::{
+    at_once::at_once,
     centre::spooled,
     files::claims_file,
     lab::{TestLab, institution},
@@ -109,9 +110,21 @@ async fn case_41_every_prefix_followed_by_every_ending_is_never_committed() {
 struct LargeCase {
     key: TransferKey,
     caller: Caller,
-    content: Vec<u8>,
+    /// Of the content.
+    seed: u64,
     length: usize,
     ending: Ending,
+}
+
+impl LargeCase {
+    /// Made anew each time: all of them at once would fill the memory.
+    fn content(&self) -> Vec<u8> {
+        large(self.seed)
+    }
+}
+
+fn large(seed: u64) -> Vec<u8> {
+    claims_file(Kind::Pharmacy, &institution(Kind::Pharmacy, 1), 3 * PIECE_BYTES + 100_000, seed)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,15 +148,15 @@ async fn large_content_that_is_cut_at_or_beside_a_piece_goes_on_from_a_whole_one
     for (seed, (length, (ending, engine))) in
         (0..).zip(lengths.flat_map(|length| ways().map(move |way| (length, way))))
     {
-        let content = claims_file(Kind::Pharmacy, &party, 3 * PIECE_BYTES + 100_000, seed);
+        let content = large(seed);
         assert!(content.len() > 3 * PIECE + 2);
         let manifest = papers.manifest(Kind::Pharmacy, &content);
         assert_eq!(caller.offer(&papers.sign(&manifest)).await.status, 201);
         let (key, length) = (manifest.key(), length.min(content.len() - 1));
-        cases.push(LargeCase { key, caller: caller.with(engine), content, length, ending });
+        cases.push(LargeCase { key, caller: caller.with(engine), seed, length, ending });
     }
-    let cases = at_once(cases, |case: LargeCase| async move {
-        cut(&case.caller, &case.key, &case.content, case.length, case.ending).await;
+    let cases = at_once(AT_ONCE, cases, |case: LargeCase| async move {
+        cut(&case.caller, &case.key, &case.content(), case.length, case.ending).await;
         case
     })
     .await;
@@ -157,8 +170,9 @@ async fn large_content_that_is_cut_at_or_beside_a_piece_goes_on_from_a_whole_one
     assert_eq!((committed().await, centre.inbox()), (0, vec![]));
 
     let count = cases.len();
-    let cases = at_once(cases, |case: LargeCase| async move {
-        let LargeCase { key, caller, content, length, ending } = &case;
+    let cases = at_once(AT_ONCE, cases, |case: LargeCase| async move {
+        let LargeCase { key, caller, length, ending, .. } = &case;
+        let content = case.content();
         let (state, what) = (caller.with(Engine::Hyper).state(key).await, format!("{length} {ending:?}"));
         let offset = usize::try_from(state.offset).unwrap();
         assert!(offset.is_multiple_of(PIECE) && offset <= *length, "{offset} after {what}");
@@ -174,27 +188,12 @@ async fn large_content_that_is_cut_at_or_beside_a_piece_goes_on_from_a_whole_one
     })
     .await;
     assert_eq!((cases.len(), committed().await), (count, count));
-    for LargeCase { key, content, length, ending, .. } in &cases {
+    for case in &cases {
+        let LargeCase { key, length, ending, .. } = case;
         centre.logs(&["delivered", &key.to_string()]).await;
         let delivered = std::fs::read(centre.site.inbox.join(key.file_stem()).join("content")).unwrap();
-        assert!(delivered == *content, "other bytes after {length} {ending:?}");
+        assert!(delivered == case.content(), "other bytes after {length} {ending:?}");
     }
-}
-
-/// Does this with each, with some at the same time.
-async fn at_once<F>(cases: Vec<LargeCase>, does: impl Fn(LargeCase) -> F) -> Vec<LargeCase>
-where
-    F: Future<Output = LargeCase> + Send + 'static,
-{
-    let (mut running, mut done) = (JoinSet::new(), Vec::new());
-    for case in cases {
-        if running.len() == AT_ONCE {
-            done.extend(running.join_next().await.map(Result::unwrap));
-        }
-        running.spawn(does(case));
-    }
-    done.extend(running.join_all().await);
-    done
 }
 
 async fn cut(caller: &Caller, key: &TransferKey, content: &[u8], length: usize, ending: Ending) {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of the tests")]
 
-use std::{io, num::NonZeroU64, time::Duration};
+use std::{io, num::NonZeroU64, ops::RangeInclusive, time::Duration};
 
 use lab::proxy::{Fault, FaultProxy, Plan};
 use protocol::{
@@ -24,6 +24,10 @@ use tokio::{
     net::TcpStream,
     time::sleep,
 };
+
+/// Milliseconds after which an attempt is to be over where two seconds are allowed; a busy machine may need some more. Without
+/// the setting it would be sixty seconds.
+const IN_TIME: RangeInclusive<u64> = 2_000..=20_000;
 
 async fn setting(changes: &[(&str, &str)]) -> Setting {
     Setting::new(300_000, changes).await
@@ -121,7 +125,7 @@ async fn content_that_stops_coming_is_given_up_as_stalled_in_time() {
         assert_eq!((answer.status, answer.problem()), (408, Problem::Stalled), "{engine:?}");
         let (cause, after) = aborted(&setting).await;
         assert_eq!(cause, Cause::Stalled, "{engine:?}");
-        assert!((2_000..=3_000).contains(&after), "{engine:?}: after {after} ms");
+        assert!(IN_TIME.contains(&after), "{engine:?}: after {after} ms");
     })
     .await;
 }
@@ -141,7 +145,7 @@ async fn case_38_content_that_trickles_is_given_up_as_too_slow_in_time() {
         assert_eq!((answer.status, answer.problem()), (408, Problem::TooSlow), "{engine:?}");
         let (cause, after) = aborted(&setting).await;
         assert_eq!(cause, Cause::TooSlow, "{engine:?}");
-        assert!((2_000..=3_000).contains(&after), "{engine:?}: after {after} ms");
+        assert!(IN_TIME.contains(&after), "{engine:?}: after {after} ms");
     })
     .await;
 }

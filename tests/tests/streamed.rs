@@ -192,6 +192,7 @@ async fn case_38_a_request_that_trickles_is_cut_off_and_the_backend_never_has_it
             &[
                 ("link.stall_max", "\"2s\""),
                 ("link.min_rate_bytes_per_second", "\"64KiB\""),
+                // If nothing cuts it off, this ends it once it has come whole.
                 ("route.inside.answer_max", "\"1s\""),
             ],
         )

@@ -11,7 +11,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, ensure};
-use benches::{Centre, cpu_seconds, line, memory_mib, sender_config};
+use benches::{
+    Centre, cpu_seconds, line, memory_mib,
+    peers::sekisho::{self, Order},
+    sender_config,
+};
 use lab::{
     generate::synthetic_institution,
     site::{CentreSite, SenderSite, Sites},
@@ -21,7 +25,7 @@ use pki::{
     tls::{Groups, TlsPolicy},
 };
 use rustls_pki_types::ServerName;
-use tokio::{io::AsyncReadExt as _, net::TcpStream, process::Command, task::JoinSet};
+use tokio::{io::AsyncReadExt as _, net::TcpStream, task::JoinSet};
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls::ClientConfig};
 
 /// In one round, each by another peer.
@@ -174,10 +178,7 @@ async fn idle_and_reload(setting: &mut Setting) -> anyhow::Result<()> {
 
 /// Reloads; says how many connections were judged again.
 async fn reload(site: &CentreSite) -> anyhow::Result<usize> {
-    let program = lab::program::beside_own("sekisho-gateway")?;
-    let output = Command::new(program).arg("reload").arg("--config").arg(&site.config).output().await?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8(output.stdout)?;
+    let said = sekisho::tell(site, Order::Reload).await?;
     let judged = said.split("open connections").next().and_then(|before| before.split_whitespace().last());
     judged.and_then(|judged| judged.parse().ok()).context("how many were judged")
 }

@@ -114,7 +114,7 @@ async fn one_round(work: Work, kit: &Kit, load: &mut Load, running: &Running) ->
             let cost = load.run(running).await?;
             (cost.cpu_s_per_gib(), Some(cost.delivered_s_per_gib()))
         }
-        Work::Handshakes => (handshakes::cost(&[config], server).await?.cpu_us, None),
+        Work::Handshakes => (handshakes::cost(&[config], handshakes::HANDSHAKES, server).await?.cpu_us, None),
         Work::Requests => (requests::cost(&config, bulk, server).await?.cpu_us, None),
         Work::Streaming => {
             let body = streaming::ONE.zeros();

@@ -15,7 +15,7 @@ use super::{
     kit::Kit,
     order::rounds,
     product::{Product, Purpose, Running, start_all, stop_all},
-    sekisho::{self, Word},
+    sekisho::{self, Order},
 };
 use crate::{
     load::{
@@ -179,7 +179,7 @@ fn rows_of(suite: Suite, work: &Work, ours: &[Cost], nginx: &[Cost]) -> Vec<Row>
             row("CPU of each file with its delivery afterwards", "µs", None, Cost::delivered_us_per_file, us),
             row("load's CPU of each file", "µs", None, load_us, load_us),
             row("median time of a file to its receipt", "µs", None, p50, p50),
-            row("99th percentile", "µs", None, p99, p99),
+            row("99th percentile of it", "µs", None, p99, p99),
         ]
         .to_vec(),
         false => [
@@ -247,7 +247,7 @@ impl Load {
             ready.push((lines, files));
         }
         if let Some(site) = &running.site {
-            sekisho::tell(site, Word::Hold).await?;
+            sekisho::tell(site, Order::Hold).await?;
         }
         rustix::fs::sync();
         running.server.forget_peak()?;
@@ -331,7 +331,7 @@ async fn clear(running: &Running, files: u64) -> anyhow::Result<()> {
         fs::remove_dir_all(store)?;
         return Ok(());
     };
-    sekisho::tell(site, Word::Release).await?;
+    sekisho::tell(site, Order::Release).await?;
     let mut taken = 0;
     while taken < files {
         for entry in fs::read_dir(&site.inbox)? {

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::{
     backend, durable, handshakes,
-    idle::CONNECTIONS,
+    idle::{self, CONNECTIONS},
     kit::Kit,
     order::rounds,
     past,
@@ -12,15 +12,15 @@ use super::{
     requests, streaming,
 };
 use crate::{
-    load::{
-        line::Line,
-        tls::{Group, Suite},
-    },
+    load::tls::{Group, Suite},
     rows::{About, Figures, Goal, Row},
 };
 
 /// Peers that are connected and do nothing, each another: as many as the idle suite has.
 const PEERS: usize = CONNECTIONS;
+
+/// Handshakes in a round: a few seconds of CPU, which is told in steps of 10 ms.
+const HANDSHAKES: usize = 4000;
 
 /// What the work of each suite cost in one round.
 #[derive(Clone, Copy)]
@@ -40,12 +40,8 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
     let grown =
         Running::start(Product::Sekisho, kit, &format!("growth-past-{}", suite.name()), purpose).await?;
     let grown = past::give(kit, grown, purpose).await?;
-    let mut peers = Vec::with_capacity(PEERS);
     let configs = kit.clients(PEERS, suite, Group::X25519)?;
-    for config in &configs {
-        peers.push(Line::connect(config, grown.server.address).await?);
-    }
-    let running = vec![empty, grown];
+    let (grown_at, running) = (grown.server.address, vec![empty, grown]);
     let mut small = durable::Load::new(kit, suite, durable::SMALL)?;
     let mut large = durable::Load::new(kit, suite, durable::LARGE)?;
     let sender = configs.get(..1).context("a sender")?;
@@ -53,16 +49,23 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
     let measured = rounds(kit, "growth", &running, async |one: &Running| {
         // What moves much comes by the engine that is made for it, as from our client.
         let (bulk, server) = (Product::SekishoBulk, &one.server);
-        Ok(Cost {
+        let mut peers = Vec::with_capacity(PEERS);
+        for config in configs.iter().filter(|_| server.address == grown_at) {
+            peers.push(idle::connected(one, config).await?);
+        }
+        let cost = Cost {
             small: small.run(one).await?,
             large: large.run(one).await?,
-            handshake: handshakes::cost(sender, server).await?,
+            handshake: handshakes::cost(sender, HANDSHAKES, server).await?,
             request: requests::cost(config, bulk, server).await?,
             streamed: streaming::cost(&streaming::ONE, &zeros, config, bulk, server).await?,
-        })
+        };
+        for peer in &mut peers {
+            idle::ask(peer).await.context("a peer that should have been connected all the time")?;
+        }
+        Ok(cost)
     })
     .await?;
-    drop(peers);
     stop_all(running).await?;
     let name =
         format!("growth, {} past transfers and {PEERS} peers, {}", kit.scale.past_transfers, suite.name());

@@ -13,7 +13,7 @@ use super::{
     kit::Kit,
     order::rounds,
     product::{Product, Purpose, Running, start_all, stop_all},
-    sekisho::{self, Word},
+    sekisho::{self, Order},
 };
 use crate::{
     load::{
@@ -89,9 +89,9 @@ pub async fn measure(kit: &Kit, suite: Suite) -> anyhow::Result<Vec<Row>> {
             (Clients::Again, Group::Hybrid) => &hybrid,
         };
         if let (Clients::First, Some(site)) = (clients, &one.site) {
-            sekisho::tell(site, Word::Reload).await?;
+            sekisho::tell(site, Order::Reload).await?;
         }
-        cost(configs, &one.server).await.with_context(|| one.product.name())
+        cost(configs, HANDSHAKES, &one.server).await.with_context(|| one.product.name())
     })
     .await?;
     stop_all(running).await?;
@@ -139,13 +139,13 @@ fn rows<'m>(suite: Suite, of: impl Fn(usize) -> &'m [Cost]) -> Vec<Row> {
     rows
 }
 
-/// One round, by clients that these take turns to be.
-pub async fn cost(configs: &[Arc<ClientConfig>], server: &Server) -> anyhow::Result<Cost> {
+/// So many, by clients that these take turns to be.
+pub async fn cost(configs: &[Arc<ClientConfig>], count: usize, server: &Server) -> anyhow::Result<Cost> {
     let (before, load_before) = (server.cpu_seconds()?, own_cpu_seconds()?);
     let began = Instant::now();
     let mut under_way: JoinSet<anyhow::Result<Duration>> = JoinSet::new();
-    let mut times = Vec::with_capacity(HANDSHAKES);
-    for (number, config) in configs.iter().cycle().take(HANDSHAKES).enumerate() {
+    let mut times = Vec::with_capacity(count);
+    for (number, config) in configs.iter().cycle().take(count).enumerate() {
         if number >= AT_A_TIME {
             times.push(under_way.join_next().await.context("one that runs")???);
         }
@@ -161,7 +161,7 @@ pub async fn cost(configs: &[Arc<ClientConfig>], server: &Server) -> anyhow::Res
     }
     let took = began.elapsed().as_secs_f64();
     let (cpu, load) = (server.cpu_seconds()? - before, own_cpu_seconds()? - load_before);
-    let count = HANDSHAKES as f64;
+    let count = count as f64;
     let (cpu_us, load_us) = (cpu * 1e6 / count, load * 1e6 / count);
     Ok(Cost { cpu_us, load_us, per_s: count / took, latency: Latency::of(times) })
 }

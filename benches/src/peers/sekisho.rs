@@ -50,18 +50,18 @@ fn streamed_routes(backend: &str) -> [(&'static str, &str); 9] {
     ]
 }
 
-/// Tells a running one what its operator could.
-pub async fn tell(site: &CentreSite, what: Word) -> anyhow::Result<()> {
+/// Tells a running one what its operator could; what it says to that.
+pub async fn tell(site: &CentreSite, what: Order) -> anyhow::Result<String> {
     let mut command = Command::new(lab::program::beside_own(PROGRAM)?);
     command.arg(what.command()).arg("--config").arg(&site.config);
     let done = command.output().await?;
     ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    Ok(())
+    Ok(String::from_utf8(done.stdout)?)
 }
 
-/// What it can be told.
+/// What it can be told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum Order {
     /// What was received stays in the spool.
     Hold,
     /// It goes on into the inbox.
@@ -70,12 +70,12 @@ pub enum Word {
     Reload,
 }
 
-impl Word {
+impl Order {
     const fn command(self) -> &'static str {
         match self {
-            Word::Hold => "hold",
-            Word::Release => "release",
-            Word::Reload => "reload",
+            Order::Hold => "hold",
+            Order::Release => "release",
+            Order::Reload => "reload",
         }
     }
 }

@@ -84,7 +84,7 @@ impl FileWriter {
     /// Writes the next whole piece to its place.
     fn place(&mut self, piece: &[u8]) -> Result<(), SpoolFault> {
         let at = self.layout.at(self.placed);
-        let written = if self.seal.is_none() && !self.file.may() {
+        let written = if self.seal.is_none() && !self.file.may_go_past() {
             self.inner.medium.disk.write_at(self.file.ordinary(), piece, at)
         } else {
             let mut copy = self.inner.buffers.take(piece.len());
