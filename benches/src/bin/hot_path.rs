@@ -30,9 +30,9 @@ use tokio::process::{Child, Command};
 #[derive(Parser)]
 #[command(about = "Where the time of a hot path goes")]
 struct Arguments {
-    /// What is done.
-    #[arg(value_enum)]
-    work: Work,
+    /// What is done; without any, all of it, one after the other.
+    #[arg(value_enum, value_name = "WORK")]
+    only: Vec<Work>,
     /// Transfers that stand in the ledger before.
     #[arg(long, default_value_t = 0)]
     past: u32,
@@ -64,15 +64,19 @@ type Cost = (f64, Option<f64>);
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     files_as_many_as_allowed()?;
-    let directory = tempfile::tempdir()?;
-    match arguments.work.is_pinned() {
-        true => pinned(async || measure(&arguments, directory.path()).await),
-        false => unpinned(async || measure(&arguments, directory.path()).await),
+    let works = Work::value_variants().iter().copied();
+    for work in works.filter(|work| arguments.only.is_empty() || arguments.only.contains(work)) {
+        let directory = tempfile::tempdir()?;
+        match work.is_pinned() {
+            true => pinned(async || measure(&arguments, work, directory.path()).await)?,
+            false => unpinned(async || measure(&arguments, work, directory.path()).await)?,
+        }
     }
+    Ok(())
 }
 
-async fn measure(arguments: &Arguments, directory: &Path) -> anyhow::Result<()> {
-    let Arguments { work, past, rounds, .. } = *arguments;
+async fn measure(arguments: &Arguments, work: Work, directory: &Path) -> anyhow::Result<()> {
+    let Arguments { past, rounds, .. } = *arguments;
     let kit = Kit::new(directory, Scale { past_transfers: past, ..Scale::QUICK }, None)?;
     let purpose = Purpose { pinned: work.is_pinned(), backend: backend::start().await?, streams: true };
     let mut running = Running::start(Product::Sekisho, &kit, "hot", purpose).await?;
@@ -96,7 +100,7 @@ async fn measure(arguments: &Arguments, directory: &Path) -> anyhow::Result<()> 
     }
     running.server.stop().await?;
     let (many, unit) = work.unit();
-    println!("{past} past transfers, {rounds} rounds of {many}; median (least-most)");
+    println!("{rounds} rounds of {many}, {past} past transfers; median (least-most)");
     line(&format!("centre's CPU, {unit}"), costs.iter().map(|(cost, _)| *cost));
     line(&format!("… with the delivery, {unit}"), costs.iter().filter_map(|(_, delivered)| *delivered));
     Ok(())
