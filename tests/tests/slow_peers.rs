@@ -25,9 +25,8 @@ use tokio::{
     time::sleep,
 };
 
-/// Milliseconds after which an attempt is to be over where two seconds are allowed; a busy machine may need some more. Without
-/// the setting it would be sixty seconds.
-const IN_TIME: RangeInclusive<u64> = 2_000..=20_000;
+/// Milliseconds after which an attempt is to be over where two seconds are allowed.
+const IN_TIME: RangeInclusive<u64> = 2_000..=3_000;
 
 async fn setting(changes: &[(&str, &str)]) -> Setting {
     Setting::new(300_000, changes).await
