@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pki::platform::{PeerKernel, peer_kernel};
+use pki::platform::{PeerKernel, far_end};
 use protocol::{cause::Cause, moment::Moment};
 use tokio::{sync::mpsc, time::timeout};
 
@@ -173,7 +173,7 @@ async fn fill_piece<B: BodySource>(
 /// Nothing came for `stall_max`: a dead line, if the peer's kernel is silent too, else a stalled peer.
 async fn silence(ends: Ends) -> Cause {
     // The answer is read from a table of all connections.
-    let asked = tokio::task::spawn_blocking(move || peer_kernel(ends.local, ends.remote)).await;
+    let asked = tokio::task::spawn_blocking(move || far_end(ends.local, ends.remote).kernel).await;
     match asked {
         Ok(PeerKernel::Silent) => Cause::LinkLost,
         Ok(PeerKernel::Answers | PeerKernel::Unknown) | Err(_) => Cause::Stalled,

@@ -66,7 +66,16 @@ where
     }
 }
 
-/// What our kernel knows of the peer's.
+/// What our kernel knows of the far end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FarEnd {
+    /// Whether it still answers.
+    pub kernel: PeerKernel,
+    /// Bytes given to our kernel that the far end has not acknowledged: on their way, or not sent yet. None if that is unknown.
+    pub unacknowledged: Option<u32>,
+}
+
+/// Whether the kernel of the far end still answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerKernel {
     /// Nothing that was sent waits for an answer: whatever ails the peer, the line lives.
@@ -77,7 +86,7 @@ pub enum PeerKernel {
     Unknown,
 }
 
-/// Asks the kernel whether the peer's kernel still answers on the connection between these addresses.
+/// Asks the kernel for the far end of the connection between these addresses.
 ///
 /// A peer that stops reading closes its window, and TCP_USER_TIMEOUT then ends the connection with the same error as a
 /// dead line, although the peer's kernel answers every probe. When the deadlines of both fall together this tells
@@ -85,23 +94,23 @@ pub enum PeerKernel {
 /// shows as [`PeerKernel::Silent`] for one round trip. Reads a file with a line for every connection of this network
 /// namespace, so it may block: to be asked when a deadline has passed, or a few times a second while nothing moves, and
 /// not while data flows.
-pub fn peer_kernel(local: SocketAddr, remote: SocketAddr) -> PeerKernel {
+pub fn far_end(local: SocketAddr, remote: SocketAddr) -> FarEnd {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
             let row = std::fs::read_to_string(table)
                 .ok()
                 .and_then(|table| crate::socket_table::find(&table, local, remote));
-            match row {
-                Some(row) if row.retransmits > 0 || row.probes > 0 => return PeerKernel::Silent,
-                Some(_) => return PeerKernel::Answers,
-                None => {}
+            if let Some(row) = row {
+                let silent = row.retransmits > 0 || row.probes > 0;
+                let kernel = if silent { PeerKernel::Silent } else { PeerKernel::Answers };
+                return FarEnd { kernel, unacknowledged: Some(row.unacknowledged) };
             }
         }
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = (local, remote);
-    PeerKernel::Unknown
+    FarEnd { kernel: PeerKernel::Unknown, unacknowledged: None }
 }
 
 /// How long it counts what the system said of its clock: every entry of a log tells it, and looking costs two system calls.

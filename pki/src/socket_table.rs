@@ -1,7 +1,7 @@
 //! Linux's table of TCP sockets (`/proc/self/net/tcp`, `tcp6`): one row of it, taken apart.
 //!
-//! Columns, by the kernel's `get_tcp4_sock`: number, local address, remote address, state, queues, active timer and its
-//! end, `icsk_retransmits` (hexadecimal), user, `icsk_probes_out` (decimal; its heading says "timeout"), inode.
+//! Columns, by the kernel's `get_tcp4_sock`: number, local address, remote address, state, queues (`tx:rx`, bytes in hexadecimal;
+//! for a connection `tx` is `write_seq - snd_una`), active timer and its end, `icsk_retransmits` (hexadecimal), user, `icsk_probes_out` (decimal; its heading says "timeout"), inode.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -12,6 +12,8 @@ pub(crate) struct Row {
     pub(crate) retransmits: u32,
     /// Probes (keepalive or zero window) that wait for an answer.
     pub(crate) probes: u32,
+    /// Bytes given to the kernel that the far end has not acknowledged.
+    pub(crate) unacknowledged: u32,
 }
 
 /// The row of the connection between these addresses, if the table has it.
@@ -24,11 +26,12 @@ pub(crate) fn find(table: &str, local: SocketAddr, remote: SocketAddr) -> Option
         if !matches {
             return None;
         }
-        // State, queues, timer.
-        let mut columns = columns.skip(3);
-        let retransmits = u32::from_str_radix(columns.next()?, 16).ok()?;
+        // Behind the state; before the timer.
+        let (to_send, _) = columns.nth(1)?.split_once(':')?;
+        let unacknowledged = u32::from_str_radix(to_send, 16).ok()?;
+        let retransmits = u32::from_str_radix(columns.nth(1)?, 16).ok()?;
         let probes = columns.nth(1)?.parse().ok()?;
-        Some(Row { retransmits, probes })
+        Some(Row { retransmits, probes, unacknowledged })
     })
 }
 
@@ -68,7 +71,7 @@ mod tests {
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 
     fn row(tail: &str) -> String {
-        format!("{HEADING}   0: 0100007F:1F90 0200007F:C350 01 00000000:00000000 {tail}\n")
+        format!("{HEADING}   0: 0100007F:1F90 0200007F:C350 01 0001000A:00000007 {tail}\n")
     }
 
     fn found(table: &str) -> Option<Row> {
@@ -76,9 +79,9 @@ mod tests {
     }
 
     #[test]
-    fn retransmits_are_hexadecimal_and_probes_decimal() {
+    fn queues_and_retransmits_are_hexadecimal_and_probes_decimal() {
         let table = row("01:00000014 0000000A  1000       12 4711 2 ffff 20 4 30 10 -1");
-        assert_eq!(found(&table), Some(Row { retransmits: 10, probes: 12 }));
+        assert_eq!(found(&table), Some(Row { retransmits: 10, probes: 12, unacknowledged: 65_546 }));
     }
 
     #[test]
@@ -93,7 +96,7 @@ mod tests {
             "{HEADING}   0: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000200007F:C350 01 \
              00000000:00000000 02:00000010 00000000     0        1 5\n"
         );
-        assert_eq!(found(&table), Some(Row { retransmits: 0, probes: 1 }));
+        assert_eq!(found(&table), Some(Row { retransmits: 0, probes: 1, unacknowledged: 0 }));
     }
 
     #[test]

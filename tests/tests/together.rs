@@ -117,8 +117,8 @@ async fn small_files_arrive_while_large_ones_are_on_their_way_and_a_stop_ends_al
 #[tokio::test]
 async fn on_a_line_that_all_share_small_files_arrive_while_two_large_ones_are_under_way() {
     let lab = TestLab::new();
-    // What the system holds of a sender moves on in steps that are far apart on so slow a line.
-    let patience = [("link.stall_max", "\"60s\"")];
+    // The kernel of a sender takes something new in steps that are farther apart than this on so slow a line.
+    let patience = [("link.stall_max", "\"2s\"")];
     let centre = lab.centre(&patience).await;
     let line = SharedLine::to(centre.address, NonZeroU64::new(500_000).unwrap()).await;
     let site = lab.sender("clinic", &institution(Kind::Medical, 1), line.address(), &patience);

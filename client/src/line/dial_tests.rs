@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use protocol::cause::Cause;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     time::interval,
 };
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, version::TLS13};
@@ -51,7 +51,15 @@ where
     F: FnOnce(TcpStream) -> D + Send + 'static,
     D: Future<Output = ()> + Send,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    at(TcpListener::bind("127.0.0.1:0").await.unwrap(), does)
+}
+
+/// Does this with the first connection to the listener.
+fn at<F, D>(listener: TcpListener, does: F) -> (SocketAddr, AbortOnDropHandle<()>)
+where
+    F: FnOnce(TcpStream) -> D + Send + 'static,
+    D: Future<Output = ()> + Send,
+{
     let address = listener.local_addr().unwrap();
     let task = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
@@ -79,6 +87,19 @@ async fn exchanged(
         ContentLine::Bulk(line) => line.exchange(question, &stop, || ()).await,
         ContentLine::Usual(_) => panic!("this centre has both"),
     }
+}
+
+/// What content meets: this file, whatever it is.
+async fn sent(
+    dialer: &Dialer,
+    for_content: bool,
+    file: &tempfile::NamedTempFile,
+) -> Result<crate::line::Answer, Break> {
+    let fingerprint = Fingerprint::of(&file.as_file().metadata().unwrap());
+    let (body, _reading) =
+        RequestBody::of_file(Piece { path: file.path().to_owned(), fingerprint, offset: 0, pace: None });
+    let key = crate::testing::manifest(b"content").1.key();
+    exchanged(dialer, for_content, requests::send(&key, 0, body, None)).await
 }
 
 /// What both kinds of line meet at a centre that answers with this, and then does not close the connection.
@@ -164,14 +185,37 @@ async fn an_answer_is_heard_while_the_centre_takes_nothing_of_the_content() {
             drop(stream);
         })
         .await;
-        let fingerprint = Fingerprint::of(&file.as_file().metadata().unwrap());
-        let piece = Piece { path: file.path().to_owned(), fingerprint, offset: 0, pace: None };
-        let (body, _reading) = RequestBody::of_file(piece);
-        let key = crate::testing::manifest(b"content").1.key();
-        let request = requests::send(&key, 0, body, None);
-        let answer = exchanged(&dialer(address, Secure::Nothing), for_content, request).await;
+        let answer = sent(&dialer(address, Secure::Nothing), for_content, &file).await;
         assert_eq!(answer.unwrap().status, 409);
     }
+}
+
+#[tokio::test]
+async fn a_slow_line_is_borne_as_long_as_its_far_end_takes_something() {
+    // Some megabytes of it stand in our kernel, and for seconds it takes nothing more.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(3 << 20).unwrap();
+    let send = async |for_content| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 << 10).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (address, _centre) = at(socket.listen(1).unwrap(), |mut stream| async move {
+            let mut turns = interval(Duration::from_millis(50));
+            let (mut bytes, mut left) = (vec![0; 32 << 10], 3 << 20);
+            while left > 0 {
+                turns.tick().await;
+                left -= stream.read(&mut bytes).await.unwrap().min(left);
+            }
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            // What is left of the head.
+            while stream.read(&mut bytes).await.is_ok_and(|count| count > 0) {}
+        });
+        let mut dialer = dialer(address, Secure::Nothing);
+        dialer.deadlines.stall_max = ANSWER_MAX;
+        sent(&dialer, for_content, &file).await.unwrap().status
+    };
+    let (usual, for_content) = tokio::join!(send(false), send(true));
+    assert_eq!((usual.as_u16(), for_content.as_u16()), (204, 204));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pki::platform::PeerKernel;
+use pki::platform::{FarEnd, PeerKernel};
 use protocol::cause::{Cause, of_connection_error};
 
 use crate::limits::SAMPLE_COUNTS_FOR;
@@ -22,18 +22,18 @@ pub(crate) struct Pulse(Mutex<Beat>);
 /// The state of a connection at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Beat {
-    /// When the last byte went out or came in.
+    /// When the last byte went out or came in, or was acknowledged.
     pub moved: Instant,
     /// A write waits for room.
     pub write_waits: bool,
-    /// When a write that had waited got its room.
-    pub unblocked: Instant,
+    /// When the far end last took something that had waited for it.
+    pub taken: Instant,
     /// The first error the socket gave.
     pub failed: Option<io::ErrorKind>,
     /// The peer ended its side.
     pub ended: bool,
     /// What the kernel said of the far end, and when it was asked.
-    pub sample: Option<(PeerKernel, Instant)>,
+    pub sample: Option<(FarEnd, Instant)>,
 }
 
 impl Pulse {
@@ -42,7 +42,7 @@ impl Pulse {
         Pulse(Mutex::new(Beat {
             moved: now,
             write_waits: false,
-            unblocked: now,
+            taken: now,
             failed: None,
             ended: false,
             sample: None,
@@ -69,6 +69,18 @@ impl Beat {
         self.moved.elapsed()
     }
 
+    /// Puts down what the kernel says of the far end. The kernel holds megabytes of a sender, and takes more only when a good part
+    /// of them is gone, which on a slow line is later than any deadline: so what was acknowledged since the last sample has
+    /// moved too.
+    pub fn sampled(&mut self, far_end: FarEnd) {
+        let now = Instant::now();
+        let before = self.sample.replace((far_end, now)).filter(|(_, at)| *at >= self.moved);
+        let before = before.and_then(|(before, _)| before.unacknowledged);
+        if far_end.unacknowledged.zip(before).is_some_and(|(left, before)| left < before) {
+            (self.moved, self.taken) = (now, now);
+        }
+    }
+
     /// What the socket itself said of the end, if it said anything.
     pub fn socket_cause(&self) -> Option<Cause> {
         match self.failed {
@@ -85,13 +97,10 @@ impl Beat {
     /// A line that seems lost is only stalled if its far end answered a moment ago. A closing that comes after the far
     /// end's silence is its kernel's last word on a line of which one direction is dead: it gave up before ours did.
     fn name_of(&self, cause: Cause) -> Cause {
-        match (cause, self.sample) {
-            (Cause::PeerClosed, Some((PeerKernel::Silent, at))) if at.elapsed() <= SAMPLE_COUNTS_FOR => {
-                Cause::LinkLost
-            }
-            (Cause::LinkLost, Some((PeerKernel::Answers, at))) if at.elapsed() <= SAMPLE_COUNTS_FOR => {
-                Cause::Stalled
-            }
+        let sample = self.sample.filter(|(_, at)| at.elapsed() <= SAMPLE_COUNTS_FOR);
+        match (cause, sample.map(|(far_end, _)| far_end.kernel)) {
+            (Cause::PeerClosed, Some(PeerKernel::Silent)) => Cause::LinkLost,
+            (Cause::LinkLost, Some(PeerKernel::Answers)) => Cause::Stalled,
             _ => cause,
         }
     }
@@ -101,11 +110,16 @@ impl Beat {
 mod tests {
     use super::*;
 
+    fn far_end(kernel: PeerKernel, unacknowledged: u32) -> FarEnd {
+        FarEnd { kernel, unacknowledged: Some(unacknowledged) }
+    }
+
     fn timed_out(sample: Option<(PeerKernel, Duration)>) -> Option<Cause> {
         let pulse = Pulse::new();
         pulse.change(|beat| {
             beat.failed = Some(io::ErrorKind::TimedOut);
-            beat.sample = sample.and_then(|(kernel, ago)| Some((kernel, Instant::now().checked_sub(ago)?)));
+            beat.sample =
+                sample.and_then(|(kernel, ago)| Some((far_end(kernel, 0), Instant::now().checked_sub(ago)?)));
         });
         pulse.beat().socket_cause()
     }
@@ -121,11 +135,41 @@ mod tests {
     }
 
     #[test]
+    fn what_the_far_end_acknowledged_has_moved() {
+        let beat = &mut Pulse::new().beat();
+        let moved_by = |beat: &mut Beat, sample| {
+            let before = beat.moved;
+            beat.sampled(sample);
+            beat.moved > before
+        };
+        let waits = |bytes| far_end(PeerKernel::Answers, bytes);
+        let unknown = FarEnd { kernel: PeerKernel::Unknown, unacknowledged: None };
+        assert!(!moved_by(beat, waits(900)), "the first look has nothing to compare with");
+        assert!(!moved_by(beat, waits(900)));
+        assert!(moved_by(beat, waits(899)));
+        assert!(beat.taken == beat.moved);
+        assert!(
+            !moved_by(beat, unknown) && !moved_by(beat, waits(0)),
+            "what is unknown is compared with nothing"
+        );
+    }
+
+    #[test]
+    fn a_sample_from_before_the_last_movement_is_compared_with_nothing() {
+        let beat = &mut Pulse::new().beat();
+        beat.sampled(far_end(PeerKernel::Answers, 900));
+        let moved = Instant::now();
+        beat.moved = moved;
+        beat.sampled(far_end(PeerKernel::Answers, 10));
+        assert_eq!(beat.moved, moved);
+    }
+
+    #[test]
     fn a_reset_after_silence_is_a_lost_line() {
         let pulse = Pulse::new();
         pulse.change(|beat| {
             beat.failed = Some(io::ErrorKind::ConnectionReset);
-            beat.sample = Some((PeerKernel::Silent, Instant::now()));
+            beat.sample = Some((far_end(PeerKernel::Silent, 0), Instant::now()));
         });
         assert_eq!(pulse.beat().socket_cause(), Some(Cause::LinkLost));
     }
@@ -136,7 +180,7 @@ mod tests {
         assert_eq!(pulse.beat().socket_cause(), None);
         pulse.change(|beat| {
             beat.ended = true;
-            beat.sample = Some((PeerKernel::Answers, Instant::now()));
+            beat.sample = Some((far_end(PeerKernel::Answers, 0), Instant::now()));
         });
         assert_eq!(pulse.beat().socket_cause(), Some(Cause::PeerClosed));
         pulse.change(|beat| beat.failed = Some(io::ErrorKind::ConnectionReset));

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use pki::platform::peer_kernel;
+use pki::platform::far_end;
 use protocol::cause::Cause;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -69,10 +69,10 @@ impl Watch {
         let (beat, deadlines) = (self.pulse.beat(), self.deadlines);
         let (still, stillness) = (beat.still_for(), beat.stillness());
         match out_since {
-            // The answer as a whole has its time, which begins when the line has taken the last of the request. What
+            // The answer as a whole has its time, which begins when the far end has taken the last of the request. What
             // trickles in the meantime prolongs nothing.
             Some(out_since) if !beat.write_waits => {
-                let waited = out_since.max(beat.unblocked).elapsed();
+                let waited = out_since.max(beat.taken).elapsed();
                 let trickles = still < waited / 2;
                 (waited >= deadlines.answer_max).then_some(if trickles { Cause::TooSlow } else { stillness })
             }
@@ -90,9 +90,9 @@ impl Watch {
     /// Reads a file of the kernel with a line for each connection.
     async fn sample(&self) {
         let (local, remote) = self.ends;
-        let sampled = tokio::task::spawn_blocking(move || peer_kernel(local, remote)).await;
-        if let Ok(kernel) = sampled {
-            self.pulse.change(|beat| beat.sample = Some((kernel, Instant::now())));
+        let sampled = tokio::task::spawn_blocking(move || far_end(local, remote)).await;
+        if let Ok(far_end) = sampled {
+            self.pulse.change(|beat| beat.sampled(far_end));
         }
     }
 }

@@ -36,7 +36,7 @@ impl<S> WatchedIo<S> {
             Poll::Ready(Ok(_)) => {
                 beat.moved = Instant::now();
                 if beat.write_waits {
-                    (beat.write_waits, beat.unblocked) = (false, beat.moved);
+                    (beat.write_waits, beat.taken) = (false, beat.moved);
                 }
             }
             Poll::Ready(Err(error)) => {

@@ -66,7 +66,7 @@ fn the_kernel_of_a_peer_that_does_not_read_still_answers() {
         }
         probes_the_window(&client)
     });
-    wait_until(|| peer_kernel(local, remote) == PeerKernel::Answers);
+    wait_until(|| far_end(local, remote).kernel == PeerKernel::Answers);
 }
 
 #[cfg(target_os = "linux")]
@@ -87,13 +87,13 @@ fn a_peer_that_answers_nothing_is_silent() {
     });
     let last = callers.last().unwrap();
     let (local, remote) = (last.local_addr().unwrap().as_socket().unwrap(), address.as_socket().unwrap());
-    wait_until(|| peer_kernel(local, remote) == PeerKernel::Silent);
+    wait_until(|| far_end(local, remote).kernel == PeerKernel::Silent);
 }
 
 #[test]
 fn a_connection_that_does_not_exist_is_unknown() {
     let address = "127.0.0.1:1".parse().unwrap();
-    assert_eq!(peer_kernel(address, address), PeerKernel::Unknown);
+    assert_eq!(far_end(address, address).kernel, PeerKernel::Unknown);
 }
 
 #[cfg(target_os = "linux")]
@@ -104,7 +104,7 @@ fn an_idle_connection_answers_over_ipv4_and_ipv6() {
         let Ok(listener) = TcpListener::bind(any) else { continue };
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (local, remote) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
-        wait_until(|| peer_kernel(local, remote) == PeerKernel::Answers);
+        wait_until(|| far_end(local, remote).kernel == PeerKernel::Answers);
     }
 }
 
