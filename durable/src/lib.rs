@@ -167,11 +167,6 @@ impl Directory {
         self.sync()
     }
 
-    /// The directory as it is held open; elsewhere than on Unix none is.
-    pub fn handle(&self) -> Option<&File> {
-        self.handle.as_ref()
-    }
-
     /// Removes the file of this name and makes that durable; a file that is not there is no error.
     pub fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.path.join(name)) {

@@ -23,7 +23,7 @@ use durable::{Access, Directory, PastCache};
 use protocol::{digest::Sha256, transfer_id::TransferKey};
 
 use crate::buffers::Buffers;
-use syncs::Syncs;
+use syncs::{Syncs, Together};
 
 /// The name of the content's file in its directory. The name in the manifest is never used as a path.
 pub const CONTENT: &str = "content";
@@ -165,9 +165,24 @@ impl Inbox {
         buffers: &Buffers,
     ) -> Vec<Result<Delivery, InboxFault>> {
         let _turn = self.turn(handovers.iter().map(|handover| handover.key.clone()).collect());
+        match self.syncs.begin(&self.incoming) {
+            Ok(together) => self.deliver_together(handovers, buffers, &together),
+            Err(source) => {
+                let fault = InboxFault::Write { operation: "open the directory", source };
+                handovers.iter().map(|_| Err(again(&fault))).collect()
+            }
+        }
+    }
+
+    fn deliver_together(
+        &self,
+        handovers: &mut [HandOver<'_>],
+        buffers: &Buffers,
+        together: &Together,
+    ) -> Vec<Result<Delivery, InboxFault>> {
         let mut outcomes: Vec<_> =
-            handovers.iter_mut().map(|handover| self.prepare(handover, buffers)).collect();
-        let shared = self.publish(handovers, &outcomes);
+            handovers.iter_mut().map(|handover| self.prepare(handover, buffers, together)).collect();
+        let shared = self.publish(handovers, &outcomes, together);
         if let Err(fault) = shared {
             // What may be left over is swept at the next start, or when it is tried again.
             outcomes
@@ -179,7 +194,12 @@ impl Inbox {
     }
 
     /// Looks whether it was delivered before, and fills its directory if not.
-    fn prepare(&self, handover: &mut HandOver<'_>, buffers: &Buffers) -> Result<Delivery, InboxFault> {
+    fn prepare(
+        &self,
+        handover: &mut HandOver<'_>,
+        buffers: &Buffers,
+        together: &Together,
+    ) -> Result<Delivery, InboxFault> {
         check_names(&handover.parts)?;
         if self.is_poisoned() {
             return Err(InboxFault::Poisoned);
@@ -192,7 +212,7 @@ impl Inbox {
             return Ok(Delivery::AlreadyThere);
         }
         let filling = self.incoming.path().join(&stem);
-        let filled = self.fill(&filling, handover, buffers);
+        let filled = self.fill(&filling, handover, buffers, together);
         if let Err(fault) = filled {
             // The fault that counts is the first; what is left over is swept at the next start.
             let _ = fs::remove_dir_all(&filling);
@@ -206,6 +226,7 @@ impl Inbox {
         &self,
         handovers: &[HandOver<'_>],
         outcomes: &[Result<Delivery, InboxFault>],
+        together: &Together,
     ) -> Result<(), InboxFault> {
         let of = |wanted| {
             let pairs = handovers.iter().zip(outcomes);
@@ -220,7 +241,7 @@ impl Inbox {
         if filled.is_empty() {
             return Ok(());
         }
-        self.syncs.all(&self.incoming).map_err(|source| InboxFault::Write { operation: "sync", source })?;
+        together.all().map_err(|source| InboxFault::Write { operation: "sync", source })?;
         // From here on they may be visible without being durable.
         let renamed = self.incoming.hand_over_all(filled.iter().map(String::as_str), &self.inbox);
         renamed.map_err(|source| self.poison("rename", source))
@@ -242,6 +263,7 @@ impl Inbox {
         directory: &Path,
         handover: &mut HandOver<'_>,
         buffers: &Buffers,
+        together: &Together,
     ) -> Result<(), InboxFault> {
         let failed = |operation| move |source| InboxFault::Write { operation, source };
         match fs::remove_dir_all(directory) {
@@ -253,12 +275,12 @@ impl Inbox {
         let file = create(CONTENT).map_err(failed("create"))?;
         let mut file = PastCache::new(file, content::goes_past_cache(handover.expected.length));
         content::copy(&mut file, handover, buffers)?;
-        self.syncs.file(file.file()).map_err(failed("fsync of the content"))?;
+        together.file(file.file()).map_err(failed("fsync of the content"))?;
         for (name, bytes) in &handover.parts {
             let mut file = create(name).map_err(failed("create"))?;
-            file.write_all(bytes).and_then(|()| self.syncs.file(&file)).map_err(failed("write a part"))?;
+            file.write_all(bytes).and_then(|()| together.file(&file)).map_err(failed("write a part"))?;
         }
-        self.syncs.directory(directory).map_err(failed("fsync of the directory"))
+        together.directory(directory).map_err(failed("fsync of the directory"))
     }
 
     /// Waits until nobody delivers any of these, and keeps others from it.

@@ -51,22 +51,38 @@ impl Syncs {
         }
     }
 
+    /// Begins what is to become visible together, before the first of it is written below this directory.
+    pub(super) fn begin(self, directory: &Directory) -> io::Result<Together> {
+        match self {
+            Syncs::Each => Ok(Together::Each),
+            // One of its own: the system tells of a failed write each who had opened something before, and tells it once.
+            Syncs::Whole => File::open(directory.path()).map(Together::Whole),
+        }
+    }
+}
+
+/// What is to become visible together, while it is written.
+pub(super) enum Together {
+    /// Each is synced when it is written.
+    Each,
+    /// All are at the end, with the file system that this was opened on.
+    Whole(File),
+}
+
+impl Together {
     /// A file was written.
-    pub(super) fn file(self, file: &File) -> io::Result<()> {
-        if self == Syncs::Each { file.sync_all() } else { Ok(()) }
+    pub(super) fn file(&self, file: &File) -> io::Result<()> {
+        if let Together::Each = self { file.sync_all() } else { Ok(()) }
     }
 
     /// All files of a directory were.
-    pub(super) fn directory(self, directory: &Path) -> io::Result<()> {
-        if self == Syncs::Each { durable::sync_directory(directory) } else { Ok(()) }
+    pub(super) fn directory(&self, directory: &Path) -> io::Result<()> {
+        if let Together::Each = self { durable::sync_directory(directory) } else { Ok(()) }
     }
 
-    /// All that is to become visible together was, on the file system of this directory, which was open before.
-    pub(super) fn all(self, directory: &Directory) -> io::Result<()> {
-        match (self, directory.handle()) {
-            (Syncs::Whole, Some(handle)) => Ok(rustix::fs::syncfs(handle)?),
-            _ => Ok(()),
-        }
+    /// All of it was.
+    pub(super) fn all(&self) -> io::Result<()> {
+        if let Together::Whole(opened) = self { Ok(rustix::fs::syncfs(opened)?) } else { Ok(()) }
     }
 }
 

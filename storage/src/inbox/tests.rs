@@ -151,6 +151,34 @@ fn what_is_delivered_together_stands_there_each_for_itself_and_none_holds_up_ano
     }
 }
 
+/// Of a file that was opened for its path alone the system makes nothing durable.
+#[cfg(target_os = "linux")]
+fn refuses_to_sync(directory: &Path) -> Together {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path_only = i32::try_from(rustix::fs::OFlags::PATH.bits()).unwrap();
+    Together::Whole(fs::OpenOptions::new().read(true).custom_flags(path_only).open(directory).unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_could_not_be_made_durable_together_never_becomes_visible_and_is_delivered_when_it_is_tried_again() {
+    let bench = Bench::new();
+    let inbox = bench.open();
+    deliver(&inbox, &nth(1), b"content").unwrap();
+    let receipt = expected(b"content");
+    let content = |n| handover(&nth(n), &b"content"[..], receipt);
+    let together = refuses_to_sync(bench.0.path());
+    let outcomes = inbox.deliver_together(&mut [content(2), content(3)], &Buffers::default(), &together);
+    for outcome in outcomes {
+        assert!(matches!(outcome, Err(InboxFault::Write { operation: "sync", .. })), "{outcome:?}");
+    }
+    assert_eq!(bench.names("inbox"), BTreeSet::from([nth(1).file_stem()]));
+    assert!(!inbox.is_poisoned(), "nothing of it was visible");
+    for n in [2, 3] {
+        assert_eq!(deliver(&inbox, &nth(n), b"content").unwrap(), Delivery::Delivered);
+    }
+}
+
 #[test]
 fn of_what_cannot_be_made_visible_together_nothing_counts_as_delivered() {
     let bench = Bench::new();
