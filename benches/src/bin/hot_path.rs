@@ -5,7 +5,7 @@
 //! with the centre's process number as its last word.
 //! Run with `cargo build --release --bins && cargo run --release -p benches --bin hot_path -- --help`.
 
-use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use benches::{
@@ -21,11 +21,12 @@ use benches::{
         product::{Product, Purpose, Running},
         requests, streaming,
     },
-    server::files_as_many_as_allowed,
+    server::{Server, files_as_many_as_allowed},
 };
 use clap::{Parser, ValueEnum};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
+use tokio_rustls::rustls::ClientConfig;
 
 #[derive(Parser)]
 #[command(about = "Where the time of a hot path goes")]
@@ -56,6 +57,8 @@ enum Work {
     Requests,
     /// One body of 1 GiB, passed on by `sekisho/1`.
     Streaming,
+    /// Eight bodies of 128 MiB side by side, likewise.
+    EightStreams,
 }
 
 /// What a round cost, to the last receipt or answer, and with the deliveries behind it.
@@ -108,7 +111,7 @@ async fn measure(arguments: &Arguments, work: Work, directory: &Path) -> anyhow:
 
 async fn one_round(work: Work, kit: &Kit, load: &mut Load, running: &Running) -> anyhow::Result<Cost> {
     let config = kit.client(0, Suite::Aes256, Group::X25519)?;
-    let (bulk, server) = (Product::SekishoBulk, &running.server);
+    let server = &running.server;
     Ok(match work {
         Work::SmallFiles => {
             let cost = load.run(running).await?;
@@ -119,12 +122,19 @@ async fn one_round(work: Work, kit: &Kit, load: &mut Load, running: &Running) ->
             (cost.cpu_s_per_gib(), Some(cost.delivered_s_per_gib()))
         }
         Work::Handshakes => (handshakes::cost(&[config], handshakes::HANDSHAKES, server).await?.cpu_us, None),
-        Work::Requests => (requests::cost(&config, bulk, server).await?.cpu_us, None),
-        Work::Streaming => {
-            let body = streaming::ONE.zeros();
-            (streaming::cost(&streaming::ONE, &body, &config, bulk, server).await?.cpu_s_per_gib, None)
-        }
+        Work::Requests => (requests::cost(&config, Product::SekishoBulk, server).await?.cpu_us, None),
+        Work::Streaming => (streamed(&streaming::ONE, &config, server).await?, None),
+        Work::EightStreams => (streamed(&streaming::EIGHT, &config, server).await?, None),
     })
+}
+
+async fn streamed(
+    work: &streaming::Work,
+    config: &Arc<ClientConfig>,
+    server: &Server,
+) -> anyhow::Result<f64> {
+    let body = work.zeros();
+    Ok(streaming::cost(work, &body, config, Product::SekishoBulk, server).await?.cpu_s_per_gib)
 }
 
 impl Work {
@@ -137,7 +147,7 @@ impl Work {
     fn unit(self) -> (String, &'static str) {
         match self {
             Work::SmallFiles => (format!("{} files", SMALL.senders * SMALL.files as usize), "µs a file"),
-            Work::LargeFile | Work::Streaming => ("1,024 MiB".to_owned(), "s/GiB"),
+            Work::LargeFile | Work::Streaming | Work::EightStreams => ("1,024 MiB".to_owned(), "s/GiB"),
             Work::Handshakes => (format!("{} handshakes", handshakes::HANDSHAKES), "µs each"),
             Work::Requests => (requests::in_a_round(), "µs each, of those as many as go through"),
         }
