@@ -8,7 +8,7 @@ use crate::{
     files::claims_file,
     lab::{TestLab, institution},
     papers::Papers,
-    wire::{Caller, offer},
+    wire::{Caller, Engine, Line, offer, send_head},
 };
 
 /// A centre and a clinic. The centre ends before its directory goes.
@@ -71,10 +71,20 @@ impl Setting {
         manifest.key()
     }
 
-    /// Asks each of these, and expects the problem beside it with its documented status.
-    pub async fn expect_all(&self, requests: Vec<(&str, Vec<u8>, Problem)>) {
+    /// A transfer of the file whose first attempt has brought so many bytes by this engine, and waits with the rest.
+    pub async fn begun(&self, engine: Engine, bytes: usize) -> (TransferKey, Line) {
+        let key = self.offered().await;
+        let mut line = self.caller.with(engine).line().await;
+        let head = send_head(&key, 0, self.content.len() as u64);
+        line.write(&[&head, &self.content[..bytes]].concat()).await;
+        self.centre.logs(&["attempt began", &key.to_string()]).await;
+        (key, line)
+    }
+
+    /// Lets this sender ask each of these, and expects the problem beside it with its documented status.
+    pub async fn expect_all(&self, caller: &Caller, requests: Vec<(&str, Vec<u8>, Problem)>) {
         for (what, request, problem) in requests {
-            let answer = self.caller.ask(&request).await;
+            let answer = caller.ask(&request).await;
             assert_eq!((answer.problem(), answer.status), (problem, problem.status()), "{what}");
         }
     }

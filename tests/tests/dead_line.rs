@@ -1,4 +1,4 @@
-//! A line that goes dead without a word is noticed at both ends in time, and called what it is.
+//! A line that goes dead without a word is noticed at both ends in time, and called what it is, by both engines.
 //!
 //! Centre and sender stand in two network namespaces; the kernel drops what goes between them.
 
@@ -18,13 +18,33 @@ use tests::{
     shim::{Chosen, Shim},
     tools::skip,
     towns::{CENTRE, RoadCut, Town, Towns},
+    wire::Engine,
 };
 
 /// `detect_max` of the lab's configurations, and a second.
 const NOTICED_WITHIN_MS: i64 = 2_000 + 1_000;
 
-/// A road for 8 MB in a second: a file takes long enough to be cut in its middle.
-const MEGABITS: u32 = 64;
+/// What is sent, and how much the road carries in a second: a file takes long enough to be cut in its middle.
+struct Content {
+    bytes: u64,
+    megabits: u32,
+}
+
+/// Content from 8 MiB on goes by the bulk engine, all other by the first one.
+fn cut_in_its_middle(engine: Engine) -> Content {
+    match engine {
+        Engine::Hyper => Content { bytes: 7_000_000, megabits: 16 },
+        Engine::Bulk => Content { bytes: 40_000_000, megabits: 64 },
+    }
+}
+
+/// All of it comes.
+fn cut_behind_it(engine: Engine) -> Content {
+    match engine {
+        Engine::Hyper => Content { bytes: 8_000_000, megabits: 64 },
+        Engine::Bulk => Content { bytes: 9_000_000, megabits: 64 },
+    }
+}
 
 struct Setting {
     lab: TestLab,
@@ -68,6 +88,16 @@ impl Setting {
         Sending::start_by(&self.sender, file, |program| self.towns.command(Town::Sender, program))
     }
 
+    /// Begins to send on a road like this, by this engine.
+    async fn begin(&self, file: &std::path::Path, megabits: u32, engine: Engine) -> Sending {
+        self.towns.slow_down(megabits).await;
+        let sending = self.send(file);
+        self.centre.logs(&["attempt began"]).await;
+        let by_bulk = self.centre.process.err.text().contains("is_bulk=true");
+        assert_eq!(by_bulk, engine == Engine::Bulk);
+        sending
+    }
+
     /// Cuts the road, and waits until the sender has given up: when it was cut.
     async fn cut(&self, how: RoadCut, sending: &mut Sending) -> Moment {
         let cut_at = clock::now();
@@ -85,20 +115,23 @@ impl Setting {
 }
 
 async fn noticed_while_content_flows(how: RoadCut) {
+    Engine::each(async |engine| noticed_while_this_flows(how, engine).await).await;
+}
+
+async fn noticed_while_this_flows(how: RoadCut, engine: Engine) {
     let Some(setting) = setting().await else { return };
-    setting.towns.slow_down(MEGABITS).await;
-    let file = setting.file(40_000_000);
-    let mut sending = setting.send(&file);
-    setting.centre.logs(&["attempt began"]).await;
+    let Content { bytes, megabits } = cut_in_its_middle(engine);
+    let file = setting.file(bytes);
+    let mut sending = setting.begin(&file, megabits, engine).await;
     let cut_at = setting.cut(how, &mut sending).await;
 
     setting.centre.logs(&["attempt aborted"]).await;
     let entries = setting.centre.entries().await;
     let aborted = entries.iter().find(|entry| entry.event == Event::Aborted).unwrap();
     let noticed = aborted.time.ms_since(cut_at);
-    println!("{how:?}: the centre noticed {:?} after {noticed} ms", aborted.cause);
-    assert_eq!(aborted.cause, Some(Cause::LinkLost), "{how:?}");
-    assert!((0..=NOTICED_WITHIN_MS).contains(&noticed), "{how:?}: {noticed} ms");
+    println!("{how:?} {engine:?}: the centre noticed {:?} after {noticed} ms", aborted.cause);
+    assert_eq!(aborted.cause, Some(Cause::LinkLost), "{how:?} {engine:?}");
+    assert!((0..=NOTICED_WITHIN_MS).contains(&noticed), "{how:?} {engine:?}: {noticed} ms");
     assert_eq!(setting.centre.inbox(), []);
 
     // The road is there again, and another run brings the rest.
@@ -111,12 +144,15 @@ async fn noticed_while_content_flows(how: RoadCut) {
 }
 
 async fn noticed_while_the_receipt_is_awaited(how: RoadCut) {
+    Engine::each(async |engine| noticed_while_this_receipt_is_awaited(how, engine).await).await;
+}
+
+async fn noticed_while_this_receipt_is_awaited(how: RoadCut, engine: Engine) {
     let Some(setting) = setting().await else { return };
-    setting.towns.slow_down(MEGABITS).await;
-    let file = setting.file(8_000_000);
+    let Content { bytes, megabits } = cut_behind_it(engine);
+    let file = setting.file(bytes);
     let length = std::fs::metadata(&file).unwrap().len();
-    let mut sending = setting.send(&file);
-    setting.centre.logs(&["attempt began"]).await;
+    let mut sending = setting.begin(&file, megabits, engine).await;
     // Everything arrives, but the disk does not answer: no receipt can come.
     setting.disk.hold_syncs();
     let whole = async {
@@ -132,10 +168,16 @@ async fn noticed_while_the_receipt_is_awaited(how: RoadCut) {
     let line = setting.centre.logs(&["connection ended"]).await;
     let noticed = clock::now().ms_since(cut_at);
     let lost = line.contains("link_lost");
-    println!("{how:?}: the centre noticed within {noticed} ms{}", if lost { ": link_lost" } else { "" });
+    println!(
+        "{how:?} {engine:?}: the centre noticed within {noticed} ms{}",
+        if lost { ": link_lost" } else { "" }
+    );
     // Over the direction that still works the sender's kernel may say that it gave up, just before ours does.
-    assert!(lost || how == RoadCut::TowardsSender && line.contains("peer_closed"), "{how:?}: {line}");
-    assert!(noticed <= NOTICED_WITHIN_MS, "{how:?}: {noticed} ms");
+    assert!(
+        lost || how == RoadCut::TowardsSender && line.contains("peer_closed"),
+        "{how:?} {engine:?}: {line}"
+    );
+    assert!(noticed <= NOTICED_WITHIN_MS, "{how:?} {engine:?}: {noticed} ms");
 
     // The commit does not depend on the line. Afterwards the sender asks, and sends nothing again.
     setting.disk.release_syncs();

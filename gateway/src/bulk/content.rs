@@ -5,6 +5,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use tokio::sync::oneshot;
+
 use super::{scratch::read_at_once, wire::Wire};
 use crate::{
     body::{BodyFault, BodySource, Filled},
@@ -21,12 +23,20 @@ pub struct LineBody {
     busy: Busy,
     left: u64,
     asked_first: bool,
+    all_came: Option<oneshot::Sender<()>>,
 }
 
 impl LineBody {
-    /// The next `declared` bytes of the line; its peer may wait for leave to send them.
-    pub fn new(wire: Wire, busy: Busy, declared: u64, asked_first: bool) -> Self {
-        LineBody { wire, busy, left: declared, asked_first }
+    /// The next `declared` bytes of the line; its peer may wait for leave to send them. Once `all_came` is told, the line is
+    /// read no more.
+    pub fn new(
+        wire: Wire,
+        busy: Busy,
+        declared: u64,
+        asked_first: bool,
+        all_came: oneshot::Sender<()>,
+    ) -> Self {
+        LineBody { wire, busy, left: declared, asked_first, all_came: Some(all_came) }
     }
 
     fn poll_fill(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Filled, BodyFault>> {
@@ -51,6 +61,12 @@ impl LineBody {
         });
         let count = ready!(came).map_err(|gone| BodyFault::Cut(gone.cause()))?;
         self.left = self.left.checked_sub(count as u64).ok_or(BodyFault::TooLong)?;
+        if self.left == 0
+            && let Some(all_came) = self.all_came.take()
+        {
+            // Nobody may be waiting for it any more.
+            let _ = all_came.send(());
+        }
         Poll::Ready(Ok(Filled::Bytes(count)))
     }
 }

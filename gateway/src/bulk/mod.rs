@@ -18,7 +18,7 @@ mod scratch;
 mod wire;
 
 use std::{
-    future::{Future, poll_fn},
+    future::{Future, pending, poll_fn},
     io,
     pin::pin,
     sync::Arc,
@@ -35,6 +35,7 @@ use protocol::{
 };
 use tokio::{
     net::TcpStream,
+    sync::oneshot,
     time::{sleep, timeout},
 };
 use tokio_rustls::server::TlsStream;
@@ -60,6 +61,7 @@ use answering::AnswerBroken;
 use content::LineBody;
 use exchange::{Carried, carry};
 use head::{Framing, HeadFault, lists, write_answer};
+use line::Gone;
 use wire::Wire;
 
 /// One connection.
@@ -219,12 +221,15 @@ impl Connection {
                     Ok(permit) => {
                         // In a place of its own: a streamed exchange, of which there may be many in a second, needs none
                         // for it.
-                        let receiving = Box::pin(self.receive(running.core(), permit, &request));
+                        let (all_came, taken) = oneshot::channel();
+                        let receiving = Box::pin(self.receive(running.core(), permit, &request, all_came));
                         tokio::select! {
                             biased;
                             received = receiving => received,
                             // The attempt ends by itself; nobody is left to be told.
                             () = self.answered_no_more() => return Ok(Next::Drop(Cause::Revoked.name())),
+                            // Likewise: check and commit go on without whoever brought the content.
+                            gone = self.gone_without_answer(taken) => return Ok(Next::Drop(gone.cause().name())),
                         }
                     }
                     Err(problem) => Err(problem.into()),
@@ -247,16 +252,28 @@ impl Connection {
         sleep(LAST_ANSWER_MAX).await;
     }
 
-    /// Takes in the content of a transfer.
+    /// Until the peer has gone whose content is all `taken`. While content comes, its attempt reads the line, and notices by
+    /// itself.
+    async fn gone_without_answer(&self, taken: oneshot::Receiver<()>) -> Gone {
+        match taken.await {
+            Ok(()) => self.wire.gone().await,
+            // It ended before, and is being answered.
+            Err(_) => pending().await,
+        }
+    }
+
+    /// Takes in the content of a transfer, and tells when all of it came.
     async fn receive(
         &self,
         busy: Busy,
         permit: TransferPermit,
         request: &Request<()>,
+        all_came: oneshot::Sender<()>,
     ) -> Result<Answer, Turned> {
         let log_seen = request::one_number(request.headers(), LOG_SEEN)?;
         let sending = request::sending(request.headers())?;
-        let body = LineBody::new(self.wire.clone(), busy, sending.declared, asks_first(request.headers()));
+        let asks_first = asks_first(request.headers());
+        let body = LineBody::new(self.wire.clone(), busy, sending.declared, asks_first, all_came);
         send::send(&self.centre, permit, sending, body, log_seen).await
     }
 
