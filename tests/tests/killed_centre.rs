@@ -1,7 +1,8 @@
 //! A centre that is killed leaves one whole file or none, and its sender ends with the receipt.
 //!
 //! The kill comes just before a call that changes what is on the disk, at every such call of a transfer's life: before
-//! its commit, during it and after it. Of the many calls for large content, those that differ are chosen.
+//! its commit, during it and after it. Of the many calls for large content, those that differ are chosen. And it comes in the
+//! middle of one long attempt.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of the tests")]
 
@@ -12,8 +13,9 @@ use std::{
 };
 
 use protocol::{
+    cause::Cause,
     kind::Kind,
-    limits::PIECE_BYTES,
+    limits::{DURABLE_OFFSET_EVERY, PIECE_BYTES},
     transfer_id::TransferKey,
     wire::{ACKNOWLEDGEMENTS, JOSE, State},
 };
@@ -81,6 +83,55 @@ async fn so_does_one_that_takes_content_of_many_pieces_in_two_attempts() {
             .filter(|story| within(story))
             .all(|story| story.went_on_at.is_multiple_of(PIECE_BYTES))
     );
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_an_attempt_it_goes_on_from_what_was_made_durable_meanwhile() {
+    let lab = TestLab::new();
+    let centre = lab.centre(&[("link.stall_max", "\"120s\"")]).await;
+    let party = institution(Kind::Pharmacy, 1);
+    let sender = lab.sender("pharmacy", &party, centre.address, &[]);
+    let (caller, papers) = (Caller::new(&sender, centre.address), Papers::of(&sender));
+    let come = DURABLE_OFFSET_EVERY + PIECE_BYTES + 5;
+    // One attempt by each engine, and one kill in the middle of both.
+    let mut running = Vec::new();
+    for (seed, engine) in (1..).zip(Engine::ALL) {
+        let content = claims_file(Kind::Pharmacy, &party, DURABLE_OFFSET_EVERY + 3 * PIECE_BYTES, seed);
+        let manifest = papers.manifest(Kind::Pharmacy, &content);
+        let key = manifest.key();
+        assert_eq!(caller.offer(&papers.sign(&manifest)).await.status, 201);
+        let mut line = caller.with(engine).line().await;
+        line.write(&send_head(&key, 0, content.len() as u64)).await;
+        line.write(&content[..usize::try_from(come).unwrap()]).await;
+        patiently("an offset on record", an_offset_is_on_record(&caller, &key)).await;
+        running.push((engine, key, content, line));
+    }
+    let centre = centre.again_after_kill().await;
+    let caller = caller.at(centre.address);
+    for (engine, key, content, _line) in running {
+        let state = caller.state(&key).await;
+        assert_eq!((state.phase.as_str(), state.attempts), ("aborted", 1), "{engine:?}");
+        assert_eq!(state.cause, Some(Cause::Restarted), "{engine:?}");
+        assert!((DURABLE_OFFSET_EVERY..=come).contains(&state.offset), "{engine:?}: {}", state.offset);
+        assert!(state.offset.is_multiple_of(PIECE_BYTES), "{engine:?}: {}", state.offset);
+        let mut line = caller.with(engine).line().await;
+        let receipt = line.ask(&request(&key, &content, state.offset)).await.receipt();
+        let delivered = centre.delivered(&key).await;
+        assert!(delivered.content == content && delivered.receipt == receipt, "{engine:?}");
+    }
+}
+
+/// Waits until a running attempt need not be begun anew, whatever happens.
+async fn an_offset_is_on_record(caller: &Caller, key: &TransferKey) {
+    let mut line = caller.line().await;
+    loop {
+        let state: State = line.ask(&get(&key.location())).await.json();
+        assert_eq!(state.phase, "receiving");
+        if state.offset > 0 {
+            return;
+        }
+        sleep(ASK_EVERY).await;
+    }
 }
 
 async fn killed_at_every_call_with(sent: Sent) {
