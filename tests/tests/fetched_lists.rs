@@ -17,7 +17,7 @@ use tests::{
     sender::Sending,
     setting::Setting,
     upkeep::{gateway_does, gateway_refuses, write},
-    wire::{get, send_head},
+    wire::{Engine, get},
 };
 
 /// The list that every setting here fetches.
@@ -76,24 +76,24 @@ async fn a_certificate_that_a_fetched_list_names_is_refused_without_anybody_aski
 
 #[tokio::test]
 async fn a_transfer_ends_as_revoked_when_a_fetched_list_names_its_sender() {
-    let (setting, publisher) = fetched().await;
-    let key = setting.offered().await;
-    let mut line = setting.caller.line().await;
-    let half = setting.content.len() / 2;
-    line.write(&[&send_head(&key, 0, setting.content.len() as u64), &setting.content[..half]].concat()).await;
-    setting.centre.logs(&["attempt began", &key.to_string()]).await;
-    setting.lab.revoke(&setting.site);
-    publisher.publish(&setting.lab.sites, LIST);
-    setting.centre.logs(&["open connection ended", "revoked"]).await;
-    line.write(&setting.content[half..]).await;
-    if let Some(answer) = line.answer().await {
-        assert_eq!((answer.status, answer.problem()), (403, Problem::Revoked));
-    }
-    setting.centre.logs(&["attempt aborted", &key.to_string(), "revoked"]).await;
-    assert_eq!(setting.centre.inbox(), []);
-    let entries = setting.centre.entries().await;
-    let aborted = entries.iter().find(|entry| entry.event == Event::Aborted).unwrap();
-    assert_eq!((aborted.transfer_id, aborted.cause), (Some(key.id), Some(Cause::Revoked)));
+    Engine::each(async |engine| {
+        let (setting, publisher) = fetched().await;
+        let half = setting.content.len() / 2;
+        let (key, mut line) = setting.begun(engine, half).await;
+        setting.lab.revoke(&setting.site);
+        publisher.publish(&setting.lab.sites, LIST);
+        setting.centre.logs(&["open connection ended", "revoked"]).await;
+        line.write(&setting.content[half..]).await;
+        if let Some(answer) = line.answer().await {
+            assert_eq!((answer.status, answer.problem()), (403, Problem::Revoked), "{engine:?}");
+        }
+        setting.centre.logs(&["attempt aborted", &key.to_string(), "revoked"]).await;
+        assert_eq!(setting.centre.inbox(), []);
+        let entries = setting.centre.entries().await;
+        let aborted = entries.iter().find(|entry| entry.event == Event::Aborted).unwrap();
+        assert_eq!((aborted.transfer_id, aborted.cause), (Some(key.id), Some(Cause::Revoked)));
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,13 +1,23 @@
-//! A large file needs no more memory than a small one.
+//! A large file needs no more memory than a small one, by either engine.
+
+#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
+
+use std::{fs::File, path::PathBuf};
 
 use lab::generate::write_claims_file;
-use protocol::{digest::Hasher, kind::Kind};
+use protocol::{
+    digest::{Hasher, Sha256},
+    kind::Kind,
+    party::Party,
+    transfer_id::TransferKey,
+};
 use tests::{
+    centre::Centre,
     files::order,
     lab::{TestLab, institution},
     papers::Papers,
     tools::full,
-    wire::{Caller, send_head},
+    wire::{Caller, Engine, send_head},
 };
 use tokio::io::AsyncReadExt as _;
 
@@ -20,24 +30,49 @@ const GROWTH_MAX_KIB: u64 = 16 * 1024;
 async fn the_centres_memory_stays_flat_between_a_small_and_a_large_transfer() {
     let large = if full() { 2048 * MIB } else { 256 * MIB };
     let lab = TestLab::new();
-    let centre = lab.centre(&[]).await;
     let party = institution(Kind::Dpc, 1);
-    let site = lab.sender("hospital", &party, centre.address, &[]);
-    let (caller, papers) = (Caller::new(&site, centre.address), Papers::of(&site));
-    let mut peaks = Vec::new();
-    for bytes in [MIB, large] {
-        let path = lab.file("claims", b"");
-        let mut out = Counted {
-            file: std::fs::File::options().write(true).open(&path).unwrap(),
-            hasher: Hasher::new(),
-        };
-        let length = write_claims_file(&order(Kind::Dpc, &party, bytes, bytes), &mut out).unwrap().bytes;
+    let files = [MIB, large].map(|bytes| Claims::of(&lab, &party, bytes));
+    Engine::each(async |engine| {
+        let centre = Centre::start(lab.sites.centre(&format!("{engine:?}"), &[]).unwrap()).await;
+        let site = lab.sender(&format!("hospital-of-{engine:?}"), &party, centre.address, &[]);
+        let mut peaks = Vec::new();
+        for file in &files {
+            let key = file.send(&Caller::new(&site, centre.address), &Papers::of(&site), engine).await;
+            centre.logs(&["delivered", &key.to_string()]).await;
+            let (_, peak) = centre.memory_kib();
+            println!("{engine:?}: after {} MiB: at most {} MiB resident", file.length / MIB, peak / 1024);
+            peaks.push(peak);
+        }
+        let growth = peaks[1] - peaks[0];
+        assert!(growth <= GROWTH_MAX_KIB, "{engine:?}: {growth} KiB more for {} MiB", large / MIB);
+    })
+    .await;
+}
+
+/// A claims file on the disk.
+struct Claims {
+    path: PathBuf,
+    length: u64,
+    sha256: Sha256,
+}
+
+impl Claims {
+    fn of(lab: &TestLab, party: &Party, bytes: u64) -> Self {
+        let path = lab.file(&format!("claims-{bytes}"), b"");
+        let mut out =
+            Counted { file: File::options().write(true).open(&path).unwrap(), hasher: Hasher::new() };
+        let length = write_claims_file(&order(Kind::Dpc, party, bytes, bytes), &mut out).unwrap().bytes;
+        Claims { path, length, sha256: out.hasher.finish() }
+    }
+
+    /// Offers and sends it.
+    async fn send(&self, caller: &Caller, papers: &Papers, engine: Engine) -> TransferKey {
         let mut manifest = papers.manifest(Kind::Dpc, b"");
-        (manifest.length, manifest.sha256) = (length, out.hasher.finish());
+        (manifest.length, manifest.sha256) = (self.length, self.sha256);
         assert_eq!(caller.offer(&papers.sign(&manifest)).await.status, 201);
-        let mut line = caller.line().await;
-        line.write(&send_head(&manifest.key(), 0, length)).await;
-        let mut file = tokio::fs::File::open(&path).await.unwrap();
+        let mut line = caller.with(engine).line().await;
+        line.write(&send_head(&manifest.key(), 0, self.length)).await;
+        let mut file = tokio::fs::File::open(&self.path).await.unwrap();
         let mut piece = vec![0; MIB as usize];
         loop {
             let count = file.read(&mut piece).await.unwrap();
@@ -46,18 +81,13 @@ async fn the_centres_memory_stays_flat_between_a_small_and_a_large_transfer() {
             }
             line.write(&piece[..count]).await;
         }
-        assert_eq!(line.answer().await.unwrap().status, 200);
-        centre.logs(&["delivered", &manifest.key().to_string()]).await;
-        let (_, peak) = centre.memory_kib();
-        println!("after {} MiB: at most {} MiB resident", length / MIB, peak / 1024);
-        peaks.push(peak);
+        assert_eq!(line.answer().await.unwrap().status, 200, "{engine:?}");
+        manifest.key()
     }
-    let growth = peaks[1] - peaks[0];
-    assert!(growth <= GROWTH_MAX_KIB, "{growth} KiB more for {} MiB", large / MIB);
 }
 
 struct Counted {
-    file: std::fs::File,
+    file: File,
     hasher: Hasher,
 }
 

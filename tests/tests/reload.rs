@@ -9,7 +9,7 @@ use protocol::entry::Event;
 use tests::{
     setting::Setting,
     upkeep::{gateway_does, gateway_refuses, put, write},
-    wire::get,
+    wire::{Engine, get, send_head},
 };
 
 const UNWATCHED: (&str, &str) = ("reload.watch", "false");
@@ -145,6 +145,7 @@ async fn case_32_a_file_is_noticed_however_it_was_changed_and_no_connection_drop
     let setting = Setting::new(300_000, &[("link.header_max", "\"120s\"")]).await;
     let mut line = setting.caller.line().await;
     assert_eq!(line.ask(&get("/v1/log/checkpoint")).await.status, 200);
+    let mut bulk = setting.caller.with(Engine::Bulk).line().await;
     let tls = setting.centre.site.directory.join("tls");
     let (certificate, key) = (tls.join("certificate.pem"), tls.join("key.pem"));
     let mut generation = 1;
@@ -186,5 +187,8 @@ async fn case_32_a_file_is_noticed_however_it_was_changed_and_no_connection_drop
     noticed("the mode that was corrected").await;
 
     assert_eq!(line.ask(&get("/v1/log/checkpoint")).await.status, 200);
+    let key = setting.offered().await;
+    bulk.write(&send_head(&key, 0, setting.content.len() as u64)).await;
+    bulk.ask(&setting.content).await.receipt();
     assert_eq!(setting.caller.ask(&get("/v1/log/checkpoint")).await.status, 200);
 }

@@ -1,4 +1,4 @@
-//! Two hundred transfers run while certificate, anchors, revocation lists and rights are replaced ten times: none is ended
+//! Two hundred transfers run, half of them by each engine, while certificate, anchors, revocation lists and rights are replaced ten times: none is ended
 //! but those of the senders that were revoked.
 
 use std::{fs, sync::Arc};
@@ -10,7 +10,7 @@ use tests::{
     lab::{TestLab, institution},
     papers::Papers,
     upkeep::{gateway_does, put},
-    wire::{Caller, send_head},
+    wire::{Caller, Engine, send_head},
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
@@ -40,14 +40,14 @@ async fn transfers_go_on_through_ten_reloads_and_only_the_revoked_are_ended() {
     let mut transfers = JoinSet::new();
     for (number, (party, sender)) in (1..).zip(&sites) {
         let (caller, papers) = (Caller::new(sender, centre.address), Papers::of(sender));
-        for seed in 0..TRANSFERS_OF_EACH {
+        for (seed, engine) in (0..TRANSFERS_OF_EACH).zip(Engine::ALL.into_iter().cycle()) {
             let content = claims_file(Kind::Pharmacy, party, 60_000, seed);
             let manifest = papers.manifest(Kind::Pharmacy, &content);
             let (offer, key) = (papers.sign(&manifest), manifest.key());
             let (caller, rounds) = (caller.clone(), Arc::clone(&rounds));
             transfers.spawn(async move {
                 assert_eq!(caller.offer(&offer).await.status, 201);
-                let mut line = caller.line().await;
+                let mut line = caller.with(engine).line().await;
                 line.write(&send_head(&key, 0, content.len() as u64)).await;
                 // A part in each round, the last part when all reloads are over.
                 let part = content.len() / (RELOADS + 1);
@@ -56,7 +56,7 @@ async fn transfers_go_on_through_ten_reloads_and_only_the_revoked_are_ended() {
                     rounds.wait().await;
                 }
                 line.write(&content[RELOADS * part..]).await;
-                (number, key, line.answer().await)
+                (number, format!("{key} {engine:?}"), line.answer().await)
             });
         }
     }

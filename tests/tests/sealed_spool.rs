@@ -16,7 +16,7 @@ use tests::{
     lab::TestLab,
     patience::patiently,
     setting::Setting,
-    wire::{Ending, send_head},
+    wire::{Ending, Engine, send_head},
 };
 use tokio::process::Command;
 
@@ -27,15 +27,12 @@ const LARGE: u64 = 3 * PIECE_BYTES + 100_000;
 
 /// A file of three pieces and a rest, of which two pieces came before the line was lost.
 async fn cut() -> (Setting, TransferKey) {
-    cut_in(Setting::new(LARGE, &[]).await).await
+    cut_in(Setting::new(LARGE, &[]).await, Engine::Hyper).await
 }
 
-/// As [`cut`], in a setting that is there.
-async fn cut_in(setting: Setting) -> (Setting, TransferKey) {
-    let key = setting.offered().await;
-    let mut line = setting.caller.line().await;
-    line.write(&send_head(&key, 0, setting.content.len() as u64)).await;
-    line.write(&setting.content[..2 * PIECE + 5]).await;
+/// As [`cut`], in a setting that is there, by this engine.
+async fn cut_in(setting: Setting, engine: Engine) -> (Setting, TransferKey) {
+    let (key, line) = setting.begun(engine, 2 * PIECE + 5).await;
     line.end(Ending::Fin, 0).await;
     setting.centre.logs(&["attempt aborted", &key.to_string()]).await;
     assert_eq!(setting.caller.state(&key).await.offset, 2 * PIECE_BYTES);
@@ -92,10 +89,10 @@ async fn by_a_key_that_is_a_credential_of_systemd_content_is_sealed_and_arrives(
         command.env("CREDENTIALS_DIRECTORY", &credentials);
         command
     });
-    let (setting, key) = cut_in(Setting::with(lab, centre.await, LARGE)).await;
+    let (setting, key) = cut_in(Setting::with(lab, centre.await, LARGE), Engine::Bulk).await;
     assert_sealed(&setting, &key);
     let (come, rest) = setting.content.split_at(2 * PIECE);
-    let mut line = setting.caller.line().await;
+    let mut line = setting.caller.with(Engine::Bulk).line().await;
     line.write(&send_head(&key, come.len() as u64, rest.len() as u64)).await;
     line.ask(rest).await.receipt();
     assert!(setting.centre.delivered(&key).await.content == setting.content);
@@ -103,18 +100,21 @@ async fn by_a_key_that_is_a_credential_of_systemd_content_is_sealed_and_arrives(
 
 #[tokio::test]
 async fn a_prefix_that_was_altered_is_not_gone_on_from() {
-    let (setting, key) = cut().await;
-    flip(&file_of(&setting, &key));
-    let mut line = setting.caller.line().await;
-    let rest = setting.content.len() - 2 * PIECE;
-    line.write(&send_head(&key, 2 * PIECE_BYTES, rest as u64)).await;
-    let answer = line.answer().await.expect("it is told that this leads nowhere");
-    assert!(answer.status >= 500, "{}", answer.text());
-    setting.centre.logs(&["is damaged", "not what was sealed there"]).await;
-    // The next attempt begins anew, and the file arrives.
-    assert_eq!(setting.caller.state(&key).await.offset, 0);
-    setting.caller.send(&key, &setting.content).await.receipt();
-    assert!(setting.centre.delivered(&key).await.content == setting.content);
+    Engine::each(async |engine| {
+        let (setting, key) = cut_in(Setting::new(LARGE, &[]).await, engine).await;
+        flip(&file_of(&setting, &key));
+        let mut line = setting.caller.with(engine).line().await;
+        let rest = setting.content.len() - 2 * PIECE;
+        line.write(&send_head(&key, 2 * PIECE_BYTES, rest as u64)).await;
+        let answer = line.answer().await.expect("it is told that this leads nowhere");
+        assert!(answer.status >= 500, "{engine:?}: {}", answer.text());
+        setting.centre.logs(&["is damaged", "not what was sealed there"]).await;
+        // The next attempt begins anew, and the file arrives.
+        assert_eq!(setting.caller.state(&key).await.offset, 0);
+        setting.caller.with(engine).send(&key, &setting.content).await.receipt();
+        assert!(setting.centre.delivered(&key).await.content == setting.content);
+    })
+    .await;
 }
 
 #[tokio::test]
