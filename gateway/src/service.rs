@@ -14,6 +14,7 @@ use protocol::{
     wire::{JOSE, JSON, LOG_SEEN, Offer},
 };
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     answer::{self, Answer},
@@ -37,7 +38,8 @@ pub type AnswerBody = Either<Full<Bytes>, Answering>;
 /// Answers one request of a peer whose certificate was judged, on a connection that was made to a host of this name.
 ///
 /// A lost connection drops this future at any await. The request is therefore handled in a task of its own, which a
-/// drain waits for: what was begun is finished, and what was turned down is put on record.
+/// drain waits for: what was begun is finished, and what was turned down is put on record. Only what waits for a system behind
+/// the gateway is given up.
 pub async fn serve(
     centre: Arc<Centre>,
     peer: Peer,
@@ -45,11 +47,13 @@ pub async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Infallible> {
     let work = centre.work.clone();
+    let gone = CancellationToken::new();
+    let _cancelled_when_dropped = gone.clone().drop_guard();
     // Before anything is read or asked for it, and dropped with the connection.
     let turn = peer.take_turn(centre.in_force().config.limits.requests_per_identity_per_second_max).await;
     let handling = work.spawn(async move {
         let answer = match turn {
-            Ok(()) => dispatch(&centre, &peer, handshake_name.as_deref(), request).await,
+            Ok(()) => dispatch(&centre, &peer, handshake_name.as_deref(), request, &gone).await,
             Err(too_fast) => Err(too_fast),
         };
         match answer {
@@ -108,11 +112,13 @@ async fn dispatch(
     peer: &Peer,
     handshake_name: Option<&str>,
     request: Request<Incoming>,
+    gone: &CancellationToken,
 ) -> Result<Response<AnswerBody>, Turned> {
     match asked(centre, peer, handshake_name, &request)? {
         Asked::Streamed(permit, streamed) => {
-            let answer = stream::pass_on(centre, permit, streamed, request).await?;
-            Ok(answer.map(AnswerBody::Right))
+            let answer = stream::pass_on(centre, permit, streamed, request, gone).await?;
+            // Nobody is left to be answered if there is none.
+            Ok(answer.map_or_else(|| whole(answer::done()), |answer| answer.map(AnswerBody::Right)))
         }
         Asked::Own(route, in_force) => Ok(whole(handle(centre, peer, route, in_force, request).await?)),
     }

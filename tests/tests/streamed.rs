@@ -116,6 +116,29 @@ async fn a_request_that_breaks_off_breaks_off_at_the_backend() {
 }
 
 #[tokio::test]
+async fn a_peer_that_goes_before_its_answer_is_seen_to_go_at_the_backend() {
+    // Longer than these tests are patient: nothing else ends it.
+    let patient = [("route.inside.answer_max", "\"600s\""), ("link.stall_max", "\"600s\"")];
+    Engine::each(async |engine| {
+        for ending in Ending::ALL {
+            for begun in ["", "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc"] {
+                let (_setting, backend, caller) = routed(engine, &patient).await;
+                let (mut line, mut inside) = half_asked(&caller, &backend).await;
+                line.write(b"56789").await;
+                assert_eq!(inside.content(5).await, b"56789");
+                if !begun.is_empty() {
+                    inside.write(begun).await;
+                    assert!(line.next().await.unwrap().ends_with(b"abc"));
+                }
+                line.end(ending, b'.').await;
+                assert_eq!(inside.rest().await, b"", "{engine:?} {ending:?} {begun:?}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_is_no_answer() {
     for engine in Engine::ALL {
         let (_setting, backend, caller) = routed(engine, &[]).await;

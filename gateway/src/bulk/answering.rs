@@ -27,6 +27,9 @@ pub enum AnswerBroken {
     /// The request behind it broke.
     #[error("its request broke")]
     Request(#[source] Broken),
+    /// The peer went.
+    #[error("the peer waits for it no more")]
+    Unwanted(#[source] Gone),
     /// The backend went.
     #[error("the backend broke off its answer")]
     Cut(#[source] Gone),

@@ -3,7 +3,7 @@
 
 use std::{
     future::poll_fn,
-    io, mem,
+    mem,
     pin::pin,
     task::{Context, Poll, ready},
     time::Instant,
@@ -17,6 +17,7 @@ use super::{
     backend::Backend,
     content::CONTINUE,
     head::{self, Answered, HEAD_USUAL, HeadFault},
+    line::Gone,
     scratch::{give_back, read_at_once, spare, with_plain},
     wire::Wire,
 };
@@ -27,15 +28,29 @@ use crate::{
     turned::Turned,
 };
 
-/// How an exchange ended whose answer was begun.
+/// How an exchange ended that was not turned down.
 #[derive(Debug)]
 pub enum Carried {
     /// Both contents are through: the connection may have another request.
     Through,
     /// The answer is through, and something of the request may still come: no other request can be told from it.
     Answered,
-    /// The answer must be seen to be broken off.
+    /// The answer must be seen to be broken off, if anybody still waits for it.
     BrokenOff(AnswerBroken),
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    /// The peer is told why not.
+    Turned(Turned),
+    /// The peer has gone.
+    Unwanted(Gone),
+}
+
+impl From<Turned> for Unanswered {
+    fn from(turned: Turned) -> Self {
+        Unanswered::Turned(turned)
+    }
 }
 
 /// How the request goes on.
@@ -88,21 +103,29 @@ pub async fn carry(
     let until_answered = async {
         let mut backend = Backend::reach(passage.route.config.backend, passage.terms.stall_max, answer_max)
             .await
-            .map_err(failed)?;
+            .map_err(|error| Turned::because(Problem::BackendFailed, error))?;
         let answered = poll_fn(|context| {
             // Whether the request went through is known first: a backend whose request broke has nothing to say.
             if let Poll::Ready(Err(broken)) = asking.poll(context, wire, &mut backend) {
-                return Poll::Ready(Err(turned_by(&broken)));
+                return Poll::Ready(Err(turned_by(&broken).into()));
             }
-            poll_answer(context, &asking, &passage.method, &mut backend)
+            if let Poll::Ready(answered) = poll_answer(context, &asking, &passage.method, &mut backend) {
+                return Poll::Ready(answered.map_err(Unanswered::Turned));
+            }
+            asking.poll_unwanted(context, wire).map(|gone| Err(Unanswered::Unwanted(gone)))
         });
         let answered = answered.await?;
-        Ok::<_, Turned>((backend, answered))
+        Ok((backend, answered))
     };
-    let (mut backend, answered) = tokio::select! {
+    let answered = tokio::select! {
         biased;
         () = &mut told_to_end => return Err(turned_by(&Broken::Cut(Cause::Revoked))),
-        answered = until_answered => answered?,
+        answered = until_answered => answered,
+    };
+    let (mut backend, answered) = match answered {
+        Ok(answered) => answered,
+        Err(Unanswered::Turned(turned)) => return Err(turned),
+        Err(Unanswered::Unwanted(gone)) => return Ok(Carried::BrokenOff(AnswerBroken::Unwanted(gone))),
     };
     let headers = passage.answered(answered.head.status(), answered.head.headers())?;
     if passage.terms.claims.is_some() {
@@ -130,7 +153,10 @@ pub async fn carry(
             if let Poll::Ready(Err(broken)) = asking.poll(context, wire, &mut backend) {
                 return Poll::Ready(Err(AnswerBroken::Request(broken)));
             }
-            answering.poll(context, wire, &mut backend)
+            if let Poll::Ready(went) = answering.poll(context, wire, &mut backend) {
+                return Poll::Ready(went);
+            }
+            asking.poll_unwanted(context, wire).map(|gone| Err(AnswerBroken::Unwanted(gone)))
         }) => went,
     };
     match went {
@@ -143,10 +169,6 @@ pub async fn carry(
             Ok(Carried::Through)
         }
     }
-}
-
-fn failed(error: io::Error) -> Turned {
-    Turned::because(Problem::BackendFailed, error)
 }
 
 /// The head of the answer. Its time runs from the end of the request.
@@ -218,6 +240,11 @@ impl Asking {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Ready when the peer has gone that waits for the answer. While its request comes, that is noticed by itself.
+    fn poll_unwanted(&self, context: &mut Context<'_>, wire: &Wire) -> Poll<Gone> {
+        if matches!(self.sent, Sent::Whole) { wire.poll_gone(context) } else { Poll::Pending }
     }
 
     /// The next piece, from the line to the backend, as far as it takes it at once.

@@ -286,6 +286,7 @@ impl Connection {
                 tracing::debug!(identity = %self.peer.identity(), broken = %crate::chain::chain(&broken), "an answer was broken off");
                 match broken {
                     AnswerBroken::NotTaken(error) => Err(error),
+                    AnswerBroken::Unwanted(gone) => Ok(Next::Drop(gone.cause().name())),
                     AnswerBroken::Request(Broken::Cut(Cause::LinkLost)) => {
                         Ok(Next::Drop(Cause::LinkLost.name()))
                     }

@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Poll, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -62,16 +62,18 @@ impl Wire {
     /// Until the peer has gone, while nothing is expected of it. Once it says something all the same, that is kept for whoever
     /// asks, and whether the peer goes is seen no more until then. Dropping the future loses nothing.
     pub async fn gone(&self) -> Gone {
-        poll_fn(|context| {
-            let mut line = self.line();
-            while line.ahead().is_empty() {
-                if let Err(gone) = ready!(line.poll_more(context, HEAD_BYTES_MAX)) {
-                    return Poll::Ready(gone);
-                }
+        poll_fn(|context| self.poll_gone(context)).await
+    }
+
+    /// As [`Wire::gone`].
+    pub fn poll_gone(&self, context: &mut Context<'_>) -> Poll<Gone> {
+        let mut line = self.line();
+        while line.ahead().is_empty() {
+            if let Err(gone) = ready!(line.poll_more(context, HEAD_BYTES_MAX)) {
+                return Poll::Ready(gone);
             }
-            Poll::Pending
-        })
-        .await
+        }
+        Poll::Pending
     }
 
     /// Sends these bytes.

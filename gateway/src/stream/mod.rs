@@ -15,6 +15,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use hyper::{Request, Response, Uri, body::Incoming, header::HeaderValue};
 use protocol::problem::Problem;
 use tokio::{sync::Semaphore, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 pub use backends::{CONNECT_MAX, IDLE_MAX, IDLE_TIME_MAX};
 pub use content::Answering;
@@ -74,13 +75,15 @@ fn host_of(backend: SocketAddr) -> HeaderValue {
     HeaderValue::try_from(backend.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// Passes a request on, and gives back the answer as soon as its head is there.
+/// Passes a request on, and gives back the answer as soon as its head is there; none if its peer has gone meanwhile, which the
+/// backend then sees.
 pub async fn pass_on(
     centre: &Arc<Centre>,
     permit: Permit,
     route: Arc<Route>,
     request: Request<Incoming>,
-) -> Result<Response<Answering>, Turned> {
+    gone: &CancellationToken,
+) -> Result<Option<Response<Answering>>, Turned> {
     let (head, incoming) = request.into_parts();
     let passage = Passage::begin(centre, &permit, route, &head)?;
     let config = &passage.route.config;
@@ -100,7 +103,11 @@ pub async fn pass_on(
             if let Ok(Err(broken)) = &end {
                 return Err(turned_by(broken));
             }
-            let answered = timeout(config.answer_max, &mut asking).await;
+            let answered = tokio::select! {
+                biased;
+                answered = timeout(config.answer_max, &mut asking) => answered,
+                () = gone.cancelled() => return Ok(None),
+            };
             (answered.map_err(|_| Problem::BackendTimeout)?, Some(end))
         }
         answered = &mut asking => (answered, None),
@@ -119,7 +126,7 @@ pub async fn pass_on(
     }
     let (mut head, incoming) = answer.into_parts();
     head.headers = passage.answered(head.status, &head.headers)?;
-    Ok(Response::from_parts(head, Answering::new(incoming, passage.terms.stall_max, passage.held)))
+    Ok(Some(Response::from_parts(head, Answering::new(incoming, passage.terms.stall_max, passage.held))))
 }
 
 /// The same path and query, at the backend.
