@@ -92,8 +92,8 @@ pub enum PeerKernel {
 /// dead line, although the peer's kernel answers every probe. When the deadlines of both fall together this tells
 /// `stalled` from `link_lost`; it must be asked before the socket is gone. A probe whose answer is still on its way
 /// shows as [`PeerKernel::Silent`] for one round trip. Reads a file with a line for every connection of this network
-/// namespace, so it may block: to be asked when a deadline has passed, or a few times a second while nothing moves, and
-/// not while data flows.
+/// namespace, so it may block: to be asked when a deadline has passed, or a few times a second while nothing is
+/// written or read, and not for every piece.
 pub fn far_end(local: SocketAddr, remote: SocketAddr) -> FarEnd {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {

@@ -1,7 +1,8 @@
 //! Linux's table of TCP sockets (`/proc/self/net/tcp`, `tcp6`): one row of it, taken apart.
 //!
-//! Columns, by the kernel's `get_tcp4_sock`: number, local address, remote address, state, queues (`tx:rx`, bytes in hexadecimal;
-//! for a connection `tx` is `write_seq - snd_una`), active timer and its end, `icsk_retransmits` (hexadecimal), user, `icsk_probes_out` (decimal; its heading says "timeout"), inode.
+//! Columns, by the kernel's `get_tcp4_sock`: number, local address, remote address, state, queues (`tx:rx`, bytes in
+//! hexadecimal; of a connection `tx` is `write_seq - snd_una`), active timer and its end, `icsk_retransmits` (hexadecimal),
+//! user, `icsk_probes_out` (decimal; its heading says "timeout"), inode.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

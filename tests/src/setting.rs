@@ -1,7 +1,7 @@
 //! What most tests begin with: a centre, one sender that can do everything wrong, and a file to send.
 
 use lab::site::{Changes, SenderSite};
-use protocol::{kind::Kind, problem::Problem, statement::Manifest, transfer_id::TransferKey};
+use protocol::{kind::Kind, statement::Manifest, transfer_id::TransferKey};
 
 use crate::{
     centre::{Centre, spooled},
@@ -79,14 +79,6 @@ impl Setting {
         line.write(&[&head, &self.content[..bytes]].concat()).await;
         self.centre.logs(&["attempt began", &key.to_string()]).await;
         (key, line)
-    }
-
-    /// Lets this sender ask each of these, and expects the problem beside it with its documented status.
-    pub async fn expect_all(&self, caller: &Caller, requests: Vec<(&str, Vec<u8>, Problem)>) {
-        for (what, request, problem) in requests {
-            let answer = caller.ask(&request).await;
-            assert_eq!((answer.problem(), answer.status), (problem, problem.status()), "{what}");
-        }
     }
 
     /// No transfer but refused ones, no content anywhere.

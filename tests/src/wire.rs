@@ -74,7 +74,7 @@ impl Engine {
     /// Both.
     pub const ALL: [Engine; 2] = [Engine::Hyper, Engine::Bulk];
 
-    /// Does this with both at the same time, for what waits for a deadline.
+    /// Does this with both at the same time.
     pub async fn each(case: impl AsyncFn(Engine)) {
         let [hyper, bulk] = Engine::ALL;
         tokio::join!(case(hyper), case(bulk));
@@ -119,6 +119,14 @@ impl Caller {
         let trust = Arc::new(Trust::load(&files, Policy::default(), clock::now()).unwrap());
         let config = client_config(&own, trust, centre, Environment::Test, TlsPolicy::default()).unwrap();
         Caller { config, address, source: Ipv4Addr::LOCALHOST.into(), preface: Vec::new(), dialled: None }
+    }
+
+    /// Asks each of these, and expects the problem beside it with its documented status.
+    pub async fn expect_all(&self, requests: Vec<(&str, Vec<u8>, Problem)>) {
+        for (what, request, problem) in requests {
+            let answer = self.ask(&request).await;
+            assert_eq!((answer.problem(), answer.status), (problem, problem.status()), "{what}");
+        }
     }
 
     /// The same sender, calling elsewhere.

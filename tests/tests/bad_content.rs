@@ -22,39 +22,28 @@ async fn content_that_is_not_as_declared_is_turned_down_and_dropped() {
         };
         let declared = format!("content-length: {length}\r\n");
         let unknown = TransferKey { id: new_id(), ..key.clone() };
-        setting
-            .expect_all(
-                &caller,
-                vec![
-                    ("no length", head(&key, &declared, ""), Problem::LengthRequired),
-                    ("no offset", head(&key, "upload-offset: 0\r\n", ""), Problem::BadUploadHeader),
-                    (
-                        "two offsets",
-                        head(&key, "upload-offset: 0", "upload-offset: 0\r\nupload-offset: 0"),
-                        Problem::BadUploadHeader,
-                    ),
-                    (
-                        "offset -1",
-                        head(&key, "upload-offset: 0", "upload-offset: -1"),
-                        Problem::BadUploadHeader,
-                    ),
-                    (
-                        "offset +0",
-                        head(&key, "upload-offset: 0", "upload-offset: +0"),
-                        Problem::BadUploadHeader,
-                    ),
-                    ("not complete", head(&key, "?1", "?0"), Problem::BadUploadHeader),
-                    (
-                        "other content type",
-                        head(&key, "application/partial-upload", "text/plain"),
-                        Problem::UnsupportedMediaType,
-                    ),
-                    ("other offset", send_head(&key, 1, length - 1), Problem::WrongOffset),
-                    ("one byte too many", send_head(&key, 0, length + 1), Problem::LengthMismatch),
-                    ("one byte too few", send_head(&key, 0, length - 1), Problem::LengthMismatch),
-                    ("unknown id", send_head(&unknown, 0, length), Problem::NotFound),
-                ],
-            )
+        caller
+            .expect_all(vec![
+                ("no length", head(&key, &declared, ""), Problem::LengthRequired),
+                ("no offset", head(&key, "upload-offset: 0\r\n", ""), Problem::BadUploadHeader),
+                (
+                    "two offsets",
+                    head(&key, "upload-offset: 0", "upload-offset: 0\r\nupload-offset: 0"),
+                    Problem::BadUploadHeader,
+                ),
+                ("offset -1", head(&key, "upload-offset: 0", "upload-offset: -1"), Problem::BadUploadHeader),
+                ("offset +0", head(&key, "upload-offset: 0", "upload-offset: +0"), Problem::BadUploadHeader),
+                ("not complete", head(&key, "?1", "?0"), Problem::BadUploadHeader),
+                (
+                    "other content type",
+                    head(&key, "application/partial-upload", "text/plain"),
+                    Problem::UnsupportedMediaType,
+                ),
+                ("other offset", send_head(&key, 1, length - 1), Problem::WrongOffset),
+                ("one byte too many", send_head(&key, 0, length + 1), Problem::LengthMismatch),
+                ("one byte too few", send_head(&key, 0, length - 1), Problem::LengthMismatch),
+                ("unknown id", send_head(&unknown, 0, length), Problem::NotFound),
+            ])
             .await;
         // The right length of other bytes: once for another try, then for good.
         let mut other = setting.content.clone();

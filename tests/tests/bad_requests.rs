@@ -24,41 +24,39 @@ async fn requests_that_are_not_of_the_documented_form_are_turned_down_with_their
     };
     let duplicate = format!("{{\"manifest\":\"{good}\",\"manifest\":\"{good}\"}}");
     setting
-        .expect_all(
-            &setting.caller,
-            vec![
-                (
-                    "no length",
-                    head("POST /v1/transfers HTTP/1.1\r\ncontent-type: application/json"),
-                    Problem::LengthRequired,
-                ),
-                ("body over its limit", with_length("/v1/transfers", "10000000"), Problem::BodyTooLarge),
-                ("HTTP/1.0", head("GET /v1/log/checkpoint HTTP/1.0"), Problem::HttpVersion),
-                ("no such address", get("/v1/nothing"), Problem::NotFound),
-                ("no such address of all", get("/"), Problem::NotFound),
-                ("a path out of the tree", get("/v1/transfers/../../etc/passwd"), Problem::NotFound),
-                ("no transfer id", get("/v1/transfers/institution:1310000018/1"), Problem::NotFound),
-                ("PUT", head("PUT /v1/transfers HTTP/1.1"), Problem::MethodNotAllowed),
-                ("GET on offers", get("/v1/transfers"), Problem::MethodNotAllowed),
-                ("a method nobody knows", head("BREW /v1/transfers HTTP/1.1"), Problem::MethodNotAllowed),
-                (
-                    "other content type",
-                    post("/v1/transfers", "text/plain", body.as_bytes()),
-                    Problem::UnsupportedMediaType,
-                ),
-                ("not JSON", json("manifest"), Problem::BadRequest),
-                (
-                    "not UTF-8",
-                    post("/v1/transfers", "application/json", b"{\"manifest\":\"\xff\xfe\"}"),
-                    Problem::BadRequest,
-                ),
-                ("not an object", json("[]"), Problem::BadRequest),
-                ("an unknown key", json("{\"manifest\":\"a.b.c\",\"x\":1}"), Problem::BadRequest),
-                ("a key twice", json(&duplicate), Problem::BadRequest),
-                ("a number for the manifest", json("{\"manifest\":1}"), Problem::BadRequest),
-                ("something behind the object", json(&format!("{body}x")), Problem::BadRequest),
-            ],
-        )
+        .caller
+        .expect_all(vec![
+            (
+                "no length",
+                head("POST /v1/transfers HTTP/1.1\r\ncontent-type: application/json"),
+                Problem::LengthRequired,
+            ),
+            ("body over its limit", with_length("/v1/transfers", "10000000"), Problem::BodyTooLarge),
+            ("HTTP/1.0", head("GET /v1/log/checkpoint HTTP/1.0"), Problem::HttpVersion),
+            ("no such address", get("/v1/nothing"), Problem::NotFound),
+            ("no such address of all", get("/"), Problem::NotFound),
+            ("a path out of the tree", get("/v1/transfers/../../etc/passwd"), Problem::NotFound),
+            ("no transfer id", get("/v1/transfers/institution:1310000018/1"), Problem::NotFound),
+            ("PUT", head("PUT /v1/transfers HTTP/1.1"), Problem::MethodNotAllowed),
+            ("GET on offers", get("/v1/transfers"), Problem::MethodNotAllowed),
+            ("a method nobody knows", head("BREW /v1/transfers HTTP/1.1"), Problem::MethodNotAllowed),
+            (
+                "other content type",
+                post("/v1/transfers", "text/plain", body.as_bytes()),
+                Problem::UnsupportedMediaType,
+            ),
+            ("not JSON", json("manifest"), Problem::BadRequest),
+            (
+                "not UTF-8",
+                post("/v1/transfers", "application/json", b"{\"manifest\":\"\xff\xfe\"}"),
+                Problem::BadRequest,
+            ),
+            ("not an object", json("[]"), Problem::BadRequest),
+            ("an unknown key", json("{\"manifest\":\"a.b.c\",\"x\":1}"), Problem::BadRequest),
+            ("a key twice", json(&duplicate), Problem::BadRequest),
+            ("a number for the manifest", json("{\"manifest\":1}"), Problem::BadRequest),
+            ("something behind the object", json(&format!("{body}x")), Problem::BadRequest),
+        ])
         .await;
     setting.expect_no_transfer().await;
 }

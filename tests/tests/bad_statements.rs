@@ -53,63 +53,49 @@ async fn statements_that_are_not_of_the_documented_form_are_turned_down_with_the
         })
     };
     setting
-        .expect_all(
-            &setting.caller,
-            vec![
-                ("empty", offer(""), Problem::BadStatement),
-                ("two parts", offer(message), Problem::BadStatement),
-                ("four parts", offer(&format!("{good}.x")), Problem::BadStatement),
-                ("padded", offer(&format!("{header}=.{body}.{signature}")), Problem::BadStatement),
-                ("not base64url", offer(&format!("{header}.{body}+.{signature}")), Problem::BadStatement),
-                ("no part at all", offer(&"a".repeat(60_000)), Problem::BadStatement),
-                ("of another type", offer(&receipt), Problem::BadStatement),
-                ("alg none", reheaded("\"ES256\"", "\"none\""), Problem::BadStatement),
-                ("alg HS256", reheaded("\"ES256\"", "\"HS256\""), Problem::BadStatement),
-                (
-                    "crit",
-                    reheaded("\"typ\"", "\"crit\":[\"b64\"],\"b64\":false,\"typ\""),
-                    Problem::BadStatement,
-                ),
-                ("jwk", reheaded("\"typ\"", "\"jwk\":{},\"typ\""), Problem::BadStatement),
-                (
-                    "jku",
-                    reheaded("\"typ\"", "\"jku\":\"https://example.com\",\"typ\""),
-                    Problem::BadStatement,
-                ),
-                (
-                    "a header key twice",
-                    reheaded("\"typ\"", "\"alg\":\"ES256\",\"typ\""),
-                    Problem::BadStatement,
-                ),
-                ("the other algorithm", reheaded("\"ES256\"", "\"ES384\""), Problem::BadSigner),
-                ("signature altered", offer(&flipped), Problem::BadSigner),
-                ("a key twice", swap("\"version\":1", "\"version\":1,\"version\":1"), Problem::BadStatement),
-                (
-                    "an unknown key",
-                    swap("\"version\":1", "\"version\":1,\"colour\":\"red\""),
-                    Problem::BadStatement,
-                ),
-                ("a missing key", swap("\"length\":", "\"size\":"), Problem::BadStatement),
-                ("an unknown version", swap("\"version\":1", "\"version\":2"), Problem::UnsupportedVersion),
-                (
-                    "an unknown kind",
-                    swap("\"kind\":\"medical\"", "\"kind\":\"holiday-photos\""),
-                    Problem::UnknownKind,
-                ),
-                ("no length in it", swap(",\"length\":", ",\"length\":-"), Problem::BadStatement),
-                (
-                    "not UTF-8",
-                    offer(&papers.sign_bytes(Manifest::TYP, b"{\"version\":1,\"kind\":\"\xff\"}")),
-                    Problem::BadStatement,
-                ),
-                ("no JSON", offer(&papers.sign_bytes(Manifest::TYP, b"manifest")), Problem::BadStatement),
-                (
-                    "deep JSON",
-                    offer(&papers.sign_bytes(Manifest::TYP, "[".repeat(20_000).as_bytes())),
-                    Problem::BadStatement,
-                ),
-            ],
-        )
+        .caller
+        .expect_all(vec![
+            ("empty", offer(""), Problem::BadStatement),
+            ("two parts", offer(message), Problem::BadStatement),
+            ("four parts", offer(&format!("{good}.x")), Problem::BadStatement),
+            ("padded", offer(&format!("{header}=.{body}.{signature}")), Problem::BadStatement),
+            ("not base64url", offer(&format!("{header}.{body}+.{signature}")), Problem::BadStatement),
+            ("no part at all", offer(&"a".repeat(60_000)), Problem::BadStatement),
+            ("of another type", offer(&receipt), Problem::BadStatement),
+            ("alg none", reheaded("\"ES256\"", "\"none\""), Problem::BadStatement),
+            ("alg HS256", reheaded("\"ES256\"", "\"HS256\""), Problem::BadStatement),
+            ("crit", reheaded("\"typ\"", "\"crit\":[\"b64\"],\"b64\":false,\"typ\""), Problem::BadStatement),
+            ("jwk", reheaded("\"typ\"", "\"jwk\":{},\"typ\""), Problem::BadStatement),
+            ("jku", reheaded("\"typ\"", "\"jku\":\"https://example.com\",\"typ\""), Problem::BadStatement),
+            ("a header key twice", reheaded("\"typ\"", "\"alg\":\"ES256\",\"typ\""), Problem::BadStatement),
+            ("the other algorithm", reheaded("\"ES256\"", "\"ES384\""), Problem::BadSigner),
+            ("signature altered", offer(&flipped), Problem::BadSigner),
+            ("a key twice", swap("\"version\":1", "\"version\":1,\"version\":1"), Problem::BadStatement),
+            (
+                "an unknown key",
+                swap("\"version\":1", "\"version\":1,\"colour\":\"red\""),
+                Problem::BadStatement,
+            ),
+            ("a missing key", swap("\"length\":", "\"size\":"), Problem::BadStatement),
+            ("an unknown version", swap("\"version\":1", "\"version\":2"), Problem::UnsupportedVersion),
+            (
+                "an unknown kind",
+                swap("\"kind\":\"medical\"", "\"kind\":\"holiday-photos\""),
+                Problem::UnknownKind,
+            ),
+            ("no length in it", swap(",\"length\":", ",\"length\":-"), Problem::BadStatement),
+            (
+                "not UTF-8",
+                offer(&papers.sign_bytes(Manifest::TYP, b"{\"version\":1,\"kind\":\"\xff\"}")),
+                Problem::BadStatement,
+            ),
+            ("no JSON", offer(&papers.sign_bytes(Manifest::TYP, b"manifest")), Problem::BadStatement),
+            (
+                "deep JSON",
+                offer(&papers.sign_bytes(Manifest::TYP, "[".repeat(20_000).as_bytes())),
+                Problem::BadStatement,
+            ),
+        ])
         .await;
     setting.expect_no_transfer().await;
 }
@@ -170,68 +156,62 @@ async fn offers_that_do_not_belong_here_are_turned_down_with_their_codes() {
     let other = institution(Kind::Medical, 2);
     let identity = |uri: &str| Identity::from_uri(uri).unwrap();
     setting
-        .expect_all(
-            &setting.caller,
-            vec![
-                (
-                    "other environment",
-                    setting.offer_but(|manifest| {
-                        manifest.environment = Environment::Production;
-                        manifest.acting = identity("urn:sekisho:production:institution:1310000018");
-                    }),
-                    Problem::WrongEnvironment,
-                ),
-                (
-                    "other sender",
-                    setting.offer_but(|manifest| manifest.sender = other.clone()),
-                    Problem::NotYours,
-                ),
-                (
-                    "other acting",
-                    setting.offer_but(|manifest| {
-                        manifest.acting = identity(&format!("urn:sekisho:test:institution:{}", other.code()));
-                    }),
-                    Problem::NotYours,
-                ),
-                (
-                    "no month",
-                    setting.offer_but(|manifest| manifest.claim_month = None),
-                    Problem::BadStatement,
-                ),
-                // From here on the no is signed, final and on record.
-                (
-                    "other receiver",
-                    setting.offer_but(|manifest| {
-                        manifest.receiver = "review-agency:127".parse().unwrap();
-                    }),
-                    Problem::WrongReceiver,
-                ),
-                (
-                    "over the limit",
-                    setting.offer_but(|manifest| manifest.length = 1024 * 1024 + 1),
-                    Problem::TooLarge,
-                ),
-                (
-                    "class too low",
-                    setting.offer_but(|manifest| manifest.class = Class::Public),
-                    Problem::ClassTooLow,
-                ),
-                (
-                    "from the future",
-                    setting.offer_but(|manifest| {
-                        manifest.created_at = from_now(11 * 60 * 1000);
-                    }),
-                    Problem::CreatedAtOutOfRange,
-                ),
-                (
-                    "from long ago",
-                    setting.offer_but(|manifest| {
-                        manifest.created_at = from_now(-31 * 24 * 60 * 60 * 1000);
-                    }),
-                    Problem::CreatedAtOutOfRange,
-                ),
-            ],
-        )
+        .caller
+        .expect_all(vec![
+            (
+                "other environment",
+                setting.offer_but(|manifest| {
+                    manifest.environment = Environment::Production;
+                    manifest.acting = identity("urn:sekisho:production:institution:1310000018");
+                }),
+                Problem::WrongEnvironment,
+            ),
+            (
+                "other sender",
+                setting.offer_but(|manifest| manifest.sender = other.clone()),
+                Problem::NotYours,
+            ),
+            (
+                "other acting",
+                setting.offer_but(|manifest| {
+                    manifest.acting = identity(&format!("urn:sekisho:test:institution:{}", other.code()));
+                }),
+                Problem::NotYours,
+            ),
+            ("no month", setting.offer_but(|manifest| manifest.claim_month = None), Problem::BadStatement),
+            // From here on the no is signed, final and on record.
+            (
+                "other receiver",
+                setting.offer_but(|manifest| {
+                    manifest.receiver = "review-agency:127".parse().unwrap();
+                }),
+                Problem::WrongReceiver,
+            ),
+            (
+                "over the limit",
+                setting.offer_but(|manifest| manifest.length = 1024 * 1024 + 1),
+                Problem::TooLarge,
+            ),
+            (
+                "class too low",
+                setting.offer_but(|manifest| manifest.class = Class::Public),
+                Problem::ClassTooLow,
+            ),
+            (
+                "from the future",
+                setting.offer_but(|manifest| {
+                    manifest.created_at = from_now(11 * 60 * 1000);
+                }),
+                Problem::CreatedAtOutOfRange,
+            ),
+            (
+                "from long ago",
+                setting.offer_but(|manifest| {
+                    manifest.created_at = from_now(-31 * 24 * 60 * 60 * 1000);
+                }),
+                Problem::CreatedAtOutOfRange,
+            ),
+        ])
         .await;
     setting.expect_nothing_left().await;
     let refused = |entry: &&protocol::entry::Entry| entry.event == Event::Refused;

@@ -119,9 +119,8 @@ async fn killed_in_the_middle((bytes, connection, come): (u64, u64, u64)) {
     let content = claims_file(Kind::Dpc, &party, bytes, 1);
     let file = lab.file("RECEIPTD.UKE", &content);
     // The line for content is held in the middle, so that the sender stands there when it is killed.
-    let plan = move |number| match number {
-        _ if number == connection => Plan::clean().up(Fault::Silence { after: come }),
-        _ => Plan::clean(),
+    let plan = move |number| {
+        if number == connection { Plan::clean().up(Fault::Silence { after: come }) } else { Plan::clean() }
     };
     let proxy = FaultProxy::start("127.0.0.1:0".parse().unwrap(), centre.address, plan).await.unwrap();
     let site = lab.sender("hospital", &party, proxy.address(), &[]);

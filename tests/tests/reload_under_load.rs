@@ -1,5 +1,5 @@
-//! Two hundred transfers run, half of them by each engine, while certificate, anchors, revocation lists and rights are replaced ten times: none is ended
-//! but those of the senders that were revoked.
+//! Two hundred transfers run, half of them by each engine, while certificate, anchors, revocation lists and rights are
+//! replaced ten times: none is ended but those of the senders that were revoked.
 
 use std::{fs, sync::Arc};
 

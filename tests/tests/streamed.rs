@@ -17,6 +17,9 @@ const UNWATCHED: (&str, &str) = ("reload.watch", "false");
 const PATH: (&str, &str) = ("route.inside.path", "\"/inside/\"");
 const RIGHT: (&str, &str) = ("route.inside.right", "\"claims:send\"");
 
+/// Longer than these tests are patient: no deadline ends anything.
+const PATIENT: [(&str, &str); 2] = [("route.inside.answer_max", "\"600s\""), ("link.stall_max", "\"600s\"")];
+
 /// A centre with a streamed route to a backend, and who calls it, by way of this engine.
 async fn routed(engine: Engine, more: &[(&str, &str)]) -> (Setting, Backend, Caller) {
     let backend = Backend::start().await;
@@ -117,12 +120,10 @@ async fn a_request_that_breaks_off_breaks_off_at_the_backend() {
 
 #[tokio::test]
 async fn a_peer_that_goes_before_its_answer_is_seen_to_go_at_the_backend() {
-    // Longer than these tests are patient: nothing else ends it.
-    let patient = [("route.inside.answer_max", "\"600s\""), ("link.stall_max", "\"600s\"")];
     Engine::each(async |engine| {
         for ending in Ending::ALL {
             for begun in ["", "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc"] {
-                let (_setting, backend, caller) = routed(engine, &patient).await;
+                let (_setting, backend, caller) = routed(engine, &PATIENT).await;
                 let (mut line, mut inside) = half_asked(&caller, &backend).await;
                 line.write(b"56789").await;
                 assert_eq!(inside.content(5).await, b"56789");
@@ -136,6 +137,29 @@ async fn a_peer_that_goes_before_its_answer_is_seen_to_go_at_the_backend() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_request_behind_one_that_waits_is_passed_on_after_it() {
+    for engine in Engine::ALL {
+        let (_setting, backend, caller) = routed(engine, &[]).await;
+        for early in [true, false] {
+            let mut line = caller.line().await;
+            let (first, second) = (get("/inside/first"), get("/inside/second"));
+            line.write(&if early { [first, second.clone()].concat() } else { first }).await;
+            let mut inside = backend.accept().await;
+            assert_eq!(inside.head().await[0], "GET /inside/first HTTP/1.1");
+            if !early {
+                line.write(&second).await;
+            }
+            inside.write("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\nyes").await;
+            assert_eq!(line.answer().await.unwrap().body, b"yes");
+            let mut inside = backend.accept().await;
+            assert_eq!(inside.head().await[0], "GET /inside/second HTTP/1.1");
+            inside.write("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno").await;
+            assert_eq!(line.answer().await.unwrap().body, b"no");
+        }
+    }
 }
 
 #[tokio::test]
@@ -385,9 +409,11 @@ async fn of_a_bad_claims_file_the_last_bytes_are_kept_back() {
 #[tokio::test]
 async fn a_peer_or_right_that_is_withdrawn_ends_what_streams() {
     for engine in Engine::ALL {
-        for how in ["certificate", "right", "block"] {
-            let (setting, backend, caller) = routed(engine, &[("link.stall_max", "\"60s\"")]).await;
-            let (line, inside) = half_asked(&caller, &backend).await;
+        for (how, rest) in [("certificate", ""), ("right", ""), ("right", "56789"), ("block", "")] {
+            let (setting, backend, caller) = routed(engine, &PATIENT).await;
+            let (mut line, mut inside) = half_asked(&caller, &backend).await;
+            line.write(rest.as_bytes()).await;
+            assert_eq!(inside.content(rest.len()).await, rest.as_bytes());
             match how {
                 "certificate" => {
                     setting.lab.revoke(&setting.site);
@@ -403,7 +429,7 @@ async fn a_peer_or_right_that_is_withdrawn_ends_what_streams() {
                 }
             }
             gateway_does(&setting.centre.site, &["reload"]).await;
-            assert_eq!(inside.rest().await, b"", "{how}");
+            assert_eq!(inside.rest().await, b"", "{how} {rest}");
             drop(line);
         }
     }

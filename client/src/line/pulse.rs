@@ -158,7 +158,7 @@ mod tests {
     fn a_sample_from_before_the_last_movement_is_compared_with_nothing() {
         let beat = &mut Pulse::new().beat();
         beat.sampled(far_end(PeerKernel::Answers, 900));
-        let moved = Instant::now();
+        let moved = Instant::now() + Duration::from_nanos(1);
         beat.moved = moved;
         beat.sampled(far_end(PeerKernel::Answers, 10));
         assert_eq!(beat.moved, moved);

@@ -36,7 +36,18 @@ impl LineBody {
         asked_first: bool,
         all_came: oneshot::Sender<()>,
     ) -> Self {
-        LineBody { wire, busy, left: declared, asked_first, all_came: Some(all_came) }
+        let mut body = LineBody { wire, busy, left: declared, asked_first, all_came: Some(all_came) };
+        body.tell_if_all_came();
+        body
+    }
+
+    fn tell_if_all_came(&mut self) {
+        if self.left == 0
+            && let Some(all_came) = self.all_came.take()
+        {
+            // Nobody may be waiting for it any more.
+            let _ = all_came.send(());
+        }
     }
 
     fn poll_fill(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Filled, BodyFault>> {
@@ -61,12 +72,8 @@ impl LineBody {
         });
         let count = ready!(came).map_err(|gone| BodyFault::Cut(gone.cause()))?;
         self.left = self.left.checked_sub(count as u64).ok_or(BodyFault::TooLong)?;
-        if self.left == 0
-            && let Some(all_came) = self.all_came.take()
-        {
-            // Nobody may be waiting for it any more.
-            let _ = all_came.send(());
-        }
+        drop(line);
+        self.tell_if_all_came();
         Poll::Ready(Ok(Filled::Bytes(count)))
     }
 }

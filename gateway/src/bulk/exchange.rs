@@ -242,7 +242,8 @@ impl Asking {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready when the peer has gone that waits for the answer. While its request comes, that is noticed by itself.
+    /// Ready when the peer has gone that waits for the answer. While its request comes, whoever reads it notices; while the
+    /// backend takes nothing of it, or no more, nobody reads, and the deadlines end it.
     fn poll_unwanted(&self, context: &mut Context<'_>, wire: &Wire) -> Poll<Gone> {
         if matches!(self.sent, Sent::Whole) { wire.poll_gone(context) } else { Poll::Pending }
     }

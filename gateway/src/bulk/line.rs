@@ -205,7 +205,7 @@ impl Line {
     }
 
     /// Reads on without looking, until the peer has gone.
-    pub fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_read_out(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let read = with_input(|input| {
                 let mut input = ReadBuf::new(input);

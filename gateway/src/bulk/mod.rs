@@ -283,7 +283,7 @@ impl Connection {
             Ok(Carried::Through) => Ok(Next::Request),
             Ok(Carried::Answered) => Ok(Next::Close),
             Ok(Carried::BrokenOff(broken)) => {
-                tracing::debug!(identity = %self.peer.identity(), broken = %crate::chain::chain(&broken), "an answer was broken off");
+                tracing::debug!(identity = %self.peer.identity(), broken = %crate::chain::chain(&broken), "an exchange was broken off");
                 match broken {
                     AnswerBroken::NotTaken(error) => Err(error),
                     AnswerBroken::Unwanted(gone) => Ok(Next::Drop(gone.cause().name())),

@@ -89,7 +89,7 @@ impl Wire {
             self.line().put_goodbye();
             poll_fn(|context| self.line().poll_flush(context)).await?;
             poll_fn(|context| self.line().poll_shutdown(context)).await?;
-            poll_fn(|context| self.line().poll_gone(context)).await;
+            poll_fn(|context| self.line().poll_read_out(context)).await;
             io::Result::Ok(())
         };
         // Whoever does not go in that time is closed.

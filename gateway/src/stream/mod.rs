@@ -13,7 +13,7 @@ mod watch;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{Request, Response, Uri, body::Incoming, header::HeaderValue};
-use protocol::problem::Problem;
+use protocol::{cause::Cause, problem::Problem};
 use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -105,6 +105,9 @@ pub async fn pass_on(
             }
             let answered = tokio::select! {
                 biased;
+                () = passage.held.exchange.ends().cancelled() => {
+                    return Err(turned_by(&Broken::Cut(Cause::Revoked)));
+                }
                 answered = timeout(config.answer_max, &mut asking) => answered,
                 () = gone.cancelled() => return Ok(None),
             };
